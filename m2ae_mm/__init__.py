@@ -1,11 +1,10 @@
-"""Point-M2AE and 3DETR for mmdet3d."""
+"""Point-M2AE and 3DETR for mmdet3d. Importing this package registers all of it."""
 from .mmcv_ops import install
 
 # mmdet3d reads mmcv's operators while it is imported, so they must exist first.
 install()
 
-from . import ops  # noqa: E402
+from . import models, ops  # noqa: E402
+from .version import __version__  # noqa: E402
 
-__version__ = '0.1.0'
-
-__all__ = ['__version__', 'ops']
+__all__ = ['__version__', 'models', 'ops']

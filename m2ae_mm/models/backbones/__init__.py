@@ -1,0 +1,3 @@
+from .point_m2ae_encoder import PointM2AEEncoder
+
+__all__ = ['PointM2AEEncoder']

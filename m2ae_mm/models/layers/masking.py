@@ -7,21 +7,20 @@ from torch import Tensor
 from .scales import Scale
 
 
-def random_mask(batch: int, count: int, ratio: float, device: torch.device) -> Tensor:
-    """Mask ``int(ratio * count)`` of ``count`` centres of every cloud at random.
+def random_mask(centers: Tensor, ratio: float, generator: torch.Generator | None = None) -> Tensor:
+    """Mask ``int(ratio * M)`` of the M centres of every cloud at random.
 
     Args:
-        batch: Number of clouds B.
-        count: Centres per cloud M.
+        centers: ``(B, M, 3)``.
         ratio: Share to mask, in [0, 1).
-        device: Where the mask lives.
+        generator: Source of randomness, on its own device; PyTorch's default if None.
 
     Returns:
         ``(B, M)`` bool, ``True`` = masked.
     """
-    num_masked = int(ratio * count)
-    order = torch.rand(batch, count, device=device).argsort(1)
-    return order < num_masked
+    device = centers.device if generator is None else generator.device
+    order = torch.rand(centers.shape[:2], device=device, generator=generator).argsort(1)
+    return (order < int(ratio * centers.shape[1])).to(centers.device)
 
 
 def back_project_mask(top: Tensor, scales: Sequence[Scale]) -> list[Tensor]:
@@ -49,10 +48,10 @@ def back_project_mask(top: Tensor, scales: Sequence[Scale]) -> list[Tensor]:
     return masks
 
 
-def independent_masks(scales: Sequence[Scale], ratio: float) -> list[Tensor]:
+def independent_masks(scales: Sequence[Scale], ratio: float, generator: torch.Generator | None = None) -> list[Tensor]:
     """One independent random mask per scale (the ablation of table 8).
 
     Returns:
         S masks ``(B, N_i)``, ``True`` = masked.
     """
-    return [random_mask(*scale.centers.shape[:2], ratio, scale.centers.device) for scale in scales]
+    return [random_mask(scale.centers, ratio, generator) for scale in scales]

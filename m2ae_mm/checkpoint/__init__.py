@@ -1,0 +1,4 @@
+"""Reading, converting and resuming checkpoints."""
+from .loading import load_matching, load_pretrained_init, read_checkpoint
+
+__all__ = ['load_matching', 'load_pretrained_init', 'read_checkpoint']

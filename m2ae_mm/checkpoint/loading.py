@@ -1,0 +1,117 @@
+"""Reading checkpoints without running code from them, and loading with a report."""
+import logging
+from collections import OrderedDict
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+
+def read_checkpoint(path: str | Path) -> OrderedDict[str, Tensor]:
+    """The tensors of a checkpoint file, by name.
+
+    Reads ``.safetensors`` and PyTorch files, the latter with
+    ``weights_only=True``. Dictionaries that keep the tensors under
+    ``state_dict``, ``model`` or ``base_model`` are understood, and a leading
+    ``module.`` from data-parallel training is dropped.
+
+    Args:
+        path: A file on this machine.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no checkpoint, is cut short, or holds anything
+            that only unpickling arbitrary objects could read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no checkpoint {str(path)!r}; give the path of a .pth or .safetensors file.')
+    if path.suffix == '.safetensors':
+        content = _read_safetensors(path)
+    else:
+        content = _read_torch(path)
+    for name in ('state_dict', 'model', 'base_model'):
+        if isinstance(content, dict) and isinstance(content.get(name), dict):
+            content = content[name]
+            break
+    if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):
+        raise ValueError(f'{str(path)!r} holds no state dict: expected names with tensors, found '
+                         f'{type(content).__name__}.')
+    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    return OrderedDict((name.removeprefix('module.'), value) for name, value in tensors.items())
+
+
+def _read_torch(path: Path):
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except UnpicklingError as error:
+        raise ValueError(f'{str(path)!r} cannot be read safely: it is no checkpoint, or needs Python objects beyond '
+                         f'tensors. First line of the reason: {str(error).splitlines()[0]}') from error
+    except (RuntimeError, EOFError, OSError, KeyError) as error:
+        raise ValueError(f'{str(path)!r} is damaged or cut short ({path.stat().st_size} bytes): '
+                         f'{str(error).splitlines()[0]}. Copy it again.') from error
+
+
+def _read_safetensors(path: Path):
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f'{str(path)!r} is damaged or cut short ({path.stat().st_size} bytes): {error}. Copy it '
+                         'again.') from error
+
+
+def load_matching(module: nn.Module, path: str | Path, prefix: str = '') -> None:
+    """Load all tensors of a checkpoint that ``module`` knows and report the rest.
+
+    Args:
+        module: Receives the weights.
+        path: Checkpoint file.
+        prefix: Only names with this prefix are taken, with the prefix cut off,
+            e.g. ``'backbone.'``.
+
+    Raises:
+        ValueError: If no name matches, or a matching name has another shape.
+    """
+    stored = read_checkpoint(path)
+    found = {name[len(prefix):]: value for name, value in stored.items() if name.startswith(prefix)}
+    own = module.state_dict()
+    loaded = {name: value for name, value in found.items() if name in own}
+    if not loaded:
+        raise ValueError(f'nothing in {str(path)!r} fits {type(module).__name__}: looked for names like '
+                         f'{prefix + next(iter(own))!r}, the file has names like {next(iter(stored))!r}. Check the '
+                         "prefix, or convert a published checkpoint with tools/convert_checkpoint.py.")
+    wrong = [f'{name}: {tuple(value.shape)} stored, {tuple(own[name].shape)} needed'
+             for name, value in loaded.items() if value.shape != own[name].shape]
+    if wrong:
+        raise ValueError(f'{len(wrong)} tensors of {str(path)!r} have another shape than {type(module).__name__} '
+                         f'needs ({"; ".join(wrong[:3])}). Build both with the same sizes.')
+    module.load_state_dict(loaded, strict=False)
+    _report(module, path, loaded, missing=own.keys() - loaded.keys(), unused=found.keys() - loaded.keys())
+
+
+def _report(module: nn.Module, path: str | Path, loaded, missing, unused) -> None:
+    """One log message: what was loaded, what is new, what was left in the file."""
+    lines = [f'{type(module).__name__}: loaded {len(loaded)} tensors from {path}']
+    for names, what in ((missing, 'new, initialised at random'), (unused, 'in the file but not used')):
+        if names:
+            lines.append(f'  {len(names)} {what}: {", ".join(sorted(names)[:6])}{", ..." if len(names) > 6 else ""}')
+    print_log('\n'.join(lines), logger='current', level=logging.INFO)
+
+
+def load_pretrained_init(module: nn.Module, init_cfg: dict | list | None) -> None:
+    """Carry out ``init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...)``.
+
+    Takes the place of mmengine's initialiser, which loads silently whatever
+    happens to match. Does nothing when ``init_cfg`` is None or its checkpoint
+    is None (a config's slot for one).
+    """
+    for config in [init_cfg] if isinstance(init_cfg, dict) else init_cfg or []:
+        if config['type'] != 'Pretrained':
+            raise ValueError(f"{type(module).__name__} initialises itself; init_cfg may only be of type 'Pretrained', "
+                             f"got {config['type']!r}.")
+        if config.get('checkpoint'):
+            load_matching(module, config['checkpoint'], config.get('prefix', ''))

@@ -1,0 +1,166 @@
+"""The hierarchical encoder of Point-M2AE (paper section 3.3)."""
+from typing import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmdet3d.registry import MODELS
+from m2ae_mm.checkpoint import load_pretrained_init
+from m2ae_mm.ops import gather
+
+from ..layers.attention import attention_mask
+from ..layers.initialization import init_truncated_normal
+from ..layers.mini_pointnet import MiniPointNet
+from ..layers.packing import pack, pack_visible, unpack
+from ..layers.scales import Scale, build_scales, relative_neighborhoods
+from ..layers.transformer import Stage, split_drop_path
+from .contract import detector_outputs
+
+
+@MODELS.register_module()
+class PointM2AEEncoder(BaseModule):
+    """Multi-scale transformer encoder; one class for every task.
+
+    Pre-training calls :meth:`build_scales` and :meth:`encode` with masks,
+    classification and segmentation without, and a detector calls the module
+    itself, which honours the contract of mmdet3d's indoor backbones.
+
+    Default sizes are those of the paper (appendix A) for shapes in the unit
+    sphere. Sequences have one entry per scale, fine to coarse; their length
+    sets the number of scales.
+
+    Args:
+        in_channels: Columns of a point: 3 coordinates, then extra channels
+            (height, colour) that enter the scale-1 embedding only.
+        num_centers: Centres N_i.
+        num_neighbors: Group sizes k_i.
+        embed_dims: Token widths C_i.
+        depths: Transformer blocks; 0 gives a scale without attention.
+        num_heads: Attention heads, the same at every scale.
+        radii: Local attention radii r_i in the unit of the points; None
+            attends globally (pre-training, linear probe).
+        point_hidden: Hidden widths of the scale-1 mini-PointNet.
+        mlp_ratio: Hidden width of the blocks' MLPs over C_i.
+        drop_path_rate: Stochastic depth of the last block; rises from 0.
+        stage_norm: LayerNorm on what leaves each stage. The published
+            fine-tuning models have none.
+        init_cfg: ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')``
+            loads pre-trained weights, says what was loaded and what is new,
+            and fails if nothing matched.
+    """
+
+    def __init__(self,
+                 in_channels: int = 3,
+                 num_centers: Sequence[int] = (512, 256, 64),
+                 num_neighbors: Sequence[int] = (16, 8, 8),
+                 embed_dims: Sequence[int] = (96, 192, 384),
+                 depths: Sequence[int] = (5, 5, 5),
+                 num_heads: int = 6,
+                 radii: Sequence[float] | None = (0.32, 0.64, 1.28),
+                 point_hidden: Sequence[int] = (128, 256, 512),
+                 mlp_ratio: float = 4.,
+                 drop_path_rate: float = 0.1,
+                 stage_norm: bool = True,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        lengths = {len(num_centers), len(num_neighbors), len(embed_dims), len(depths)}
+        lengths |= set() if radii is None else {len(radii)}
+        if len(lengths) != 1:
+            raise ValueError('num_centers, num_neighbors, embed_dims, depths and radii need one entry per scale, got '
+                             f'{num_centers}, {num_neighbors}, {embed_dims}, {depths}, {radii}.')
+        if in_channels < 3:
+            raise ValueError(f'in_channels counts x, y, z and extra channels, so at least 3; got {in_channels}.')
+        self.in_channels = in_channels
+        self.num_centers = list(num_centers)
+        self.num_neighbors = list(num_neighbors)
+        self.embed_dims = list(embed_dims)
+        self.radii = list(radii) if radii is not None else [None] * len(embed_dims)
+
+        widths = list(zip(embed_dims[:-1], embed_dims[1:]))
+        self.embeddings = nn.ModuleList([MiniPointNet(in_channels, point_hidden, embed_dims[0])])
+        self.embeddings.extend(MiniPointNet.merging(fine, coarse) for fine, coarse in widths)
+        self.stages = nn.ModuleList(
+            Stage(dims, num_heads, mlp_ratio, rates)
+            for dims, rates in zip(embed_dims, split_drop_path(drop_path_rate, depths)))
+        self.norms = nn.ModuleList(nn.LayerNorm(dims) if stage_norm else nn.Identity() for dims in embed_dims)
+
+    def init_weights(self) -> None:
+        """Truncated normal 0.02 for linear weights, then the checkpoint of ``init_cfg``."""
+        if not self.is_init:
+            init_truncated_normal(self)
+            load_pretrained_init(self, self.init_cfg)
+            self._is_init = True
+
+    def build_scales(self, points: Tensor) -> list[Scale]:
+        """``(B, N, in_channels)`` points to S scales, fine to coarse."""
+        if points.dim() != 3 or points.shape[-1] != self.in_channels:
+            raise ValueError(f'PointM2AEEncoder(in_channels={self.in_channels}) needs points (B, N, '
+                             f'{self.in_channels}), got {tuple(points.shape)}. Set in_channels to the number of '
+                             'columns that the data pipeline loads.')
+        return build_scales(points[..., :3].float(), self.num_centers, self.num_neighbors)
+
+    def encode(self, points: Tensor, scales: Sequence[Scale], masked: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """Encode the visible tokens of every scale.
+
+        Args:
+            points: ``(B, N, in_channels)`` the cloud that ``scales`` represents.
+            scales: From :meth:`build_scales`.
+            masked: One ``(B, N_i)`` bool mask per scale, ``True`` = masked, or
+                None if all tokens are visible.
+
+        Returns:
+            ``(B, N_i, C_i)`` per scale, zeros at masked centres.
+        """
+        outputs, tokens, below = [], points[..., 3:], points[..., :3]
+        for i, scale in enumerate(scales):
+            mask = None if masked is None else masked[i]
+            tokens = self._embed(i, below, tokens, scale, mask)
+            tokens, output = self._attend(i, tokens, scale.centers, mask)
+            outputs.append(output)
+            below = scale.centers
+        return outputs
+
+    def _embed(self, i: int, below: Tensor, values: Tensor, scale: Scale, masked: Tensor | None) -> Tensor:
+        """Embed the visible groups of a scale: ``(B, N_i, C_i)``, zeros elsewhere.
+
+        ``values`` (B, N_{i-1}, C) are extra channels of the points for the
+        first scale and the finer scale's tokens after that.
+        """
+        if i == 0:
+            groups = relative_neighborhoods(below, scale)
+            if values.shape[-1]:
+                groups = torch.cat([groups, gather(values, scale.neighbors)], -1)
+        else:
+            groups = gather(values, scale.neighbors)
+        if masked is None:
+            return self.embeddings[i](groups.flatten(0, 1)).view(*scale.centers.shape[:2], -1)
+        embedded = self.embeddings[i](groups[~masked])
+        tokens = embedded.new_zeros(*masked.shape, embedded.shape[-1])
+        tokens[~masked] = embedded
+        return tokens
+
+    def _attend(self, i: int, tokens: Tensor, centers: Tensor, masked: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Run stage ``i`` on visible tokens; ``(B, N_i, C_i)`` before and after the norm."""
+        if masked is None:
+            tokens = self.stages[i](tokens, centers, attention_mask(centers, None, self.radii[i]))
+            return tokens, self.norms[i](tokens)
+        packing, count = pack_visible(masked), tokens.shape[1]
+        packed_centers = pack(centers, packing)
+        left_out = attention_mask(packed_centers, packing.padded, self.radii[i])
+        packed = self.stages[i](pack(tokens, packing), packed_centers, left_out)
+        return unpack(packed, packing, count), unpack(self.norms[i](packed), packing, count)
+
+    def forward(self, points: Tensor) -> dict[str, list[Tensor | None]]:
+        """Encode whole clouds for a detector.
+
+        Args:
+            points: ``(B, N, in_channels)``.
+
+        Returns:
+            The dictionary of :func:`detector_outputs`; ``fp_*[-1]`` is the
+            coarsest scale. Put a ``PointM2AEPropagation`` neck behind it for
+            finer ones.
+        """
+        scales = self.build_scales(points)
+        return detector_outputs(points, scales, self.encode(points, scales))

@@ -1,0 +1,75 @@
+"""Reconstruction head and loss of Point-M2AE (paper section 3.4)."""
+from typing import NamedTuple, Sequence
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmdet3d.registry import MODELS
+from m2ae_mm.ops import chamfer_distance
+
+from ..layers.initialization import init_truncated_normal
+from ..layers.scales import Scale, relative_neighborhoods
+
+
+class Reconstruction(NamedTuple):
+    """What the head predicts and what it should be.
+
+    Attributes:
+        predicted: ``(T, P, 3)`` of the T masked centres in batch order, relative to the centre.
+        target: ``(T, k, 3)`` their true neighbourhoods, relative to the centre.
+        centers: ``(T, 3)``.
+    """
+    predicted: Tensor
+    target: Tensor
+    centers: Tensor
+
+
+@MODELS.register_module()
+class PointM2AEPretrainHead(BaseModule):
+    """Predict the neighbourhood of every masked centre of the decoder's last scale.
+
+    Args:
+        in_channels: Width of the decoded tokens.
+        num_points: Predicted points P per centre. The published head predicts
+            k_1 = 16 points against k_2 = 8 true ones.
+        loss_weight: Factor of the loss.
+        init_cfg: mmengine's initialisation option.
+    """
+
+    def __init__(self,
+                 in_channels: int = 192,
+                 num_points: int = 16,
+                 loss_weight: float = 1.,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        self.predict_points = nn.Linear(in_channels, 3 * num_points)
+        self.loss_weight = loss_weight
+
+    def init_weights(self) -> None:
+        """Truncated normal 0.02."""
+        super().init_weights()
+        init_truncated_normal(self)
+
+    def forward(self, decoded: Tensor, points: Tensor, scales: Sequence[Scale],
+                masked: Sequence[Tensor]) -> Reconstruction:
+        """Reconstruct all masked neighbourhoods of the batch.
+
+        Args:
+            decoded: ``(B, N_f, C)`` tokens of scale f.
+            points: ``(B, N, 3+)`` the input points.
+            scales: The scales 1 to f, fine to coarse.
+            masked: Their masks, ``True`` = masked.
+
+        Returns:
+            Predictions and targets of the masked centres only.
+        """
+        below = scales[-2].centers if len(scales) > 1 else points[..., :3]
+        hidden = masked[-1]
+        target = relative_neighborhoods(below, scales[-1])[hidden]
+        predicted = self.predict_points(decoded[hidden]).view(len(target), -1, 3)
+        return Reconstruction(predicted.float(), target, scales[-1].centers[hidden])
+
+    def loss(self, reconstruction: Reconstruction) -> dict[str, Tensor]:
+        """Mean squared-L2 Chamfer distance over all masked tokens of the batch."""
+        distance = chamfer_distance(reconstruction.predicted, reconstruction.target)
+        return dict(loss_chamfer=self.loss_weight * distance.mean())

@@ -1,0 +1,65 @@
+"""Multi-head self-attention and its masks. ``True`` in a mask = left out."""
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from m2ae_mm.ops import squared_distances
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention, qkv without bias.
+
+    Args:
+        dims: Token width, a multiple of ``num_heads``.
+        num_heads: Attention heads.
+    """
+
+    def __init__(self, dims: int, num_heads: int) -> None:
+        super().__init__()
+        if dims % num_heads:
+            raise ValueError(f'the token width must be a multiple of the heads, got {dims} and {num_heads}.')
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dims, 3 * dims, bias=False)
+        self.proj = nn.Linear(dims, dims)
+
+    def forward(self, x: Tensor, left_out: Tensor | None = None) -> Tensor:
+        """Attend among the tokens of each cloud.
+
+        Args:
+            x: ``(B, L, C)``.
+            left_out: ``(B, 1, L, L)`` or ``(B, 1, 1, L)`` bool, ``True`` =
+                the query (row) does not see the key (column).
+
+        Returns:
+            ``(B, L, C)``.
+        """
+        batch, length, dims = x.shape
+        q, k, v = self.qkv(x).view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        # PyTorch's mask has the opposite polarity: True takes part.
+        takes_part = None if left_out is None else ~left_out
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=takes_part)
+        return self.proj(x.transpose(1, 2).reshape(batch, length, dims))
+
+
+def attention_mask(centers: Tensor, padded: Tensor | None, radius: float | None) -> Tensor | None:
+    """Which pairs of tokens do not attend: padding and, with a radius, distance.
+
+    Local spatial attention (paper section 3.3): pairs at a distance of
+    ``radius`` or more are left out. Every token sees itself, so that a row is
+    never empty, padding included.
+
+    Args:
+        centers: ``(B, L, 3)`` token positions.
+        padded: ``(B, L)`` bool, ``True`` = padding, or None.
+        radius: In the unit of the points, or None for global attention.
+
+    Returns:
+        Bool mask for :class:`SelfAttention`, or None if nothing is left out.
+    """
+    if radius is None:
+        return None if padded is None else padded[:, None, None, :]
+    left_out = squared_distances(centers.float(), centers.float()) >= radius**2
+    if padded is not None:
+        left_out |= padded.unsqueeze(1)
+    left_out.diagonal(dim1=1, dim2=2).fill_(False)
+    return left_out.unsqueeze(1)

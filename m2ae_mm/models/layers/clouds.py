@@ -1,0 +1,44 @@
+"""Clouds of different sizes as one batch."""
+from typing import Sequence
+
+import torch
+from torch import Tensor
+
+
+def stack_clouds(clouds: Sequence[Tensor] | Tensor) -> Tensor:
+    """Stack clouds; smaller ones repeat their points from the start.
+
+    Furthest point sampling never takes a repeated point while others are
+    left, so centres stay the same; a group may hold a point twice. Index i of
+    a filled-up cloud is its point ``i % n``.
+
+    Args:
+        clouds: B tensors ``(n_b, 3 + C)``, or already ``(B, N, 3 + C)``.
+
+    Returns:
+        ``(B, max n_b, 3 + C)`` float32.
+
+    Raises:
+        ValueError: For an empty cloud, differing columns, or NaN and infinite values.
+    """
+    columns = {cloud.shape[-1] for cloud in clouds}
+    if len(columns) != 1 or min(columns) < 3:
+        raise ValueError(f'clouds need the same columns, x y z first; got {sorted(columns)} columns. Check use_dim '
+                         'of LoadPointsFromFile.')
+    sizes = [cloud.shape[0] for cloud in clouds]
+    if min(sizes) == 0:
+        raise ValueError(f'cloud {sizes.index(0)} of the batch has no points; check the file and the point filters '
+                         'of the pipeline.')
+    if isinstance(clouds, Tensor):
+        stacked = clouds.float()
+    else:
+        longest = max(sizes)
+        stacked = torch.stack([
+            cloud if len(cloud) == longest else cloud[torch.arange(longest, device=cloud.device) % len(cloud)]
+            for cloud in clouds
+        ]).float()
+    if not torch.isfinite(stacked).all():
+        bad = (~torch.isfinite(stacked)).flatten(1).any(1).nonzero().flatten().tolist()
+        raise ValueError(f'clouds {bad} of the batch hold NaN or infinite values; clean the files or filter them in '
+                         'the pipeline.')
+    return stacked

@@ -1,0 +1,76 @@
+"""Transformer stages of encoder and decoder."""
+from typing import Sequence
+
+import torch.nn.functional as F
+from mmcv.cnn.bricks import DropPath
+from torch import Tensor, nn
+
+from .attention import SelfAttention
+
+
+class Mlp(nn.Module):
+    """Two linear layers with GELU between."""
+
+    def __init__(self, dims: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dims, hidden)
+        self.fc2 = nn.Linear(hidden, dims)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block with stochastic depth.
+
+    Args:
+        dims: Token width.
+        num_heads: Attention heads.
+        mlp_ratio: Hidden width of the MLP over ``dims``.
+        drop_path: Probability to skip each residual branch in training.
+    """
+
+    def __init__(self, dims: int, num_heads: int, mlp_ratio: float, drop_path: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dims)
+        self.attn = SelfAttention(dims, num_heads)
+        self.norm2 = nn.LayerNorm(dims)
+        self.mlp = Mlp(dims, int(dims * mlp_ratio))
+        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+
+    def forward(self, x: Tensor, left_out: Tensor | None) -> Tensor:
+        x = x + self.drop_path(self.attn(self.norm1(x), left_out))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+class Stage(nn.Module):
+    """The blocks of one scale with its positional embedding.
+
+    The embedding of the centres (Linear 3 to C, GELU, Linear) is added to the
+    input of every block.
+
+    Args:
+        dims: Token width C.
+        num_heads: Attention heads.
+        mlp_ratio: See :class:`Block`.
+        drop_paths: Stochastic depth of each block; its length is the depth.
+    """
+
+    def __init__(self, dims: int, num_heads: int, mlp_ratio: float, drop_paths: Sequence[float]) -> None:
+        super().__init__()
+        self.position = nn.Sequential(nn.Linear(3, dims), nn.GELU(), nn.Linear(dims, dims))
+        self.blocks = nn.ModuleList(Block(dims, num_heads, mlp_ratio, rate) for rate in drop_paths)
+
+    def forward(self, x: Tensor, centers: Tensor, left_out: Tensor | None = None) -> Tensor:
+        """``(B, L, C)`` tokens at ``(B, L, 3)`` centres; mask as in :class:`SelfAttention`."""
+        position = self.position(centers)
+        for block in self.blocks:
+            x = block(x + position, left_out)
+        return x
+
+
+def split_drop_path(rate: float, depths: Sequence[int]) -> list[list[float]]:
+    """Stochastic depth rising linearly from 0 to ``rate`` over all blocks of all stages."""
+    total = sum(depths)
+    rates = [rate * i / max(total - 1, 1) for i in range(total)]
+    return [[rates.pop(0) for _ in range(depth)] for depth in depths]

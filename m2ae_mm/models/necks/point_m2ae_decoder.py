@@ -1,0 +1,95 @@
+"""The hierarchical decoder of Point-M2AE (paper section 3.4)."""
+from typing import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmdet3d.registry import MODELS
+
+from ..layers.initialization import init_truncated_normal, init_xavier
+from ..layers.propagation import TokenPropagation
+from ..layers.scales import Scale
+from ..layers.transformer import Stage, split_drop_path
+
+
+@MODELS.register_module()
+class PointM2AEDecoder(BaseModule):
+    """Pyramid of transformer stages from the coarsest scale S to a finer one.
+
+    Starts with the visible tokens of scale S and one shared mask token at
+    every masked centre; with D stages it ends at scale S - D + 1. Visible and
+    masked tokens attend to each other without radius.
+
+    Args:
+        encoder_dims: Token widths of the encoder, fine to coarse.
+        embed_dims: Widths of the D stages, coarse to fine; the first equals
+            ``encoder_dims[-1]``.
+        depths: Blocks of each stage.
+        num_heads: Attention heads.
+        propagation_blocks: Residual blocks of each token propagation.
+        skip_connections: Join the encoder's features of the finer scale
+            (zeros at masked centres); off in an ablation of table 7.
+        mlp_ratio: Hidden width of the blocks' MLPs over the token width.
+        drop_path_rate: Stochastic depth of the last block; rises from 0.
+        init_cfg: mmengine's initialisation option.
+    """
+
+    def __init__(self,
+                 encoder_dims: Sequence[int] = (96, 192, 384),
+                 embed_dims: Sequence[int] = (384, 192),
+                 depths: Sequence[int] = (1, 1),
+                 num_heads: int = 6,
+                 propagation_blocks: int = 1,
+                 skip_connections: bool = True,
+                 mlp_ratio: float = 4.,
+                 drop_path_rate: float = 0.1,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        if len(embed_dims) != len(depths) or len(embed_dims) > len(encoder_dims):
+            raise ValueError('embed_dims and depths need one entry per decoder stage and at most as many as the '
+                             f'encoder has scales, got {embed_dims}, {depths} for encoder_dims={encoder_dims}.')
+        if embed_dims[0] != encoder_dims[-1]:
+            raise ValueError('the first decoder stage continues the coarsest tokens, so embed_dims[0] must equal '
+                             f'encoder_dims[-1]; got {embed_dims[0]} and {encoder_dims[-1]}.')
+        self.skip_connections = skip_connections
+        self.mask_token = nn.Parameter(torch.zeros(1, embed_dims[0]))
+        self.stages = nn.ModuleList(
+            Stage(dims, num_heads, mlp_ratio, rates)
+            for dims, rates in zip(embed_dims, split_drop_path(drop_path_rate, depths)))
+        skips = encoder_dims[-2::-1] if skip_connections else [0] * len(embed_dims)
+        self.propagations = nn.ModuleList(
+            TokenPropagation(coarse, skip, fine, propagation_blocks)
+            for coarse, skip, fine in zip(embed_dims[:-1], skips, embed_dims[1:]))
+        self.norm = nn.LayerNorm(embed_dims[-1])
+
+    def init_weights(self) -> None:
+        """Xavier for the stages, truncated normal 0.02 for the mask token and 1x1 convolutions."""
+        super().init_weights()
+        init_xavier(self.stages)
+        init_truncated_normal(self.propagations)
+        nn.init.trunc_normal_(self.mask_token, std=0.02)
+
+    @property
+    def num_stages(self) -> int:
+        """D."""
+        return len(self.stages)
+
+    def forward(self, features: Sequence[Tensor], scales: Sequence[Scale], masked: Sequence[Tensor]) -> Tensor:
+        """Decode.
+
+        Args:
+            features: ``(B, N_i, C_i)`` per scale from the encoder, zeros at masked centres.
+            scales: The S scales, fine to coarse.
+            masked: ``(B, N_i)`` bool per scale, ``True`` = masked.
+
+        Returns:
+            ``(B, N_f, C_f)`` tokens of scale f = S - D + 1, after the last norm.
+        """
+        tokens = torch.where(masked[-1].unsqueeze(-1), self.mask_token.to(features[-1].dtype), features[-1])
+        tokens = self.stages[0](tokens, scales[-1].centers)
+        for step, (propagate, stage) in enumerate(zip(self.propagations, self.stages[1:])):
+            fine, coarse = scales[-2 - step].centers, scales[-1 - step].centers
+            skip = features[-2 - step] if self.skip_connections else None
+            tokens = stage(propagate(fine, coarse, skip, tokens), fine)
+        return self.norm(tokens)

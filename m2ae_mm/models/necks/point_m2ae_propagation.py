@@ -1,0 +1,57 @@
+"""Brings coarse encoder tokens back to a finer scale for detectors."""
+from typing import Sequence
+
+from mmengine.model import BaseModule
+from torch import nn
+
+from mmdet3d.registry import MODELS
+
+from ..layers.initialization import init_truncated_normal
+from ..layers.propagation import TokenPropagation
+
+
+@MODELS.register_module()
+class PointM2AEPropagation(BaseModule):
+    """Propagate from the coarsest scale over ``len(out_channels)`` finer ones.
+
+    Follows a :class:`PointM2AEEncoder` in any detector of mmdet3d that takes
+    ``fp_xyz``, ``fp_features`` and ``fp_indices``: appends one entry per step
+    to each, so that ``fp_*[-1]`` is the finest scale reached.
+
+    Args:
+        encoder_dims: Token widths of the encoder, fine to coarse.
+        out_channels: Widths after each step, coarse to fine.
+        num_blocks: Residual 1x1 blocks per step.
+        init_cfg: mmengine's initialisation option.
+    """
+
+    def __init__(self,
+                 encoder_dims: Sequence[int],
+                 out_channels: Sequence[int],
+                 num_blocks: int = 1,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        if not 0 < len(out_channels) < len(encoder_dims):
+            raise ValueError(f'{len(encoder_dims)} scales allow 1 to {len(encoder_dims) - 1} steps, got out_channels='
+                             f'{out_channels}.')
+        coarse = [encoder_dims[-1], *out_channels[:-1]]
+        self.steps = nn.ModuleList(
+            TokenPropagation(*widths, num_blocks) for widths in zip(coarse, encoder_dims[-2::-1], out_channels))
+
+    def init_weights(self) -> None:
+        """Truncated normal 0.02."""
+        super().init_weights()
+        init_truncated_normal(self)
+
+    def forward(self, outputs: dict) -> dict:
+        """Extend the ``fp_*`` lists of the dictionary that the encoder returned."""
+        fp = {name: list(outputs[name]) for name in ('fp_xyz', 'fp_features', 'fp_indices')}
+        for step, propagate in enumerate(self.steps):
+            at = -2 - step
+            fine = outputs['sa_xyz'][at]
+            skip = outputs['sa_features'][at].transpose(1, 2)
+            tokens = propagate(fine, fp['fp_xyz'][-1], skip, fp['fp_features'][-1].transpose(1, 2))
+            fp['fp_xyz'].append(fine)
+            fp['fp_features'].append(tokens.transpose(1, 2).contiguous())
+            fp['fp_indices'].append(outputs['sa_indices'][at])
+        return {**outputs, **fp}

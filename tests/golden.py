@@ -1,0 +1,29 @@
+"""Reference vectors of the published models: inputs, weights, outputs."""
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+FOLDER = Path(__file__).parent / 'data' / 'golden'
+TOLERANCE = dict(rtol=1e-4, atol=1e-5)
+
+
+def load_vector(name):
+    """Arrays of one reference file as a dictionary."""
+    with np.load(FOLDER / f'{name}.npz', allow_pickle=False) as file:
+        return dict(file)
+
+
+def published_weights(vector):
+    """The published state dict that a reference file was computed with."""
+    spec = importlib.util.spec_from_file_location('golden_recipe', FOLDER / 'recipe.py')
+    recipe = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(recipe)
+    weights = recipe.state_dict(int(vector['seed']), json.loads(str(vector['shapes'])))
+    return {key: torch.from_numpy(np.asarray(value)) for key, value in weights.items()}
+
+
+def tensor(vector, name):
+    return torch.from_numpy(vector[name])
