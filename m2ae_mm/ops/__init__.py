@@ -3,12 +3,13 @@
 Every operator has a PyTorch reference; faster paths are chosen by device and
 agree with it.
 """
+from .boxes import box_giou_3d, box_iou_3d, nms3d, points_in_boxes, rotated_iou_bev
 from .chamfer import chamfer_distance
 from .grouping import gather, interpolate, weighted_sum
 from .neighbors import ball_query, knn, squared_distances, three_nn
 from .sampling import furthest_point_sample
 
 __all__ = [
-    'ball_query', 'chamfer_distance', 'furthest_point_sample', 'gather', 'interpolate', 'knn', 'squared_distances',
-    'three_nn', 'weighted_sum'
+    'ball_query', 'box_giou_3d', 'box_iou_3d', 'chamfer_distance', 'furthest_point_sample', 'gather', 'interpolate',
+    'knn', 'nms3d', 'points_in_boxes', 'rotated_iou_bev', 'squared_distances', 'three_nn', 'weighted_sum'
 ]
