@@ -4,7 +4,9 @@ from .mmcv_ops import install
 # mmdet3d reads mmcv's operators while it is imported, so they must exist first.
 install()
 
-from . import models, ops  # noqa: E402
+from . import checkpoint, evaluation, models, ops  # noqa: E402
 from .version import __version__  # noqa: E402
 
-__all__ = ['__version__', 'models', 'ops']
+checkpoint.allow_mmengine_checkpoints()
+
+__all__ = ['__version__', 'checkpoint', 'evaluation', 'models', 'ops']

@@ -1,4 +1,7 @@
 """Reading, converting and resuming checkpoints."""
-from .loading import load_matching, load_pretrained_init, read_checkpoint
+from .loading import load_for_test, load_matching, load_pretrained_init, read_checkpoint
+from .safe_globals import allow_mmengine_checkpoints
 
-__all__ = ['load_matching', 'load_pretrained_init', 'read_checkpoint']
+__all__ = [
+    'allow_mmengine_checkpoints', 'load_for_test', 'load_matching', 'load_pretrained_init', 'read_checkpoint'
+]

@@ -93,6 +93,29 @@ def load_matching(module: nn.Module, path: str | Path, prefix: str = '') -> None
     _report(module, path, loaded, missing=own.keys() - loaded.keys(), unused=found.keys() - loaded.keys())
 
 
+def load_for_test(model: nn.Module, path: str | Path) -> None:
+    """Load a checkpoint that must fit ``model`` exactly, for evaluation.
+
+    Args:
+        model: The model, possibly wrapped for distributed use.
+        path: Checkpoint file.
+
+    Raises:
+        ValueError: If a tensor is missing, left over or of another shape.
+    """
+    model = getattr(model, 'module', model)
+    stored, own = read_checkpoint(path), model.state_dict()
+    problems = [f'{name} is missing' for name in own if name not in stored]
+    problems += [f'{name} is not part of the model' for name in stored if name not in own]
+    problems += [f'{name} is {tuple(stored[name].shape)}, the model has {tuple(value.shape)}'
+                 for name, value in own.items() if name in stored and stored[name].shape != value.shape]
+    if problems:
+        raise ValueError(f'{str(path)!r} is no checkpoint of this {type(model).__name__} ({len(problems)} of {len(own)} '
+                         f'tensors differ: {"; ".join(problems[:3])}). Use the config that it was trained with.')
+    model.load_state_dict(stored)
+    print_log(f'{type(model).__name__}: loaded all {len(own)} tensors from {path}', logger='current')
+
+
 def _report(module: nn.Module, path: str | Path, loaded, missing, unused) -> None:
     """One log message: what was loaded, what is new, what was left in the file."""
     lines = [f'{type(module).__name__}: loaded {len(loaded)} tensors from {path}']

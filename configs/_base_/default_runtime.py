@@ -1,0 +1,23 @@
+# What every run shares.
+custom_imports = dict(imports=['m2ae_mm'], allow_failed_imports=False)
+default_scope = 'mmdet3d'
+
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=3),
+    sampler_seed=dict(type='DistSamplerSeedHook'))
+
+env_cfg = dict(
+    cudnn_benchmark=False,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'))  # without CUDA, tools/train.py uses gloo instead
+
+randomness = dict(seed=0)
+log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True)
+log_level = 'INFO'
+load_from = None
+resume = False
+
+visualizer = dict(type='M2AELocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')

@@ -1,0 +1,34 @@
+# Pre-train the hierarchical encoder on scenes, then go on with scannet_det.py.
+_base_ = ['../_base_/datasets/scannet_pretrain.py', '../_base_/default_runtime.py']
+
+# Scales for rooms in metres (ours; the paper pre-trains the 3DETR-m encoder, see scannet_3detr-m_pretrain.py): the
+# finest has 3DETR's 2,048 centres, each coarser one half, radii as in 3DETR-m. Widths and depths are the paper's.
+encoder_dims = [96, 192, 384]
+model = dict(
+    type='PointM2AE',
+    backbone=dict(
+        type='PointM2AEEncoder',
+        num_centers=[2048, 1024, 512],
+        num_neighbors=[32, 16, 16],
+        embed_dims=encoder_dims,
+        depths=[5, 5, 5],
+        radii=None),  # local attention is off in pre-training (section 4.1)
+    neck=dict(type='PointM2AEDecoder', encoder_dims=encoder_dims, embed_dims=[384, 192], depths=[1, 1]),
+    head=dict(type='PointM2AEPretrainHead', in_channels=192, num_points=16),
+    mask_ratio=0.8)
+
+# 1080 epochs, learning rate 5e-4 (section 4.3, detection). Weight decay as in shape pre-training, none on biases,
+# norms and the mask token.
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.05),
+    paramwise_cfg=dict(
+        norm_decay_mult=0., bias_decay_mult=0., custom_keys=dict(mask_token=dict(decay_mult=0.))))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=10, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=10, end=1080, convert_to_iter_based=True),
+]
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1080, val_interval=10)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+auto_scale_lr = dict(enable=False, base_batch_size=8)

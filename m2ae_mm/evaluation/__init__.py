@@ -1,0 +1,4 @@
+"""Metrics."""
+from .reconstruction_metric import M2AEReconstructionMetric
+
+__all__ = ['M2AEReconstructionMetric']

@@ -1,0 +1,39 @@
+#!/usr/bin/env python
+"""Evaluate a checkpoint with the metrics of its config."""
+from cli import base_parser, load_config, run
+
+
+def parse_args():
+    parser = base_parser(__doc__)
+    parser.add_argument('checkpoint', help='.pth or .safetensors file')
+    parser.add_argument('--show-dir', help='write a picture of every sample as PNG into this folder')
+    parser.add_argument('--score-thr', type=float, default=0.3, help='boxes below this score are not drawn')
+    parser.add_argument('--max-pictures', type=int, default=50, help='stop drawing after so many samples')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    config = load_config(args)
+
+    from mmengine.runner import Runner
+
+    from m2ae_mm.checkpoint import load_for_test
+    from m2ae_mm.engine import check_data, init_cpu_processes
+    check_data(config, ('test_dataloader', ))
+    init_cpu_processes(args.launcher)
+    if args.show_dir:
+        hooks = config.get('custom_hooks') or []
+        config.custom_hooks = hooks + [
+            dict(type='M2AEPictureHook', out_dir=args.show_dir, score_thr=args.score_thr, limit=args.max_pictures)
+        ]
+    # The test needs all of the weights: the pre-training of the backbone is
+    # not read again, and nothing may be missing.
+    config.load_from = None
+    runner = Runner.from_cfg(config)
+    load_for_test(runner.model, args.checkpoint)
+    runner.test()
+
+
+if __name__ == '__main__':
+    run(main)

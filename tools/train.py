@@ -1,0 +1,50 @@
+#!/usr/bin/env python
+"""Train whatever a config describes: pre-training, detection, classification, segmentation."""
+from cli import base_parser, load_config, run
+
+
+def parse_args():
+    parser = base_parser(__doc__)
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument('--sync_bn', choices=['none', 'torch'], default='none',
+                        help='BatchNorm statistics over all processes')
+    parser.add_argument('--auto-scale-lr', action='store_true',
+                        help="scale the learning rate from the config's auto_scale_lr.base_batch_size to the real one")
+    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+                        help='go on from this checkpoint, or from the latest one in the work folder')
+    return parser.parse_args()
+
+
+def apply_args(config, args) -> None:
+    """Write the training options into the config."""
+    if args.amp:
+        if config.optim_wrapper.type not in ('OptimWrapper', 'AmpOptimWrapper'):
+            raise ValueError(f"--amp needs optim_wrapper.type='OptimWrapper', the config has "
+                             f'{config.optim_wrapper.type!r}.')
+        config.optim_wrapper.type = 'AmpOptimWrapper'
+    if args.sync_bn != 'none':
+        config.sync_bn = args.sync_bn
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in config.get('auto_scale_lr', {}):
+            raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config.')
+        config.auto_scale_lr.enable = True
+    if args.resume:
+        config.resume = True
+        config.load_from = None if args.resume == 'auto' else args.resume
+
+
+def main() -> None:
+    args = parse_args()
+    config = load_config(args)
+    apply_args(config, args)
+
+    from mmengine.runner import Runner
+
+    from m2ae_mm.engine import check_data, init_cpu_processes
+    check_data(config, ('train_dataloader', 'val_dataloader'))
+    init_cpu_processes(args.launcher)
+    Runner.from_cfg(config).train()
+
+
+if __name__ == '__main__':
+    run(main)
