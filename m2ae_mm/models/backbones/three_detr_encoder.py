@@ -1,11 +1,11 @@
 """The encoder of 3DETR and of its masked variant 3DETR-m (paper, sections 3.1 and 3.4)."""
-from typing import Sequence
+from collections.abc import Sequence
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet3d.registry import MODELS
 from m2ae_mm.checkpoint import load_pretrained_init
+from mmdet3d.registry import MODELS
 
 from ..layers.attention import attention_mask
 from ..layers.detr_transformer import DETREncoderLayer

@@ -3,7 +3,7 @@
 3DETR uses it twice: as pre-encoder and, in the masked variant, between the
 first and second encoder layer (3DETR paper, sections 3.1 and 3.4).
 """
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F

@@ -1,0 +1,116 @@
+"""From the last layer's boxes to detections (evaluation protocol of 3DETR and VoteNet)."""
+from typing import NamedTuple
+
+import torch
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from m2ae_mm.ops import points_in_boxes
+from mmdet3d.structures import DepthInstance3DBoxes
+
+from .three_detr_boxes import BoxPredictions
+
+
+class DetectionConfig(NamedTuple):
+    """Options of prediction, ``test_cfg`` of the detector.
+
+    Attributes:
+        nms_thr: Of two boxes of one class whose IoU exceeds this, the one with
+            the lower objectness is dropped.
+        score_thr: Boxes with an objectness up to this are dropped.
+        min_points: Boxes with fewer points are dropped.
+        per_class_proposal: Emit each box once per class, scored by class
+            probability times objectness, as the published evaluation does;
+            False emits it once, for its most probable class.
+    """
+    nms_thr: float = 0.25
+    score_thr: float = 0.05
+    min_points: int = 5
+    per_class_proposal: bool = True
+
+
+def detect(predictions: BoxPredictions, points: Tensor, config: DetectionConfig) -> list[InstanceData]:
+    """Detections of every cloud.
+
+    Args:
+        predictions: Of the decoder; the last layer is used.
+        points: ``(B, N, 3)`` the clouds, to find empty boxes.
+        config: Options.
+
+    Returns:
+        Per cloud ``bboxes_3d``, ``scores_3d`` and ``labels_3d``; possibly none.
+    """
+    boxes = predictions.boxes[-1]
+    probabilities = predictions.class_probabilities[-1]
+    objectness = predictions.objectness[-1]
+    # Cloud by cloud: all pairs of points and boxes of a batch would take gigabytes.
+    inside = [points_in_boxes(cloud[None], box[None]).sum(1) for cloud, box in zip(points, boxes)]
+    kept = (torch.cat(inside) >= config.min_points) & (objectness > config.score_thr)
+    kept = class_wise_nms(boxes, objectness, probabilities.argmax(-1), kept, config.nms_thr)
+    rotated = predictions.angle_logits.shape[-1] > 1
+    scores = probabilities * objectness.unsqueeze(-1)
+    return [
+        _instances(box[keep], score[keep], rotated, config.per_class_proposal)
+        for box, score, keep in zip(boxes, scores, kept)
+    ]
+
+
+def class_wise_nms(boxes: Tensor, scores: Tensor, labels: Tensor, candidates: Tensor, threshold: float) -> Tensor:
+    """Greedy suppression within each class, batched.
+
+    Overlap is that of the boxes' hulls along the axes, also for rotated boxes,
+    as published.
+
+    Args:
+        boxes: ``(B, Q, 7)``.
+        scores: ``(B, Q)``; of equal scores the lower index is better.
+        labels: ``(B, Q)`` int64.
+        candidates: ``(B, Q)`` bool, ``True`` = takes part.
+        threshold: IoU above which the lower-scored box is dropped.
+
+    Returns:
+        ``(B, Q)`` bool, ``True`` = kept.
+    """
+    order = scores.argsort(1, descending=True, stable=True)
+    boxes, labels = boxes.take_along_dim(order.unsqueeze(-1), 1), labels.gather(1, order)
+    overlapping = hull_iou(boxes) > threshold
+    overlapping &= labels.unsqueeze(1) == labels.unsqueeze(2)
+    # suppresses[b, i, j]: i drops j if i itself is kept.
+    suppresses = overlapping.triu(diagonal=1)
+    candidates = candidates.gather(1, order)
+    # The greedy result is the one set in which a candidate is kept if and only
+    # if no kept better one suppresses it. Repeating that rule settles the j-th
+    # best box after j rounds at the latest, in practice after a handful.
+    kept = candidates
+    while True:
+        settled = candidates & ~(suppresses & kept.unsqueeze(2)).any(1)
+        if torch.equal(settled, kept):
+            break
+        kept = settled
+    return torch.zeros_like(kept).scatter(1, order, kept)
+
+
+def hull_iou(boxes: Tensor) -> Tensor:
+    """``(B, Q, Q)`` IoU of the axis-aligned hulls of ``(B, Q, 7)`` boxes."""
+    cos, sin = boxes[..., 6].cos().abs(), boxes[..., 6].sin().abs()
+    dx, dy, dz = boxes[..., 3:6].unbind(-1)
+    half = torch.stack([dx * cos + dy * sin, dx * sin + dy * cos, dz], -1) / 2
+    low, high = boxes[..., :3] - half, boxes[..., :3] + half
+    shared = torch.minimum(high.unsqueeze(2), high.unsqueeze(1)) - torch.maximum(low.unsqueeze(2), low.unsqueeze(1))
+    intersection = shared.clamp(min=0).prod(-1)
+    volume = (high - low).prod(-1)
+    union = volume.unsqueeze(2) + volume.unsqueeze(1) - intersection
+    return intersection / union.clamp(min=1e-8)
+
+
+def _instances(boxes: Tensor, scores: Tensor, rotated: bool, per_class: bool) -> InstanceData:
+    """``(M, 7)`` boxes with ``(M, K)`` scores as mmdet3d's result for one cloud."""
+    count, num_classes = scores.shape
+    if per_class:
+        labels = torch.arange(num_classes, device=boxes.device).repeat(count)
+        boxes, scores = boxes.repeat_interleave(num_classes, 0), scores.flatten()
+    else:
+        scores, labels = scores.max(1)
+    # origin: our boxes have the gravity centre, mmdet3d's the bottom centre.
+    boxes = DepthInstance3DBoxes(boxes, box_dim=7, with_yaw=rotated, origin=(0.5, 0.5, 0.5))
+    return InstanceData(bboxes_3d=boxes, scores_3d=scores, labels_3d=labels)
