@@ -1,0 +1,90 @@
+"""Loading reports what happened, and nothing in a file can run code."""
+import pickle
+from collections import OrderedDict
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+from torch import nn
+
+from m2ae_mm.checkpoint import load_for_test, load_matching, load_pretrained_init, read_checkpoint
+
+
+class Evil:
+
+    def __reduce__(self):
+        return (open, ('must_not_exist.txt', 'w'))
+
+
+@pytest.fixture
+def trained(tmp_path):
+    model = nn.Sequential(OrderedDict(backbone=nn.Linear(2, 3), head=nn.Linear(3, 1)))
+    path = tmp_path / 'trained.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(epoch=3)), path)
+    return model, path
+
+
+def test_part_of_a_model_is_loaded_and_reported(trained, capsys):
+    model, path = trained
+    MMLogger.get_instance('loading', log_level='INFO')
+    part = nn.Module()
+    part.weight, part.extra = nn.Parameter(torch.zeros(3, 2)), nn.Parameter(torch.zeros(1))
+    load_matching(part, path, prefix='backbone.')
+    report = capsys.readouterr()
+    report = report.out + report.err
+    assert torch.equal(part.weight, model.backbone.weight)
+    assert 'loaded 1 tensors' in report
+    assert '1 new, initialised at random: extra' in report
+    assert '1 in the file but not used: bias' in report
+
+
+def test_nothing_matching_is_an_error(trained):
+    with pytest.raises(ValueError, match=r"nothing in .*trained.pth' fits Linear.*'neck.weight'.*'backbone.weight'"):
+        load_matching(nn.Linear(2, 3), trained[1], prefix='neck.')
+
+
+def test_other_sizes_are_an_error(trained):
+    with pytest.raises(ValueError, match=r'weight: \(3, 2\) stored, \(4, 2\) needed'):
+        load_matching(nn.Linear(2, 4), trained[1], prefix='backbone.')
+
+
+def test_evaluation_needs_every_tensor(trained):
+    model, path = trained
+    load_for_test(model, path)
+    with pytest.raises(ValueError, match='backbone.weight is not part of the model'):
+        load_for_test(nn.Linear(2, 3), path)
+
+
+def test_init_cfg_slot_may_be_empty(trained):
+    layer = nn.Linear(2, 3)
+    load_pretrained_init(layer, dict(type='Pretrained', checkpoint=None))
+    load_pretrained_init(layer, None)
+    load_pretrained_init(layer, dict(type='Pretrained', checkpoint=str(trained[1]), prefix='backbone.'))
+    assert torch.equal(layer.weight, trained[0].backbone.weight)
+    with pytest.raises(ValueError, match="'Kaiming'"):
+        load_pretrained_init(layer, dict(type='Kaiming'))
+
+
+def test_safetensors_and_data_parallel_names(tmp_path):
+    from safetensors.torch import save_file
+    save_file({'module.weight': torch.ones(2)}, tmp_path / 'a.safetensors')
+    assert torch.equal(read_checkpoint(tmp_path / 'a.safetensors')['weight'], torch.ones(2))
+
+
+def test_bad_files_are_refused_with_one_message(tmp_path, trained, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match='no checkpoint'):
+        read_checkpoint(tmp_path / 'missing.pth')
+    (tmp_path / 'evil.pth').write_bytes(pickle.dumps(dict(state_dict=Evil())))
+    with pytest.raises(ValueError, match='cannot be read safely'):
+        read_checkpoint(tmp_path / 'evil.pth')
+    assert not (tmp_path / 'must_not_exist.txt').exists()
+    (tmp_path / 'cut.pth').write_bytes(trained[1].read_bytes()[:700])
+    with pytest.raises(ValueError, match=r'cut.pth.* (damaged|cannot be read)'):
+        read_checkpoint(tmp_path / 'cut.pth')
+    (tmp_path / 'cut.safetensors').write_bytes(b'12345678')
+    with pytest.raises(ValueError, match='damaged or cut short'):
+        read_checkpoint(tmp_path / 'cut.safetensors')
+    torch.save([1, 2], tmp_path / 'list.pth')
+    with pytest.raises(ValueError, match='found list'):
+        read_checkpoint(tmp_path / 'list.pth')
