@@ -5,11 +5,13 @@ agree with it.
 """
 from .boxes import box_giou_3d, box_iou_3d, nms3d, points_in_boxes, rotated_iou_bev
 from .chamfer import chamfer_distance
+from .dispatch import use_reference
 from .grouping import gather, interpolate, weighted_sum
-from .neighbors import ball_query, knn, squared_distances, three_nn
+from .neighbors import ball_query, knn, three_nn
+from .reference import squared_distances
 from .sampling import furthest_point_sample
 
 __all__ = [
     'ball_query', 'box_giou_3d', 'box_iou_3d', 'chamfer_distance', 'furthest_point_sample', 'gather', 'interpolate',
-    'knn', 'nms3d', 'points_in_boxes', 'rotated_iou_bev', 'squared_distances', 'three_nn', 'weighted_sum'
+    'knn', 'nms3d', 'points_in_boxes', 'rotated_iou_bev', 'squared_distances', 'three_nn', 'use_reference', 'weighted_sum'
 ]

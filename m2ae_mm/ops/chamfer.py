@@ -1,7 +1,7 @@
 """Chamfer distance."""
 from torch import Tensor
 
-from .neighbors import squared_distances
+from .reference import squared_distances
 
 
 def chamfer_distance(prediction: Tensor, target: Tensor) -> Tensor:

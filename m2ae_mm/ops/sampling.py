@@ -1,7 +1,7 @@
 """Furthest point sampling."""
-import torch
 from torch import Tensor
 
+from . import dispatch
 from .checks import check_points
 
 
@@ -26,19 +26,4 @@ def furthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
     check_points(points, 'points')
     if num_samples < 1:
         raise ValueError(f'num_samples must be at least 1, got {num_samples}.')
-    return furthest_point_sample_reference(points.detach().float(), num_samples)
-
-
-def furthest_point_sample_reference(points: Tensor, num_samples: int) -> Tensor:
-    """Plain loop over samples, batched over clouds; see above."""
-    batch, num_points, _ = points.shape
-    indices = torch.zeros(batch, num_samples, dtype=torch.long, device=points.device)
-    nearest = torch.full((batch, num_points), torch.inf, device=points.device)
-    rows = torch.arange(batch, device=points.device)
-    last = indices[:, 0]
-    for i in range(1, num_samples):
-        squared = (points - points[rows, last].unsqueeze(1)).square().sum(-1)
-        nearest = torch.minimum(nearest, squared)
-        last = nearest.argmax(1)
-        indices[:, i] = last
-    return indices
+    return dispatch.furthest_point_sample(points.detach().float(), num_samples)

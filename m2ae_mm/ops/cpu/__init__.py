@@ -1,0 +1,43 @@
+"""Search on the CPU: numba kernels over a tree of boxes, one cloud a thread.
+
+Same functions, arguments and results as :mod:`m2ae_mm.ops.reference`. The
+kernels are compiled at the first call, some 15 s, and kept on disk.
+"""
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import ball, neighbors, sampling
+from .threads import for_each_cloud
+
+_LEAF_SIZE = 16
+
+
+def furthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
+    """See :func:`m2ae_mm.ops.furthest_point_sample`."""
+    picked = torch.empty(points.shape[0], num_samples, dtype=torch.long)
+    clouds, output = points.contiguous().numpy(), picked.numpy()
+    # Every pick looks at all leaves and rewrites a few: some 200 are best.
+    leaf_size = max(64, points.shape[1] // 200)
+    for_each_cloud(lambda cloud: sampling.sample(clouds[cloud], leaf_size, output[cloud]), len(clouds))
+    return picked
+
+
+def knn(queries: Tensor, points: Tensor, k: int) -> Tensor:
+    """See :func:`m2ae_mm.ops.knn`."""
+    indices = torch.empty(*queries.shape[:2], k, dtype=torch.long)
+    sources, clouds, output = queries.contiguous().numpy(), points.contiguous().numpy(), indices.numpy()
+    for_each_cloud(lambda cloud: neighbors.nearest(sources[cloud], clouds[cloud], _LEAF_SIZE, output[cloud]),
+                   len(clouds))
+    return indices
+
+
+def ball_query(centers: Tensor, points: Tensor, radius: float, num_samples: int, min_radius: float) -> Tensor:
+    """See :func:`m2ae_mm.ops.ball_query`."""
+    indices = torch.empty(*centers.shape[:2], num_samples, dtype=torch.long)
+    sources, clouds, output = centers.contiguous().numpy(), points.contiguous().numpy(), indices.numpy()
+    outer, inner = np.float32(radius**2), np.float32(min_radius**2)
+    for_each_cloud(
+        lambda cloud: ball.within(sources[cloud], clouds[cloud], outer, inner, _LEAF_SIZE, output[cloud]),
+        len(clouds))
+    return indices

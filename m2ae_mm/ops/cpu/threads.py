@@ -1,0 +1,33 @@
+"""Spreading clouds over threads.
+
+Not numba's own threads: its OpenMP layer kills a process that forks after
+using it, as a DataLoader does, and its other layer is not reentrant. The
+kernels release the interpreter lock, so plain threads serve.
+"""
+import functools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+
+def for_each_cloud(kernel: Callable[[int], None], num_clouds: int) -> None:
+    """Call ``kernel(cloud)`` for all clouds, on as many threads as torch may use."""
+    workers = min(num_clouds, torch.get_num_threads())
+    if workers <= 1:
+        for cloud in range(num_clouds):
+            kernel(cloud)
+        return
+    # list(): wait for all of them, and raise here what one of them raised.
+    list(_pool(workers).map(kernel, range(num_clouds)))
+
+
+@functools.lru_cache(maxsize=1)
+def _pool(workers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, thread_name_prefix='m2ae_ops')
+
+
+if hasattr(os, 'register_at_fork'):
+    # A forked child has the pool object, but none of its threads.
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,0 +1,96 @@
+"""Which implementation serves an operator, and the operators torch.compile sees.
+
+CPU tensors go to numba kernels, CUDA tensors to Triton kernels, everything
+else, or where numba or Triton is missing, to the PyTorch reference. All return
+the same indices. ``M2AE_OPS=reference`` in the environment, or
+:func:`use_reference`, sends everything to the reference.
+"""
+import contextlib
+import functools
+import importlib
+import os
+from collections.abc import Iterator
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from . import reference
+
+_FAST_PATHS = {'cpu': ('.cpu', 'numba'), 'cuda': ('.triton', 'triton')}
+
+
+def _read_switch() -> bool:
+    value = os.environ.get('M2AE_OPS', 'auto')
+    if value not in ('auto', 'reference'):
+        raise ValueError(f"environment variable M2AE_OPS must be 'auto' or 'reference', got {value!r}.")
+    return value == 'reference'
+
+
+_reference_only = _read_switch()
+
+
+@contextlib.contextmanager
+def use_reference() -> Iterator[None]:
+    """Within this context every operator runs its PyTorch reference."""
+    global _reference_only
+    before = _reference_only
+    _reference_only = True
+    try:
+        yield
+    finally:
+        _reference_only = before
+
+
+def backend(device_type: str) -> ModuleType:
+    """The module whose functions serve tensors on such a device (``'cpu'``, ``'cuda'``, ...)."""
+    if _reference_only or device_type not in _FAST_PATHS:
+        return reference
+    return _load(*_FAST_PATHS[device_type])
+
+
+@functools.cache
+def _load(name: str, needs: str) -> ModuleType:
+    try:
+        return importlib.import_module(name, __package__)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split('.')[0] != needs:
+            raise
+        return reference
+
+
+# Custom operators are opaque to torch.compile: it calls them as they are and
+# needs no graph break. They return indices, so they have no gradient.
+
+
+@torch.library.custom_op('m2ae_mm::furthest_point_sample', mutates_args=())
+def furthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
+    """``(B, num_samples)`` int64 from float32 ``(B, N, 3)``."""
+    return backend(points.device.type).furthest_point_sample(points, num_samples)
+
+
+@torch.library.custom_op('m2ae_mm::knn', mutates_args=())
+def knn(queries: Tensor, points: Tensor, k: int) -> Tensor:
+    """``(B, M, k)`` int64 from float32 ``(B, M, 3)`` and ``(B, N, 3)``."""
+    return backend(points.device.type).knn(queries, points, k)
+
+
+@torch.library.custom_op('m2ae_mm::ball_query', mutates_args=())
+def ball_query(centers: Tensor, points: Tensor, radius: float, num_samples: int, min_radius: float) -> Tensor:
+    """``(B, M, num_samples)`` int64 from float32 ``(B, M, 3)`` and ``(B, N, 3)``."""
+    return backend(points.device.type).ball_query(centers, points, radius, num_samples, min_radius)
+
+
+@furthest_point_sample.register_fake
+def _(points: Tensor, num_samples: int) -> Tensor:
+    return points.new_empty((points.shape[0], num_samples), dtype=torch.long)
+
+
+@knn.register_fake
+def _(queries: Tensor, _points: Tensor, k: int) -> Tensor:
+    return queries.new_empty((*queries.shape[:2], k), dtype=torch.long)
+
+
+@ball_query.register_fake
+def _(centers: Tensor, _points: Tensor, _radius: float, num_samples: int, _min_radius: float) -> Tensor:
+    return centers.new_empty((*centers.shape[:2], num_samples), dtype=torch.long)

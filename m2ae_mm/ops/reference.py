@@ -1,0 +1,64 @@
+"""Sampling and search in plain PyTorch: what every faster path must return.
+
+Inputs are checked, detached and float32 already. Squared distances are summed
+x + y + z without fused multiply-add; all paths do this, so that they agree on
+which of two almost equally far points is nearer.
+"""
+import torch
+from torch import Tensor
+
+
+def furthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
+    """Plain loop over samples, batched over clouds; see :func:`m2ae_mm.ops.furthest_point_sample`."""
+    batch, num_points, _ = points.shape
+    indices = torch.zeros(batch, num_samples, dtype=torch.long, device=points.device)
+    nearest = torch.full((batch, 1, num_points), torch.inf, device=points.device)
+    rows = torch.arange(batch, device=points.device)
+    last = indices[:, 0]
+    for i in range(1, num_samples):
+        nearest = torch.minimum(nearest, squared_distances(points[rows, last].unsqueeze(1), points))
+        last = nearest.argmax(2).squeeze(1)
+        indices[:, i] = last
+    return indices
+
+
+def knn(queries: Tensor, points: Tensor, k: int) -> Tensor:
+    """All pairwise distances, ties broken by index; see :func:`m2ae_mm.ops.knn`."""
+    squared = squared_distances(queries, points)
+    found = min(k, points.shape[1])
+    # A non-negative float32 sorts like its bit pattern, so distance and index
+    # fit one integer key whose smallest values are unique.
+    bits = squared.contiguous().view(torch.int32).long()
+    keys = (bits << 32) | torch.arange(points.shape[1], device=points.device)
+    indices = keys.topk(found, largest=False, sorted=True).values & 0xFFFFFFFF
+    if found < k:
+        indices = torch.cat([indices, indices[..., :1].expand(-1, -1, k - found)], -1)
+    return indices
+
+
+def ball_query(centers: Tensor, points: Tensor, radius: float, num_samples: int, min_radius: float) -> Tensor:
+    """All pairwise distances; see :func:`m2ae_mm.ops.ball_query`."""
+    squared = squared_distances(centers, points)
+    inside = (squared < radius**2) & ((squared >= min_radius**2) | (squared == 0))
+    num_points = points.shape[1]
+    order = torch.arange(num_points, device=points.device)
+    candidates = torch.where(inside, order, num_points)
+    found = candidates.topk(min(num_samples, num_points), largest=False, sorted=True).values
+    if found.shape[-1] < num_samples:
+        fill = found.new_full((*found.shape[:-1], num_samples - found.shape[-1]), num_points)
+        found = torch.cat([found, fill], -1)
+    first = found[..., :1]
+    first = torch.where(first == num_points, 0, first)
+    return torch.where(found == num_points, first, found)
+
+
+def squared_distances(queries: Tensor, points: Tensor) -> Tensor:
+    """``(B, M, N)`` squared distances from differences, summed x + y + z.
+
+    Unlike the expansion ``|a|^2 - 2ab + |b|^2`` this is exact for equal points
+    and never negative. In float32, or wider if the input is.
+    """
+    dtype = torch.promote_types(queries.dtype, torch.float32)
+    queries, points = queries.to(dtype), points.to(dtype)
+    x, y, z = ((queries[:, :, None, axis] - points[:, None, :, axis]).square() for axis in range(3))
+    return x + y + z
