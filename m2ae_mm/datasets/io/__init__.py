@@ -1,0 +1,1 @@
+"""Reading point clouds from files, safely and fast."""

@@ -1,0 +1,42 @@
+"""One message for everything that is wrong with the files of a data set."""
+from collections import defaultdict
+from pathlib import Path
+
+_SHOWN = 5
+
+
+class Problems:
+    """Collects missing, short and unreadable files and reports them together.
+
+    Args:
+        owner: Name of the data set, for the message.
+        layout: Where its files belong, in one or two sentences.
+    """
+
+    def __init__(self, owner: str, layout: str) -> None:
+        self.owner = owner
+        self.layout = layout
+        self.found: dict[str, list[str]] = defaultdict(list)
+        self.checked = 0
+
+    def add(self, kind: str, path: str | Path, reason: str = '') -> None:
+        """Note one file; ``kind`` is ``'missing'``, ``'short'`` or ``'unreadable'``."""
+        self.found[kind].append(f'{path}{f" ({reason})" if reason else ""}')
+
+    def raise_any(self) -> None:
+        """Raise if anything was noted.
+
+        Raises:
+            FileNotFoundError: If files are missing.
+            ValueError: If files are there but short or unreadable.
+        """
+        if not self.found:
+            return
+        counts = ', '.join(f'{len(paths)} {kind}' for kind, paths in self.found.items())
+        lines = [f'{self.owner}: of {self.checked} files checked, {counts}.']
+        for kind, paths in self.found.items():
+            lines += [f'  {kind}: {path}' for path in paths[:_SHOWN]]
+            if len(paths) > _SHOWN:
+                lines.append(f'  {kind}: ... and {len(paths) - _SHOWN} more')
+        lines.append(self.layout)
+        raise (FileNotFoundError if 'missing' in self.found else ValueError)('\n'.join(lines))

@@ -1,0 +1,121 @@
+"""What all data sets of single shapes have in common."""
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+
+from mmdet3d.registry import TRANSFORMS
+
+from .io.point_cache import PointCache
+from .io.problems import Problems
+
+
+class ShapeDataset(BaseDataset):
+    """Shapes as clouds with at most one label each.
+
+    The pipeline receives ``points`` (N, C) float32, ``name``, ``gt_label``
+    (int, -1 = none) and ``sample_idx``. Subclasses implement
+    :meth:`list_shapes` and :meth:`read`; the check of the files, the cache
+    and the pipeline are here.
+
+    Args:
+        data_root: Folder of the data set.
+        split: Name of the split, or several to be joined.
+        cache_dir: Folder for a memory-mapped copy of all clouds, made on
+            first use; None reads the original files every time.
+        pipeline: Steps from a sample's dictionary to what the model takes.
+        kwargs: Options of mmengine's ``BaseDataset``, e.g. ``indices``, ``test_mode``.
+    """
+
+    SPLITS: tuple[str, ...] = ('train', 'test')
+    LAYOUT = ''
+
+    def __init__(self,
+                 data_root: str,
+                 split: str | Sequence[str] = 'train',
+                 cache_dir: str | None = None,
+                 pipeline: Sequence[dict | Callable] = (),
+                 **kwargs) -> None:
+        self.splits = (split, ) if isinstance(split, str) else tuple(split)
+        unknown = [name for name in self.splits if name not in self.SPLITS]
+        if unknown or not self.splits:
+            raise ValueError(f'{type(self).__name__} has the splits {", ".join(self.SPLITS)}; got {split!r}.')
+        self.cache_dir = cache_dir
+        self.cache: PointCache | None = None
+        # Built here so that they are found in mmdet3d's registry whatever the default scope is.
+        steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
+        super().__init__(data_root=data_root, pipeline=steps, **kwargs)
+
+    def list_shapes(self, problems: Problems) -> list[dict]:
+        """All shapes of :attr:`splits`: dictionaries with ``name``, ``gt_label`` and what :meth:`read` needs.
+
+        Files that are needed and not there are noted in ``problems``.
+        """
+        raise NotImplementedError
+
+    def read(self, info: dict) -> np.ndarray:
+        """The cloud of one shape, ``(N, C)`` float32.
+
+        Raises:
+            ValueError: If its file cannot be read or holds something else.
+        """
+        raise NotImplementedError
+
+    def load_data_list(self) -> list[dict]:
+        """List the shapes, check their files, fill the cache if one is wanted."""
+        problems = Problems(f'{type(self).__name__} in {self.data_root!r}', self.LAYOUT)
+        shapes = self.list_shapes(problems)
+        problems.raise_any()
+        if not shapes:
+            raise ValueError(f'{type(self).__name__} in {self.data_root!r} holds no shapes. {self.LAYOUT}')
+        for row, info in enumerate(shapes):
+            info['row'] = row
+        if self.cache_dir is not None:
+            self._open_cache(shapes, problems)
+        return shapes
+
+    def _open_cache(self, shapes: list[dict], problems: Problems) -> None:
+        listed = '\n'.join([str(Path(self.data_root).resolve()), *(info['name'] for info in shapes)])
+        digest = hashlib.sha256(listed.encode()).hexdigest()[:10]
+        name = f'{type(self).__name__}_{"-".join(self.splits)}_{digest}'
+        cache = PointCache(Path(self.cache_dir) / name)
+        if not cache.exists():
+            print_log(f'{type(self).__name__}: copying {len(shapes)} clouds to {cache.points_path} once', 'current')
+            cache.write(self._readable(shapes, problems))
+        self.cache = cache
+
+    def _readable(self, shapes: list[dict], problems: Problems) -> Iterator[np.ndarray]:
+        """Every cloud in turn; complains at the end, about all unreadable files at once."""
+        problems.checked = len(shapes)
+        for info in shapes:
+            try:
+                yield self.read(info)
+            except (ValueError, OSError) as error:
+                problems.add('unreadable', info['name'], str(error))
+        problems.raise_any()
+
+    def prepare_data(self, idx: int) -> dict:
+        """One shape through the pipeline."""
+        info = self.get_data_info(idx)
+        info['points'] = self.read(info) if self.cache is None else self.cache[info['row']]
+        return self.pipeline(info)
+
+
+def check_cloud(points: np.ndarray, path: str | Path, columns: int = 3, min_points: int = 1) -> np.ndarray:
+    """``points`` as ``(N, C)`` float32 with at least ``columns`` columns and ``min_points`` rows.
+
+    Raises:
+        ValueError: For another shape, fewer points, NaN or infinite values.
+    """
+    if points.ndim != 2 or points.shape[1] < columns:
+        raise ValueError(f'{path}: expected (N, {columns}) points, found shape {points.shape}')
+    if len(points) < min_points:
+        raise ValueError(f'{path}: expected at least {min_points} points, found {len(points)}')
+    points = np.asarray(points, np.float32)
+    if not np.isfinite(points).all():
+        rows = int((~np.isfinite(points)).any(1).sum())
+        raise ValueError(f'{path}: {rows} of {len(points)} points hold NaN or infinite values')
+    return points

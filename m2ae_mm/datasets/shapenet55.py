@@ -1,0 +1,59 @@
+"""ShapeNet55, the pre-training data of the paper (section 4.1)."""
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mmdet3d.registry import DATASETS
+
+from .io.problems import Problems
+from .shape_dataset import ShapeDataset, check_cloud
+
+_POINTS = 8192
+
+
+@DATASETS.register_module()
+class M2AEShapeNet55(ShapeDataset):
+    """ShapeNet55: ``(8192, 3)`` points per shape.
+
+    The published pre-training list is ``train`` (41,952 shapes);
+    ``split=['train', 'test']`` gives all of them. The label is the index of
+    the shape's synset among those of the lists read.
+    """
+
+    LAYOUT = ('Expected ShapeNet-55/train.txt and test.txt with lines like 02691156-<id>.npy, and these files in '
+              'shapenet_pc/, each (8192, 3).')
+
+    def list_shapes(self, problems: Problems) -> list[dict]:
+        """One entry a line of the lists; checks that every file is there and not cut short."""
+        root = Path(self.data_root)
+        names = [name for split in self.splits for name in _lines(root / 'ShapeNet-55' / f'{split}.txt', problems)]
+        problems.checked += len(names)
+        folder = root / 'shapenet_pc'
+        # Reading the folder once is much faster than asking for each of 50,000 files.
+        sizes = {entry.name: entry.stat().st_size for entry in folder.iterdir()} if folder.is_dir() else {}
+        for name in names:
+            if name not in sizes:
+                problems.add('missing', folder / name)
+            elif sizes[name] < _POINTS * 3 * 4:
+                problems.add('short', folder / name, f'{sizes[name]} bytes, at least {_POINTS * 3 * 4} needed')
+        synsets = sorted({name.partition('-')[0] for name in names})
+        return [
+            dict(name=name, path=str(folder / name), gt_label=synsets.index(name.partition('-')[0])) for name in names
+        ]
+
+    def read(self, info: dict) -> np.ndarray:
+        """``(8192, 3)``."""
+        try:
+            points = np.load(info['path'], allow_pickle=False)
+        except (ValueError, EOFError, OSError) as error:
+            raise ValueError(f'{info["path"]} cannot be read as a .npy file: {error}') from error
+        return check_cloud(points, info['path'], min_points=_POINTS)[:, :3]
+
+
+def _lines(path: Path, problems: Problems) -> Iterator[str]:
+    problems.checked += 1
+    if not path.is_file():
+        problems.add('missing', path)
+        return
+    yield from filter(None, map(str.strip, path.read_text().splitlines()))

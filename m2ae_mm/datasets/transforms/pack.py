@@ -1,0 +1,43 @@
+"""The last step of a pipeline."""
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+
+from mmdet3d.registry import TRANSFORMS
+from mmdet3d.structures import Det3DDataSample, PointData
+
+
+@TRANSFORMS.register_module()
+class M2AEPackShape(BaseTransform):
+    """What the models take, to be collated by mmengine's ``pseudo_collate``.
+
+    Args:
+        meta_keys: Entries for the sample's metainfo, where present.
+    """
+
+    def __init__(self, meta_keys: Sequence[str] = ('sample_idx', 'name', 'category', 'split')) -> None:
+        self.meta_keys = tuple(meta_keys)
+
+    def transform(self, results: dict) -> dict:
+        """Pack one shape.
+
+        Returns:
+            ``inputs``: ``dict(points=(N, C) float32)``, and ``data_samples``:
+            a ``Det3DDataSample`` with ``gt_label`` (int64 scalar) unless it is
+            negative and ``gt_pts_seg.pts_semantic_mask`` (N,) if there are
+            part labels.
+        """
+        sample = Det3DDataSample(metainfo={key: results[key] for key in self.meta_keys if key in results})
+        if results.get('gt_label', -1) >= 0:
+            sample.gt_label = torch.tensor(results['gt_label'])
+        if 'pts_semantic_mask' in results:
+            labels = torch.from_numpy(np.array(results['pts_semantic_mask'], np.int64))
+            sample.gt_pts_seg = PointData(pts_semantic_mask=labels)
+        # A memory-mapped array is read-only; a tensor needs memory of its own.
+        points = torch.from_numpy(np.array(results['points'], np.float32))
+        return dict(inputs=dict(points=points), data_samples=sample)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(meta_keys={self.meta_keys})'

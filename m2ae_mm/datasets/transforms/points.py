@@ -1,0 +1,104 @@
+"""Sampling, normalising and augmenting one cloud, ``results['points']`` (N, C)."""
+from collections.abc import Sequence
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmdet3d.registry import TRANSFORMS
+
+
+def random_generator() -> np.random.Generator:
+    """A generator seeded from numpy's global state, which mmengine seeds in every loader process."""
+    return np.random.default_rng(np.random.randint(2**31))
+
+
+@TRANSFORMS.register_module()
+class M2AESamplePoints(BaseTransform):
+    """Keep ``num_points`` points; per-point labels follow.
+
+    A cloud with fewer points keeps them all and repeats some at random.
+
+    Args:
+        num_points: Points to keep.
+        random: A random subset, in random order; False keeps the first
+            points (evaluation).
+    """
+
+    def __init__(self, num_points: int, random: bool = True) -> None:
+        if num_points < 1:
+            raise ValueError(f'num_points must be at least 1, got {num_points}.')
+        self.num_points = num_points
+        self.random = random
+
+    def transform(self, results: dict) -> dict:
+        """Replace ``points`` (N, C) and, if present, ``pts_semantic_mask`` (N,)."""
+        indices = self._choose(len(results['points']))
+        for key in ('points', 'pts_semantic_mask'):
+            if key in results:
+                results[key] = results[key][indices]
+        return results
+
+    def _choose(self, available: int) -> np.ndarray | slice:
+        if available < self.num_points:
+            rng = random_generator() if self.random else np.random.default_rng(0)
+            repeated = rng.integers(available, size=self.num_points - available)
+            return np.concatenate([np.arange(available), repeated])
+        if not self.random:
+            return slice(self.num_points)
+        # Draws n of N by exchanging n positions only, unlike a permutation.
+        return random_generator().choice(available, self.num_points, replace=False)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(num_points={self.num_points}, random={self.random})'
+
+
+@TRANSFORMS.register_module()
+class M2AENormalizeUnitSphere(BaseTransform):
+    """Centre on the mean and scale so that the furthest point is at distance 1.
+
+    Extra columns stay as they are.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Replace ``points``."""
+        results['points'] = normalize_unit_sphere(results['points'])
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
+
+
+def normalize_unit_sphere(points: np.ndarray) -> np.ndarray:
+    """``(N, C)`` float32 with x, y, z in the unit sphere; a single point goes to the origin."""
+    points = np.array(points, np.float32)
+    xyz = points[:, :3].astype(np.float64)
+    xyz -= xyz.mean(0)
+    furthest = np.linalg.norm(xyz, axis=1).max()
+    points[:, :3] = xyz / furthest if furthest > 0 else xyz
+    return points
+
+
+@TRANSFORMS.register_module()
+class M2AERandomScaleShift(BaseTransform):
+    """Scale and shift every axis by its own random amount.
+
+    Args:
+        scale_range: Smallest and largest factor, drawn uniformly.
+        shift_range: Largest shift to either side, in the unit of the points.
+    """
+
+    def __init__(self, scale_range: Sequence[float] = (2 / 3, 3 / 2), shift_range: float = 0.2) -> None:
+        self.scale_range = tuple(scale_range)
+        self.shift_range = shift_range
+
+    def transform(self, results: dict) -> dict:
+        """Replace ``points``."""
+        rng = random_generator()
+        points = np.array(results['points'], np.float32)
+        points[:, :3] *= rng.uniform(*self.scale_range, size=3)
+        points[:, :3] += rng.uniform(-self.shift_range, self.shift_range, size=3)
+        results['points'] = points
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(scale_range={self.scale_range}, shift_range={self.shift_range})'

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from mmdet3d.registry import TRANSFORMS
+
+
+def run(points, labels=None, **config):
+    results = dict(points=points) if labels is None else dict(points=points, pts_semantic_mask=labels)
+    return TRANSFORMS.build(config)(results)
+
+
+def test_random_subset_has_no_repeats_and_follows_the_seed():
+    points = np.arange(300, dtype=np.float32).reshape(100, 3)
+    np.random.seed(3)
+    first = run(points, type='M2AESamplePoints', num_points=40)['points']
+    second = run(points, type='M2AESamplePoints', num_points=40)['points']
+    np.random.seed(3)
+    again = run(points, type='M2AESamplePoints', num_points=40)['points']
+    assert len(np.unique(first[:, 0])) == 40
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, second)
+
+
+def test_labels_follow_the_points():
+    points = np.arange(300, dtype=np.float32).reshape(100, 3)
+    results = run(points, np.arange(100), type='M2AESamplePoints', num_points=30)
+    assert np.array_equal(results['points'][:, 0], 3 * results['pts_semantic_mask'])
+
+
+def test_small_clouds_keep_every_point():
+    points = np.arange(30, dtype=np.float32).reshape(10, 3)
+    result = run(points, type='M2AESamplePoints', num_points=25)['points']
+    assert len(result) == 25 and len(np.unique(result[:, 0])) == 10
+
+
+def test_first_points():
+    points = np.arange(30, dtype=np.float32).reshape(10, 3)
+    assert np.array_equal(run(points, type='M2AESamplePoints', num_points=4, random=False)['points'], points[:4])
+
+
+def test_unit_sphere():
+    points = np.random.default_rng(0).normal(5, 3, (200, 4)).astype(np.float32)
+    result = run(points, type='M2AENormalizeUnitSphere')['points']
+    assert np.allclose(result[:, :3].mean(0), 0, atol=1e-6)
+    assert np.linalg.norm(result[:, :3], axis=1).max() == pytest.approx(1)
+    assert np.array_equal(result[:, 3], points[:, 3])
+    assert np.array_equal(run(points[:1], type='M2AENormalizeUnitSphere')['points'][0, :3], np.zeros(3))
+
+
+def test_scale_and_shift_stay_in_range_and_differ_by_axis():
+    points = np.array([[1, 1, 1], [-1, -1, -1]], np.float32)
+    seen = np.stack([run(points, type='M2AERandomScaleShift')['points'] for _ in range(200)])
+    scale, shift = (seen[:, 0] - seen[:, 1]) / 2, seen.mean(1)
+    assert 2 / 3 <= scale.min() < 0.75 and 1.4 < scale.max() <= 1.5
+    assert -0.2 <= shift.min() < -0.15 and 0.15 < shift.max() <= 0.2
+    assert np.abs(scale[:, 0] - scale[:, 1]).max() > 0.1
+    assert np.array_equal(points, [[1, 1, 1], [-1, -1, -1]])
