@@ -54,8 +54,8 @@ def parse_option(text: str, dict_action) -> tuple:
 def run(main) -> None:
     """Run ``main()``; errors made for the user end in one message, others in a traceback.
 
-    An error counts as made for the user if it was raised by this project or
-    by the config machinery. ``M2AE_TRACEBACK=1`` always shows the traceback.
+    An error counts as made for the user if a ``raise`` of this project or of
+    the config machinery made it. ``M2AE_TRACEBACK=1`` always shows the traceback.
     """
     try:
         main()
@@ -68,7 +68,9 @@ def run(main) -> None:
 
 
 def _made_for_the_user(error: BaseException) -> bool:
-    last = Path(traceback.extract_tb(error.__traceback__)[-1].filename).as_posix()
-    ours = Path(__file__).resolve().parent.parent.as_posix()
-    return (last.startswith((f'{ours}/m2ae_mm', f'{ours}/tools')) or '/m2ae_mm/' in last
-            or '/mmengine/registry/' in last or '/mmengine/config/' in last)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    path = Path(last.filename).as_posix()
+    tools = Path(__file__).resolve().parent.as_posix()
+    ours = '/m2ae_mm/' in path or path.startswith(tools)
+    machinery = '/mmengine/registry/' in path or '/mmengine/config/' in path
+    return (ours or machinery) and (last.line or '').startswith('raise')
