@@ -1,0 +1,24 @@
+# Point-M2AE for shapes in the unit sphere: sizes of the paper (section 4.1, appendix A).
+encoder_dims = [96, 192, 384]
+model = dict(
+    type='PointM2AE',
+    data_preprocessor=dict(type='M2AEShapePreprocessor'),
+    backbone=dict(
+        type='PointM2AEEncoder',
+        num_centers=[512, 256, 64],
+        num_neighbors=[16, 8, 8],
+        embed_dims=encoder_dims,
+        depths=[5, 5, 5],
+        num_heads=6,
+        radii=None,  # local attention is off in pre-training and the linear probe (section 4.1)
+        drop_path_rate=0.1),
+    neck=dict(
+        type='PointM2AEDecoder',
+        encoder_dims=encoder_dims,
+        embed_dims=[384, 192],
+        depths=[1, 1],
+        num_heads=6,
+        drop_path_rate=0.1),
+    # The published head predicts k_1 = 16 points against k_2 = 8 true ones.
+    head=dict(type='PointM2AEPretrainHead', in_channels=192, num_points=16),
+    mask_ratio=0.8)

@@ -1,0 +1,78 @@
+"""Sampling and augmentation of a whole batch on its device: ``(B, N, C)`` in, ``(B, M, C)`` out."""
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from m2ae_mm.ops import furthest_point_sample, gather
+from mmdet3d.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class M2AEBatchScaleShift:
+    """Scale and shift every axis of every cloud by its own random amount.
+
+    Args:
+        scale_range: Smallest and largest factor.
+        shift_range: Largest shift to either side, in the unit of the points.
+    """
+
+    def __init__(self, scale_range: Sequence[float] = (2 / 3, 3 / 2), shift_range: float = 0.2) -> None:
+        self.scale_range = tuple(scale_range)
+        self.shift_range = shift_range
+
+    def __call__(self, points: Tensor) -> Tensor:
+        low, high = self.scale_range
+        random = torch.rand(2, len(points), 1, 3, device=points.device)
+        scale = low + (high - low) * random[0]
+        shift = self.shift_range * (2 * random[1] - 1)
+        return torch.cat([points[..., :3] * scale + shift, points[..., 3:]], -1)
+
+
+@TRANSFORMS.register_module()
+class M2AEBatchRotate:
+    """Turn every cloud about an axis by a random angle.
+
+    Args:
+        axis: 0, 1 or 2: the axis that points up.
+        max_angle: Largest angle to either side, in radians.
+    """
+
+    def __init__(self, axis: int = 2, max_angle: float = math.pi) -> None:
+        if axis not in (0, 1, 2):
+            raise ValueError(f'axis is 0 (x), 1 (y) or 2 (z), got {axis}.')
+        self.axis = axis
+        self.max_angle = max_angle
+
+    def __call__(self, points: Tensor) -> Tensor:
+        angle = self.max_angle * (2 * torch.rand(len(points), 1, device=points.device) - 1)
+        first, second = (self.axis + 1) % 3, (self.axis + 2) % 3
+        turned = points.clone()
+        turned[..., first] = angle.cos() * points[..., first] - angle.sin() * points[..., second]
+        turned[..., second] = angle.sin() * points[..., first] + angle.cos() * points[..., second]
+        return turned
+
+
+@TRANSFORMS.register_module()
+class M2AEBatchSample:
+    """Furthest point sampling, then a random subset of what it picked.
+
+    Args:
+        num_points: Points of the result.
+        num_candidates: Points to pick by furthest point sampling; None picks
+            ``num_points`` and leaves nothing to chance (evaluation).
+    """
+
+    def __init__(self, num_points: int, num_candidates: int | None = None) -> None:
+        if num_candidates is not None and num_candidates < num_points:
+            raise ValueError(f'num_candidates ({num_candidates}) must be at least num_points ({num_points}).')
+        self.num_points = num_points
+        self.num_candidates = num_candidates
+
+    def __call__(self, points: Tensor) -> Tensor:
+        picked = furthest_point_sample(points[..., :3], self.num_candidates or self.num_points)
+        if self.num_candidates is not None:
+            order = torch.rand(picked.shape, device=points.device).topk(self.num_points).indices
+            picked = picked.gather(1, order)
+        return gather(points, picked)

@@ -1,0 +1,51 @@
+"""From collated shapes to one augmented tensor on the device."""
+from collections.abc import Sequence
+
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
+
+from mmdet3d.registry import MODELS, TRANSFORMS
+
+from ..layers.clouds import stack_clouds
+
+
+@MODELS.register_module()
+class M2AEShapePreprocessor(BaseDataPreprocessor):
+    """Stacks the clouds, moves them in one transfer and augments them together.
+
+    Args:
+        train_transforms: Batch transforms (``M2AEBatch...``) for training.
+        test_transforms: For evaluation.
+        vote_transforms: For each pass of a vote, see ``PointM2AEClassifier``.
+    """
+
+    def __init__(self,
+                 train_transforms: Sequence[dict] = (),
+                 test_transforms: Sequence[dict] = (),
+                 vote_transforms: Sequence[dict] = ()) -> None:
+        super().__init__()
+        self.train_transforms = [TRANSFORMS.build(each) for each in train_transforms]
+        self.test_transforms = [TRANSFORMS.build(each) for each in test_transforms]
+        self.vote_transforms = [TRANSFORMS.build(each) for each in vote_transforms]
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Collated data to ``dict(inputs=dict(points=(B, N, C)), data_samples=[...])`` on the device."""
+        data = self.stack(data)
+        data['inputs']['points'] = self.transform(data, self.train_transforms if training else self.test_transforms)
+        return data
+
+    def stack(self, data: dict) -> dict:
+        """Collated data with one tensor of points on the device, not transformed."""
+        points = stack_clouds(data['inputs']['points'])
+        return self.cast_data(dict(inputs=dict(points=points), data_samples=data['data_samples']))
+
+    @staticmethod
+    def transform(data: dict, transforms: list) -> Tensor:
+        """The points of :meth:`stack` after ``transforms``, ``(B, M, C)``."""
+        points = data['inputs']['points']
+        for transform in transforms:
+            points = transform(points)
+        if len(points[0]) != len(data['inputs']['points'][0]) and 'gt_pts_seg' in data['data_samples'][0]:
+            raise ValueError('batch transforms that sample points would part them from their labels: sample with '
+                             'M2AESamplePoints in the pipeline instead.')
+        return points

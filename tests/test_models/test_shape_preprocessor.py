@@ -1,0 +1,60 @@
+import math
+
+import pytest
+import torch
+
+from m2ae_mm.ops import furthest_point_sample
+from mmdet3d.registry import MODELS, TRANSFORMS
+from mmdet3d.structures import Det3DDataSample, PointData
+
+
+def clouds(batch=2, num_points=60):
+    return torch.randn(batch, num_points, 4, generator=torch.Generator().manual_seed(0))
+
+
+def test_scale_and_shift_differ_by_cloud_and_axis_and_leave_channels():
+    points = torch.tensor([[1., 1, 1, 7], [-1, -1, -1, 7]]).repeat(300, 1, 1)
+    result = TRANSFORMS.build(dict(type='M2AEBatchScaleShift'))(points)
+    scale, shift = (result[:, 0] - result[:, 1])[:, :3] / 2, result.mean(1)[:, :3]
+    assert 2 / 3 <= scale.min() < 0.7 and 1.45 < scale.max() <= 1.5
+    assert -0.2 <= shift.min() < -0.19 and 0.19 < shift.max() <= 0.2
+    assert (scale.std(0) > 0.1).all() and (scale.std(1) > 0).all()
+    assert (result[..., 3] == 7).all()
+
+
+def test_rotation_keeps_heights_and_distances():
+    points = clouds(200)
+    result = TRANSFORMS.build(dict(type='M2AEBatchRotate', axis=2))(points)
+    torch.testing.assert_close(result[..., 2:], points[..., 2:])
+    torch.testing.assert_close(result[..., :3].norm(dim=-1), points[..., :3].norm(dim=-1))
+    torch.testing.assert_close((result[:, 0] - result[:, 1]).norm(dim=-1), (points[:, 0] - points[:, 1]).norm(dim=-1))
+    before, after = (torch.atan2(p[:, 0, 1], p[:, 0, 0]) for p in (points, result))
+    angles = (after - before) % (2 * math.pi)
+    assert angles.min() < 0.3 and angles.max() > 2 * math.pi - 0.3
+
+
+def test_furthest_points_in_evaluation_and_a_subset_in_training():
+    points = clouds()
+    picked = furthest_point_sample(points[..., :3], 20)
+    fixed = TRANSFORMS.build(dict(type='M2AEBatchSample', num_points=20))(points)
+    assert torch.equal(fixed, torch.stack([cloud[i] for cloud, i in zip(points, picked)]))
+    subset = TRANSFORMS.build(dict(type='M2AEBatchSample', num_points=15, num_candidates=20))(points)
+    for cloud, candidates in zip(subset, fixed):
+        same = (cloud[:, None] == candidates[None]).all(-1)
+        assert cloud.shape == (15, 4) and same.any(0).sum() == 15
+
+
+def test_batch_is_stacked_and_transforms_follow_the_mode():
+    preprocessor = MODELS.build(
+        dict(type='M2AEShapePreprocessor', test_transforms=[dict(type='M2AEBatchSample', num_points=10)]))
+    data = dict(inputs=dict(points=list(clouds())), data_samples=[Det3DDataSample(), Det3DDataSample()])
+    assert preprocessor(data, training=True)['inputs']['points'].shape == (2, 60, 4)
+    assert preprocessor(data)['inputs']['points'].shape == (2, 10, 4)
+
+
+def test_sampling_must_not_part_points_from_their_labels():
+    preprocessor = MODELS.build(
+        dict(type='M2AEShapePreprocessor', test_transforms=[dict(type='M2AEBatchSample', num_points=10)]))
+    sample = Det3DDataSample(gt_pts_seg=PointData(pts_semantic_mask=torch.zeros(60, dtype=torch.long)))
+    with pytest.raises(ValueError, match='part them from their labels'):
+        preprocessor(dict(inputs=dict(points=list(clouds(1))), data_samples=[sample]))
