@@ -71,7 +71,7 @@ def class_wise_nms(boxes: Tensor, scores: Tensor, labels: Tensor, candidates: Te
     Returns:
         ``(B, Q)`` bool, ``True`` = kept.
     """
-    order = scores.argsort(1, descending=True, stable=True)
+    order = scores.argsort(dim=1, descending=True, stable=True)
     boxes, labels = boxes.take_along_dim(order.unsqueeze(-1), 1), labels.gather(1, order)
     overlapping = hull_iou(boxes) > threshold
     overlapping &= labels.unsqueeze(1) == labels.unsqueeze(2)
