@@ -1,7 +1,9 @@
 """Reading, converting and resuming checkpoints."""
-from .loading import load_for_test, load_matching, load_pretrained_init, read_checkpoint
+from .loading import load_for_test, load_matching, load_pretrained_init, read_checkpoint, write_checkpoint
+from .published import convert_published
 from .safe_globals import allow_mmengine_checkpoints
 
 __all__ = [
-    'allow_mmengine_checkpoints', 'load_for_test', 'load_matching', 'load_pretrained_init', 'read_checkpoint'
+    'allow_mmengine_checkpoints', 'convert_published', 'load_for_test', 'load_matching', 'load_pretrained_init',
+    'read_checkpoint', 'write_checkpoint'
 ]

@@ -1,6 +1,8 @@
 """Reading checkpoints without running code from them, and loading with a report."""
 import logging
+from argparse import Namespace
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -13,7 +15,8 @@ def read_checkpoint(path: str | Path) -> OrderedDict[str, Tensor]:
     """The tensors of a checkpoint file, by name.
 
     Reads ``.safetensors`` and PyTorch files, the latter with
-    ``weights_only=True``. Dictionaries that keep the tensors under
+    ``weights_only=True`` (``argparse.Namespace``, in which published
+    checkpoints keep their options, is let through: it only holds values). Dictionaries that keep the tensors under
     ``state_dict``, ``model`` or ``base_model`` are understood, and a leading
     ``module.`` from data-parallel training is dropped.
 
@@ -45,7 +48,8 @@ def read_checkpoint(path: str | Path) -> OrderedDict[str, Tensor]:
 
 def _read_torch(path: Path):
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        with torch.serialization.safe_globals([Namespace]):
+            return torch.load(path, map_location='cpu', weights_only=True)
     except UnpicklingError as error:
         raise ValueError(f'{str(path)!r} cannot be read safely: it is no checkpoint, or needs Python objects beyond '
                          f'tensors. First line of the reason: {str(error).splitlines()[0]}') from error
@@ -62,6 +66,26 @@ def _read_safetensors(path: Path):
     except SafetensorError as error:
         raise ValueError(f'{str(path)!r} is damaged or cut short ({path.stat().st_size} bytes): {error}. Copy it '
                          'again.') from error
+
+
+def write_checkpoint(tensors: Mapping[str, Tensor], path: str | Path) -> None:
+    """Write tensors so that :func:`read_checkpoint` and mmengine read them.
+
+    The file appears only when it is complete.
+
+    Args:
+        tensors: By name.
+        path: ``.safetensors`` or ``.pth`` file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + '.part')
+    if path.suffix == '.safetensors':
+        from safetensors.torch import save_file
+        save_file({name: value.contiguous() for name, value in tensors.items()}, partial)
+    else:
+        torch.save(dict(state_dict=OrderedDict(tensors), meta={}), partial)
+    partial.replace(path)
 
 
 def load_matching(module: nn.Module, path: str | Path, prefix: str = '') -> None:
@@ -129,8 +153,8 @@ def load_pretrained_init(module: nn.Module, init_cfg: dict | list | None) -> Non
     """Carry out ``init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...)``.
 
     Takes the place of mmengine's initialiser, which loads silently whatever
-    happens to match. Does nothing when ``init_cfg`` is None or its checkpoint
-    is None (a config's slot for one).
+    happens to match. A checkpoint of None, a config's empty slot, is only
+    mentioned in the log.
     """
     for config in [init_cfg] if isinstance(init_cfg, dict) else init_cfg or []:
         if config['type'] != 'Pretrained':
@@ -138,3 +162,6 @@ def load_pretrained_init(module: nn.Module, init_cfg: dict | list | None) -> Non
                              f"got {config['type']!r}.")
         if config.get('checkpoint'):
             load_matching(module, config['checkpoint'], config.get('prefix', ''))
+        else:
+            print_log(f'{type(module).__name__}: starts from random weights (init_cfg.checkpoint is None)',
+                      logger='current')

@@ -1,0 +1,59 @@
+"""Recognise a published checkpoint by its names and convert it."""
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from torch import Tensor
+
+from .point_m2ae_keys import convert_point_m2ae_pretrain
+from .three_detr_keys import convert_three_detr
+
+
+class PublishedModel(NamedTuple):
+    """One kind of published checkpoint.
+
+    Attributes:
+        title: What to call it.
+        marks: Beginnings of names that all occur in it.
+        config: A config of ours that loads the result.
+        convert: Published state dict to ours; raises ``ValueError`` on names it does not know.
+    """
+    title: str
+    marks: tuple[str, ...]
+    config: str
+    convert: Callable[[Mapping[str, Tensor]], 'OrderedDict[str, Tensor]']
+
+
+# The first entry whose marks all occur is taken, so more specific ones come first.
+PUBLISHED = [
+    PublishedModel('Point-M2AE, pre-training', ('mask_token', 'h_encoder.', 'h_decoder.', 'rec_head.'),
+                   'configs/m2ae/shapenet_pretrain.py', convert_point_m2ae_pretrain),
+    PublishedModel('3DETR-m', ('pre_encoder.', 'encoder.interim_downsampling.', 'mlp_heads.'),
+                   'configs/3detr/3detr-m_scannet.py', convert_three_detr),
+    PublishedModel('3DETR', ('pre_encoder.', 'encoder.layers.', 'mlp_heads.'), 'configs/3detr/3detr_scannet.py',
+                   convert_three_detr),
+]
+
+
+def recognise(state_dict: Mapping[str, Tensor]) -> PublishedModel:
+    """Which published model a state dict belongs to.
+
+    Raises:
+        ValueError: If it is none of :data:`PUBLISHED`.
+    """
+    for model in PUBLISHED:
+        if all(any(name.startswith(mark) for name in state_dict) for mark in model.marks):
+            return model
+    known = '; '.join(model.title for model in PUBLISHED)
+    raise ValueError(f'this is none of the published checkpoints known here ({known}): it has {len(state_dict)} '
+                     f'tensors with names like {", ".join(list(state_dict)[:3])}.')
+
+
+def convert_published(state_dict: Mapping[str, Tensor]) -> tuple[PublishedModel, 'OrderedDict[str, Tensor]']:
+    """Recognise and convert; every tensor given is in the result, or it raises ``ValueError``."""
+    model = recognise(state_dict)
+    converted = model.convert(state_dict)
+    if len(converted) != len(state_dict):
+        raise ValueError(f'{len(state_dict)} tensors of {model.title} became {len(converted)}: two names were mapped '
+                         'to one. This checkpoint differs from the published ones.')
+    return model, converted

@@ -1,0 +1,55 @@
+"""tools/convert_checkpoint.py on files in the published formats."""
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+import torch
+from golden import load_vector, published_weights
+
+from m2ae_mm.checkpoint import convert_published, read_checkpoint
+
+TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'convert_checkpoint.py'
+
+
+def convert(source, target):
+    return subprocess.run([sys.executable, str(TOOL), str(source), str(target)], capture_output=True, text=True)
+
+
+def test_published_pretraining_file_becomes_ours(tmp_path):
+    weights = published_weights(load_vector('point_m2ae_pretrain'))
+    source, target = tmp_path / 'pre-train.pth', tmp_path / 'ours.safetensors'
+    torch.save(dict(base_model={f'module.{name}': value for name, value in weights.items()}, epoch=300), source)
+    done = convert(source, target)
+    assert done.returncode == 0, done.stderr
+    assert 'found Point-M2AE, pre-training' in done.stdout
+    ours = read_checkpoint(target)
+    assert len(ours) == len(weights)
+    assert torch.equal(ours['neck.mask_token'], weights['mask_token'])
+    again = convert(source, target)
+    assert again.returncode == 1 and 'exists already' in again.stderr
+
+
+@pytest.mark.parametrize('vector, title', [
+    ('point_m2ae_pretrain', 'Point-M2AE, pre-training'),
+    ('3detr', '3DETR'),
+    ('3detr_m', '3DETR-m'),
+])
+def test_models_are_told_apart(vector, title):
+    weights = published_weights(load_vector(vector))
+    model, converted = convert_published(weights)
+    assert model.title == title and len(converted) == len(weights)
+
+
+def test_options_beside_the_weights_are_harmless(tmp_path):
+    torch.save(dict(model=dict(weight=torch.ones(2)), args=Namespace(lr=1e-3)), tmp_path / 'a.pth')
+    assert list(read_checkpoint(tmp_path / 'a.pth')) == ['weight']
+
+
+def test_unknown_files_get_one_message(tmp_path):
+    torch.save(dict(state_dict={'conv1.weight': torch.zeros(1)}), tmp_path / 'resnet.pth')
+    done = convert(tmp_path / 'resnet.pth', tmp_path / 'out.pth')
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert 'none of the published checkpoints' in done.stderr and 'conv1.weight' in done.stderr
+    assert not (tmp_path / 'out.pth').exists()
