@@ -1,6 +1,7 @@
 """Chamfer distance."""
 from torch import Tensor
 
+from .checks import check_points
 from .reference import squared_distances
 
 
@@ -17,5 +18,7 @@ def chamfer_distance(prediction: Tensor, target: Tensor) -> Tensor:
     Returns:
         ``(T,)`` distances with gradients to both.
     """
+    check_points(prediction, 'prediction')
+    check_points(target, 'target')
     squared = squared_distances(prediction.float(), target.float())
     return squared.amin(2).mean(1) + squared.amin(1).mean(1)

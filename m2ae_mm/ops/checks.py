@@ -1,4 +1,5 @@
 """Input checks shared by the operators."""
+import torch
 from torch import Tensor
 
 
@@ -8,3 +9,25 @@ def check_points(points: Tensor, name: str) -> None:
         raise ValueError(f'{name} must have shape (B, N, 3), got {tuple(points.shape)}.')
     if points.shape[1] == 0:
         raise ValueError(f'{name} holds no point: shape {tuple(points.shape)}.')
+
+
+def check_finite(points: Tensor, name: str) -> None:
+    """Raise ``ValueError`` if ``points`` holds NaN or infinity.
+
+    For the entry of a model, once per batch: it makes the host wait for a GPU.
+    The operators themselves do not check; NaN there gives valid but
+    meaningless indices. While torch.compile traces, nothing is checked.
+
+    Args:
+        points: Any shape, the last axis one point.
+        name: What to call it in the message.
+    """
+    # Only a finite sum proves all finite, yet a sum is much cheaper than a
+    # mask; the rare overflow of finite values is sorted out below.
+    if torch.compiler.is_compiling() or points.sum().isfinite():
+        return
+    broken = ~points.isfinite().all(-1)
+    if broken.any():
+        where = tuple(broken.nonzero()[0].tolist())
+        raise ValueError(f'{name} holds {int(broken.sum())} points with NaN or infinity, the first at {where}: '
+                         f'{points[where].tolist()}. Remove such points from the data.')

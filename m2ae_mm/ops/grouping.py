@@ -1,4 +1,6 @@
 """Gathering by index and inverse-distance interpolation."""
+import functools
+
 import torch
 from torch import Tensor
 
@@ -10,14 +12,18 @@ def gather(values: Tensor, indices: Tensor) -> Tensor:
 
     Args:
         values: ``(B, N, C)``.
-        indices: ``(B, ...)`` int64, e.g. ``(B, M)`` or ``(B, M, k)``.
+        indices: ``(B, ...)`` int64, e.g. ``(B, M)`` or ``(B, M, k)``, from 0
+            to N - 1; a check would make a GPU wait, so there is none.
 
     Returns:
         ``(B, ..., C)``; gradients flow to ``values``.
     """
-    batch, _, channels = values.shape
-    flat = indices.reshape(batch, -1, 1).expand(-1, -1, channels)
-    return values.gather(1, flat).view(*indices.shape, channels)
+    batch, num_points, channels = values.shape
+    # Whole rows of the joined clouds: several times faster than torch.gather,
+    # which reads one index per channel.
+    first_row = torch.arange(batch, device=indices.device) * num_points
+    rows = indices.reshape(batch, -1) + first_row.unsqueeze(1)
+    return values.reshape(-1, channels).index_select(0, rows.view(-1)).view(*indices.shape, channels)
 
 
 def interpolate(queries: Tensor, points: Tensor, values: Tensor) -> Tensor:
@@ -48,4 +54,8 @@ def weighted_sum(values: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
         indices: ``(B, M, k)`` int64.
         weights: ``(B, M, k)``.
     """
-    return torch.einsum('bmk,bmkc->bmc', weights.to(values.dtype), gather(values, indices))
+    # One neighbour at a time keeps (B, M, k, C) out of memory, and unlike
+    # einsum stays in the dtype of values under automatic mixed precision.
+    weights = weights.to(values.dtype)
+    terms = (gather(values, indices[..., i]) * weights[..., i, None] for i in range(indices.shape[-1]))
+    return functools.reduce(torch.add, terms)
