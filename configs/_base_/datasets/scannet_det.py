@@ -59,5 +59,5 @@ val_dataloader = dict(
         test_mode=True,
         box_type_3d='Depth'))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='IndoorMetric')
+val_evaluator = dict(type='M2AEIndoorMetric')
 test_evaluator = val_evaluator
