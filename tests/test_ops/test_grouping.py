@@ -1,0 +1,95 @@
+"""Gathering, interpolation and Chamfer distance against loops in numpy, and their gradients."""
+import numpy as np
+import pytest
+import torch
+from clouds import cloud
+
+from m2ae_mm import ops
+
+
+@pytest.mark.parametrize('shape', [(2, 5), (2, 5, 4), (2, 3, 2, 2)])
+def test_gather(shape):
+    values = torch.rand(2, 7, 3)
+    indices = torch.randint(0, 7, shape)
+    expected = np.stack([values[b].numpy()[indices[b].numpy()] for b in range(2)])
+    assert np.array_equal(ops.gather(values, indices).numpy(), expected)
+
+
+def test_gather_gradient_counts_repeats():
+    values = torch.zeros(1, 3, 2, requires_grad=True)
+    ops.gather(values, torch.tensor([[2, 0, 2, 2]])).sum().backward()
+    assert values.grad[0, :, 0].tolist() == [1., 0., 3.]
+
+
+def test_interpolate_matches_brute_force():
+    points, queries, values = cloud('random', 2, 20), cloud('random', 2, 9, seed=1), torch.rand(2, 20, 4)
+    result = ops.interpolate(queries, points, values).numpy()
+    for b in range(2):
+        for m in range(9):
+            squared = ((queries[b, m] - points[b]).numpy()**2).sum(-1)
+            nearest = np.argsort(squared)[:3]
+            weights = 1 / (squared[nearest] + 1e-8)
+            expected = (weights[:, None] * values[b].numpy()[nearest]).sum(0) / weights.sum()
+            assert result[b, m] == pytest.approx(expected, rel=1e-4)
+
+
+def test_interpolate_at_a_point_returns_its_value():
+    points, values = cloud('random', 1, 20), torch.rand(1, 20, 4)
+    assert torch.allclose(ops.interpolate(points, points, values), values, atol=1e-4)
+
+
+@pytest.mark.parametrize('num_points', [1, 2])
+def test_interpolate_with_fewer_than_three_points(num_points):
+    values = torch.full((1, num_points, 2), 5.)
+    result = ops.interpolate(cloud('random', 1, 4), cloud('random', 1, num_points, seed=1), values)
+    assert torch.allclose(result, torch.full((1, 4, 2), 5.))
+
+
+def test_weighted_sum_gradients_and_dtype():
+    indices = torch.tensor([[[0, 2, 1], [2, 2, 0]]])
+    values = torch.rand(1, 3, 2, dtype=torch.double, requires_grad=True)
+    weights = torch.rand(1, 2, 3, dtype=torch.double, requires_grad=True)
+    expected = (weights.unsqueeze(-1) * ops.gather(values, indices)).sum(2)
+    assert torch.allclose(ops.weighted_sum(values, indices, weights), expected)
+    assert torch.autograd.gradcheck(lambda v, w: ops.weighted_sum(v, indices, w), (values, weights))
+    with torch.autocast('cpu', torch.bfloat16):
+        assert ops.weighted_sum(values.float(), indices, weights).dtype == torch.float32
+
+
+def brute_force_chamfer(a, b):
+    to_b = np.mean([min(((p - q)**2).sum() for q in b) for p in a])
+    to_a = np.mean([min(((p - q)**2).sum() for p in a) for q in b])
+    return to_b + to_a
+
+
+@pytest.mark.parametrize('sizes', [(1, 1), (5, 9), (8, 3)])
+def test_chamfer_matches_brute_force(sizes):
+    a, b = cloud('random', 3, sizes[0]), cloud('random', 3, sizes[1], seed=1)
+    expected = [brute_force_chamfer(x, y) for x, y in zip(a.numpy(), b.numpy())]
+    assert ops.chamfer_distance(a, b).numpy() == pytest.approx(np.array(expected), rel=1e-5)
+
+
+def test_chamfer_of_equal_sets_is_exactly_zero_far_away():
+    points = cloud('far', 2, 10)
+    shuffled = points[:, torch.randperm(10)]
+    assert ops.chamfer_distance(points, shuffled).tolist() == [0., 0.]
+
+
+def test_chamfer_gradient_by_hand():
+    """One prediction at x = 3 for targets at 1 and 2: its step is 2 (3 - 2) + [2 (3 - 1) + 2 (3 - 2)] / 2."""
+    prediction = torch.tensor([[[3., 0, 0]]], requires_grad=True)
+    ops.chamfer_distance(prediction, torch.tensor([[[1., 0, 0], [2, 0, 0]]])).sum().backward()
+    assert prediction.grad.tolist() == [[[5., 0., 0.]]]
+
+
+def test_chamfer_stays_in_float32():
+    half = (cloud('random', 1, 4) * 100).half()
+    assert ops.chamfer_distance(half, half + 3).dtype == torch.float32
+    with pytest.raises(ValueError, match=r'target must have shape \(B, N, 3\), got \(1, 4, 2\)'):
+        ops.chamfer_distance(half, half[..., :2])
+
+
+def test_squared_distances_of_double_stay_double():
+    a, b = cloud('far', 1, 3).double(), cloud('far', 1, 4, seed=1).double()
+    assert torch.allclose(ops.squared_distances(a, b), torch.cdist(a, b)**2)
+    assert ops.squared_distances(a, b).dtype == torch.double
