@@ -1,0 +1,163 @@
+"""Compose many rooms in parallel and write them in ScanNet's layout."""
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import os
+import pickle
+import sys
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Any, Iterator
+
+from tqdm import tqdm
+
+from .files import FOLDERS, read_room, room_id, scannet_info, write_atomically, write_room
+from .furniture import ASSET, CLASSES, load_furniture
+from .scan import PROFILES
+from .scene import compose_scene
+
+# Raised whenever equal settings would give other rooms than before.
+_VERSION = 1
+_SETTINGS = 'rooms.json'
+_SPLITS = ('train', 'val')
+
+
+def create_rooms(out: str | Path, train: int, val: int, points: int = 20000, seed: int = 0, profile: str = 'normal',
+                 workers: int = 0) -> dict[str, list[dict[str, Any]]]:
+    """Write composed rooms that mmdet3d's ``ScanNetDataset`` loads.
+
+    Rooms that are already there, complete and made with the same settings,
+    are kept; so an interrupted run goes on where it was, and more rooms can
+    be added later.
+
+    Args:
+        out: Folder, made if missing.
+        train, val: Number of rooms per split.
+        points: Most points per room.
+        seed: Equal seeds give equal rooms, whatever the number of workers.
+        profile: ``'normal'`` or ``'hard'``.
+        workers: Processes; 0 takes one per core.
+
+    Returns:
+        The records of the rooms per split.
+
+    Raises:
+        ValueError: For a wrong option, or a folder with rooms of other settings.
+        PermissionError: If the folder cannot be written.
+    """
+    _check_options(train, val, points, seed, profile, workers)
+    out = Path(out)
+    settings = dict(version=_VERSION, seed=seed, points=points, profile=profile)
+    _claim(out, settings)
+    counts = dict(train=train, val=val)
+    records = {(split, i): read_room(out, room_id(split, i)) for split in _SPLITS for i in range(counts[split])}
+    missing = [key for key, record in records.items() if record is None]
+    if len(missing) < len(records):
+        print(f'{len(records) - len(missing)} of {len(records)} rooms are already in {str(out)!r}.')
+    make = partial(_make_room, out, points, seed, profile)
+    with tqdm(total=len(missing), desc='composing rooms', unit='room', disable=not missing) as bar:
+        for key, record in _in_parallel(make, missing, workers or _cores()):
+            records[key] = record
+            bar.update()
+    result = {split: [records[split, i] for i in range(counts[split])] for split in _SPLITS}
+    for split in _SPLITS:
+        _write_infos(out, split, result[split])
+    _write_readme(out, settings, counts)
+    return result
+
+
+def summary(result: dict[str, list[dict[str, Any]]]) -> str:
+    """A table of how many boxes of each class the rooms hold, and what the splits share."""
+    boxes = {split: Counter(label for record in result[split] for label in record['labels']) for split in _SPLITS}
+    lines = [f'{"boxes of class":<16}{"train":>8}{"val":>8}']
+    lines += [f'{name:<16}{boxes["train"][i]:>8}{boxes["val"][i]:>8}' for i, name in enumerate(CLASSES)]
+    shared = ', '.join(load_furniture().shared_classes())
+    lines.append(f'Train and val rooms use different furniture; only {shared} have a single item, used by both.')
+    return '\n'.join(lines)
+
+
+def _check_options(train: int, val: int, points: int, seed: int, profile: str, workers: int) -> None:
+    for name, value, least in (('train', train, 0), ('val', val, 0), ('points', points, 100), ('seed', seed, 0),
+                               ('workers', workers, 0)):
+        if value < least:
+            raise ValueError(f'{name} must be at least {least}, got {value}.')
+    if train + val == 0:
+        raise ValueError('train and val are both 0: nothing to compose. Ask for at least one room.')
+    if profile not in PROFILES:
+        raise ValueError(f'profile must be one of {", ".join(PROFILES)}, got {profile!r}.')
+
+
+def _claim(out: Path, settings: dict[str, Any]) -> None:
+    """Make the folder, or make sure that its rooms have these settings."""
+    file = out / _SETTINGS
+    try:
+        for folder in FOLDERS:
+            (out / folder).mkdir(parents=True, exist_ok=True)
+        if not file.is_file():
+            write_atomically(file, json.dumps(settings).encode())
+    except (FileExistsError, NotADirectoryError):
+        raise ValueError(f'{str(out)!r} cannot be a folder for rooms: a file of that name is in the way. '
+                         'Choose another --out.') from None
+    except OSError as error:
+        raise PermissionError(f'cannot write to {str(out)!r} ({error.strerror}). Choose a folder you may write to '
+                              'with --out.') from None
+    try:
+        existing = json.loads(file.read_text())
+    except ValueError:
+        existing = {}
+    if existing != settings:
+        differences = ', '.join(f'{key} {existing.get(key)!r} there, {settings[key]!r} asked for'
+                                for key in settings if existing.get(key) != settings[key])
+        raise ValueError(f'{str(out)!r} holds rooms made with other settings ({differences}); they are not mixed. '
+                         'Choose another --out, ask for the same settings, or delete that folder.')
+
+
+def _cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
+
+def _make_room(out: Path, points: int, seed: int, profile: str, key: tuple[str, int]):
+    split, index = key
+    scene = compose_scene(split, index, seed, points, profile)
+    return key, write_room(out, room_id(split, index), scene)
+
+
+def _in_parallel(make, keys: list[tuple[str, int]], workers: int) -> Iterator[tuple]:
+    """Results of ``make`` in any order."""
+    if min(workers, len(keys)) <= 1:
+        yield from map(make, keys)
+        return
+    method = 'fork' if sys.platform == 'linux' else 'spawn'
+    if method == 'fork':
+        # Compile and load once; the forked workers inherit both.
+        yield make(keys[0])
+        keys = keys[1:]
+    with multiprocessing.get_context(method).Pool(min(workers, len(keys))) as pool:
+        yield from pool.imap_unordered(make, keys, chunksize=2)
+
+
+def _write_infos(out: Path, split: str, records: list[dict[str, Any]]) -> None:
+    infos = dict(metainfo=dict(dataset='scannet', info_version='1.0',
+                               categories={name: i for i, name in enumerate(CLASSES)}),
+                 data_list=[scannet_info(room_id(split, i), record) for i, record in enumerate(records)])
+    write_atomically(out / f'scannet_infos_{split}.pkl', pickle.dumps(infos, protocol=4))
+
+
+def _write_readme(out: Path, settings: dict[str, Any], counts: dict[str, int]) -> None:
+    command = ' '.join(['python tools/create_rooms.py', f'--out {out}', *(f'--{s} {n}' for s, n in counts.items()),
+                        *(f'--{key} {settings[key]}' for key in ('points', 'seed', 'profile'))])
+    with open(ASSET.with_name('FURNITURE_CREDITS.tsv'), newline='', encoding='utf-8') as stream:
+        rows = list(csv.DictReader(stream, delimiter='\t'))
+    credits = '\n'.join(f'{row["name"]} by {row["author"]}, {row["licence"]} {row["source"]}'.rstrip() for row in rows)
+    notice = ASSET.with_name('FURNITURE_NOTICE.md').read_text(encoding='utf-8')
+    text = (f'Composed rooms in the layout of ScanNet as prepared for mmdet3d. These are not real scans.\n\n{command}\n\n'
+            'points/*.bin: float32 x y z (metres, z up, floor at 0) r g b (0..255)\n'
+            'instance_mask/*.bin: int64, 0 background, 1.. objects\n'
+            'semantic_mask/*.bin: int64 NYU40 ids, 0 not annotated\n'
+            'rooms/*.json: boxes, labels, type of room and furniture of each room\n\n'
+            f'{notice}\n## Credits of the furniture\n\n{credits}\n')
+    write_atomically(out / 'README.txt', text.encode('utf-8'))
