@@ -99,9 +99,44 @@ class ShapeDataset(BaseDataset):
 
     def prepare_data(self, idx: int) -> dict:
         """One shape through the pipeline."""
+        return self.run_pipeline(idx)
+
+    def run_pipeline(self, idx: int, part_column: int | None = None) -> dict:
+        """One shape through the pipeline; ``part_column`` of the cloud becomes ``pts_semantic_mask``."""
         info = self.get_data_info(idx)
-        info['points'] = self.read(info) if self.cache is None else self.cache[info['row']]
+        cloud = self.read(info) if self.cache is None else self.cache[info['row']]
+        if part_column is not None:
+            info['pts_semantic_mask'] = cloud[:, part_column].astype(np.int64)
+        info['points'] = cloud[:, :3]
         return self.pipeline(info)
+
+
+class LoadedShapeDataset(ShapeDataset):
+    """Shapes that come in few large files and stay in memory.
+
+    Subclasses implement :meth:`load_shapes`. Loader processes that are forked
+    share the memory.
+    """
+
+    def load_shapes(self, problems: Problems, add: Callable) -> None:
+        """Call ``add(cloud, name=..., gt_label=...)`` for every shape of :attr:`splits`."""
+        raise NotImplementedError
+
+    def list_shapes(self, problems: Problems) -> list[dict]:
+        """Load everything."""
+        self._clouds: list[np.ndarray] = []
+        shapes: list[dict] = []
+
+        def add(cloud: np.ndarray, **info) -> None:
+            self._clouds.append(cloud)
+            shapes.append(info)
+
+        self.load_shapes(problems, add)
+        return shapes
+
+    def read(self, info: dict) -> np.ndarray:
+        """``(N, C)`` float32."""
+        return np.asarray(self._clouds[info['row']], np.float32)
 
 
 def check_cloud(points: np.ndarray, path: str | Path, columns: int = 3, min_points: int = 1) -> np.ndarray:
@@ -119,3 +154,10 @@ def check_cloud(points: np.ndarray, path: str | Path, columns: int = 3, min_poin
         rows = int((~np.isfinite(points)).any(1).sum())
         raise ValueError(f'{path}: {rows} of {len(points)} points hold NaN or infinite values')
     return points
+
+
+def read_lines(path: Path, problems: Problems) -> list[str]:
+    """Lines of a text file without blanks; none, and the problem noted, if it is missing or empty."""
+    if not problems.check_file(path):
+        return []
+    return [line.strip() for line in path.read_text().splitlines() if line.strip()]

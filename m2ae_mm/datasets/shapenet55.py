@@ -1,5 +1,4 @@
 """ShapeNet55, the pre-training data of the paper (section 4.1)."""
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +6,7 @@ import numpy as np
 from mmdet3d.registry import DATASETS
 
 from .io.problems import Problems
-from .shape_dataset import ShapeDataset, check_cloud
+from .shape_dataset import ShapeDataset, check_cloud, read_lines
 
 _POINTS = 8192
 
@@ -27,7 +26,7 @@ class M2AEShapeNet55(ShapeDataset):
     def list_shapes(self, problems: Problems) -> list[dict]:
         """One entry a line of the lists; checks that every file is there and not cut short."""
         root = Path(self.data_root)
-        names = [name for split in self.splits for name in _lines(root / 'ShapeNet-55' / f'{split}.txt', problems)]
+        names = [name for split in self.splits for name in read_lines(root / 'ShapeNet-55' / f'{split}.txt', problems)]
         problems.checked += len(names)
         folder = root / 'shapenet_pc'
         # Reading the folder once is much faster than asking for each of 50,000 files.
@@ -50,10 +49,3 @@ class M2AEShapeNet55(ShapeDataset):
             raise ValueError(f'{info["path"]} cannot be read as a .npy file: {error}') from error
         return check_cloud(points, info['path'], min_points=_POINTS)[:, :3]
 
-
-def _lines(path: Path, problems: Problems) -> Iterator[str]:
-    problems.checked += 1
-    if not path.is_file():
-        problems.add('missing', path)
-        return
-    yield from filter(None, map(str.strip, path.read_text().splitlines()))

@@ -23,6 +23,18 @@ class Problems:
         """Note one file; ``kind`` is ``'missing'``, ``'short'`` or ``'unreadable'``."""
         self.found[kind].append(f'{path}{f" ({reason})" if reason else ""}')
 
+    def check_file(self, path: str | Path) -> bool:
+        """Whether ``path`` is a file that is not empty; notes it if not."""
+        self.checked += 1
+        path = Path(path)
+        if not path.is_file():
+            self.add('missing', path)
+        elif not path.stat().st_size:
+            self.add('short', path, 'empty')
+        else:
+            return True
+        return False
+
     def raise_any(self) -> None:
         """Raise if anything was noted.
 

@@ -20,36 +20,41 @@ class M2AESamplePoints(BaseTransform):
 
     Args:
         num_points: Points to keep.
-        random: A random subset, in random order; False keeps the first
-            points (evaluation).
+        random: A random subset, in random order; False keeps the first points.
+        seed: Draw the same subset of a shape every time (evaluation of files
+            whose order is not random).
     """
 
-    def __init__(self, num_points: int, random: bool = True) -> None:
+    def __init__(self, num_points: int, random: bool = True, seed: int | None = None) -> None:
         if num_points < 1:
             raise ValueError(f'num_points must be at least 1, got {num_points}.')
         self.num_points = num_points
         self.random = random
+        self.seed = seed
 
     def transform(self, results: dict) -> dict:
         """Replace ``points`` (N, C) and, if present, ``pts_semantic_mask`` (N,)."""
-        indices = self._choose(len(results['points']))
+        indices = self._choose(len(results['points']), results.get('sample_idx', 0))
         for key in ('points', 'pts_semantic_mask'):
             if key in results:
                 results[key] = results[key][indices]
         return results
 
-    def _choose(self, available: int) -> np.ndarray | slice:
+    def _choose(self, available: int, sample_idx: int) -> np.ndarray | slice:
+        if not self.random and available >= self.num_points:
+            return slice(self.num_points)
+        if self.random and self.seed is None:
+            rng = random_generator()
+        else:
+            rng = np.random.default_rng([self.seed or 0, sample_idx])
         if available < self.num_points:
-            rng = random_generator() if self.random else np.random.default_rng(0)
             repeated = rng.integers(available, size=self.num_points - available)
             return np.concatenate([np.arange(available), repeated])
-        if not self.random:
-            return slice(self.num_points)
         # Draws n of N by exchanging n positions only, unlike a permutation.
-        return random_generator().choice(available, self.num_points, replace=False)
+        return rng.choice(available, self.num_points, replace=False)
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(num_points={self.num_points}, random={self.random})'
+        return f'{type(self).__name__}(num_points={self.num_points}, random={self.random}, seed={self.seed})'
 
 
 @TRANSFORMS.register_module()

@@ -1,0 +1,132 @@
+"""Your own shapes: a folder of point clouds and meshes."""
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mmdet3d.registry import DATASETS
+
+from .io.clouds import SUFFIXES, read_cloud
+from .io.point_cache import PointCache
+from .io.problems import Problems
+from .shape_dataset import ShapeDataset
+
+
+@DATASETS.register_module()
+class M2AEFolder(ShapeDataset):
+    """Every ``.npy .npz .txt .xyz .ply .pcd .off .obj .stl`` file under a folder.
+
+    The first folder below ``data_root`` is the class; files beside it have
+    none and serve pre-training. Folders ``train`` and ``test`` directly
+    below ``data_root`` are the splits, with the classes inside. Files that
+    give no points are skipped: :attr:`skipped` and the log say which and why.
+
+    Args:
+        data_root: The folder.
+        split: ``'all'``, ``'train'`` or ``'test'``.
+        mesh_points: Points to draw from a mesh, uniformly by area.
+        min_points: Skip clouds with fewer points.
+        test_share: Without ``train`` and ``test`` folders, the share of files
+            that make up the test split, chosen by a hash of their names.
+        cache_dir: As in :class:`ShapeDataset`; without it everything is read
+            into memory. The cache is made anew when files change.
+        kwargs: Options of :class:`ShapeDataset`.
+    """
+
+    SPLITS = ('all', 'train', 'test')
+    LAYOUT = f'Expected files ending in {" ".join(SUFFIXES)}, in one folder a class or directly in the folder.'
+
+    def __init__(self,
+                 data_root: str,
+                 split: str | Sequence[str] = 'all',
+                 mesh_points: int = 8192,
+                 min_points: int = 32,
+                 test_share: float = 0.2,
+                 cache_dir: str | None = None,
+                 **kwargs) -> None:
+        self.mesh_points = mesh_points
+        self.min_points = min_points
+        self.test_share = test_share
+        self.skipped: list[tuple[str, str]] = []
+        self._folder_cache = cache_dir
+        self._clouds: Sequence[np.ndarray] | PointCache = []
+        super().__init__(data_root, split, **kwargs)
+
+    def list_shapes(self, problems: Problems) -> list[dict]:
+        """Read every file of the splits; from the cache where nothing changed."""
+        root = Path(self.data_root)
+        if not root.is_dir():
+            raise FileNotFoundError(f'M2AEFolder: there is no folder {str(root)!r}. {self.LAYOUT}')
+        names = sorted(path.relative_to(root).as_posix() for path in root.rglob('*') if path.is_file())
+        has_splits = (root / 'train').is_dir() and (root / 'test').is_dir()
+        classes = sorted(set(filter(None, (_class_of(name, has_splits) for name in names))))
+        self._metainfo['classes'] = tuple(classes)
+        chosen = [name for name in names if self._wanted(name, has_splits)]
+        kept = self._from_cache(chosen) if self._folder_cache else self._into_memory(chosen)
+        self._report(len(kept))
+        return [
+            dict(name=name, gt_label=classes.index(_class_of(name, has_splits)) if _class_of(name, has_splits) else -1)
+            for name in kept
+        ]
+
+    def read(self, info: dict) -> np.ndarray:
+        """``(N, 3)``."""
+        return self._clouds[info['row']]
+
+    def _wanted(self, name: str, has_splits: bool) -> bool:
+        if 'all' in self.splits:
+            return True
+        if has_splits:
+            return name.split('/')[0] in self.splits
+        draw = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 2**32
+        return ('test' if draw < self.test_share else 'train') in self.splits
+
+    def _readable(self, names: list[str], kept: list[str]) -> Iterator[np.ndarray]:
+        """Clouds of the files that can be read; their names go to ``kept``, others to :attr:`skipped`."""
+        for name in names:
+            try:
+                cloud = read_cloud(Path(self.data_root) / name, self.mesh_points)
+            except ValueError as error:
+                self.skipped.append((name, str(error)))
+                continue
+            if len(cloud) < self.min_points:
+                self.skipped.append((name, f'{len(cloud)} points, fewer than min_points={self.min_points}'))
+                continue
+            kept.append(name)
+            yield cloud
+
+    def _into_memory(self, names: list[str]) -> list[str]:
+        kept: list[str] = []
+        self._clouds = list(self._readable(names, kept))
+        return kept
+
+    def _from_cache(self, names: list[str]) -> list[str]:
+        stats = [(Path(self.data_root) / name).stat() for name in names]
+        listed = [str(Path(self.data_root).resolve()), self.mesh_points, self.min_points,
+                  *((name, stat.st_size, stat.st_mtime_ns) for name, stat in zip(names, stats))]
+        digest = hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
+        cache = PointCache(Path(self._folder_cache) / f'M2AEFolder_{digest}')
+        summary = Path(self._folder_cache) / f'M2AEFolder_{digest}.json'
+        if not (cache.exists() and summary.is_file()):
+            kept: list[str] = []
+            cache.write(self._readable(names, kept))
+            summary.write_text(json.dumps(dict(kept=kept, skipped=self.skipped)))
+        content = json.loads(summary.read_text())
+        self.skipped = [tuple(entry) for entry in content['skipped']]
+        self._clouds = cache
+        return content['kept']
+
+    def _report(self, kept: int) -> None:
+        if self.skipped:
+            lines = [f'M2AEFolder: {kept} shapes in {self.data_root!r}, {len(self.skipped)} files skipped:']
+            print_log('\n'.join(lines + [f'  {name}: {reason}' for name, reason in self.skipped]), 'current')
+
+
+def _class_of(name: str, has_splits: bool) -> str | None:
+    folders = name.split('/')[:-1]
+    if has_splits and folders and folders[0] in ('train', 'test'):
+        folders = folders[1:]
+    return folders[0] if folders else None

@@ -1,0 +1,84 @@
+"""Coordinates from PCD files (Point Cloud Library, version 0.7)."""
+import struct
+from io import BytesIO
+
+import numpy as np
+
+_KINDS = {'F': 'f', 'I': 'i', 'U': 'u'}
+
+
+def parse_pcd(content: bytes) -> np.ndarray:
+    """``(N, 3)`` float32 from the bytes of a PCD file: ascii, binary or binary_compressed.
+
+    Raises:
+        ValueError: If the header or the data are not as the format says.
+    """
+    header, body = _split_header(content)
+    names = header['FIELDS']
+    if not {'x', 'y', 'z'} <= set(names):
+        raise ValueError(f'PCD without x, y, z fields: {" ".join(names)}')
+    counts = [int(count) for count in header.get('COUNT', ['1'] * len(names))]
+    kinds = [f'<{_KINDS[kind]}{size}' for kind, size in zip(header['TYPE'], header['SIZE'])]
+    points, encoding = int(header['POINTS'][0]), header['DATA'][0]
+    if encoding == 'ascii':
+        columns = np.cumsum([0, *counts])[[names.index(axis) for axis in 'xyz']]
+        return np.loadtxt(BytesIO(body), dtype=np.float32, usecols=columns.tolist(), max_rows=points, ndmin=2)
+    if encoding == 'binary':
+        record = np.dtype([(f'{i}', kind, (count, )) for i, (kind, count) in enumerate(zip(kinds, counts))])
+        rows = np.frombuffer(body, record, points)
+        return np.stack([rows[f'{names.index(axis)}'][:, 0] for axis in 'xyz'], 1).astype(np.float32)
+    if encoding == 'binary_compressed':
+        return _compressed(body, names, kinds, counts, points)
+    raise ValueError(f'PCD with unknown DATA {encoding!r}')
+
+
+def _split_header(content: bytes) -> tuple[dict[str, list[str]], bytes]:
+    header: dict[str, list[str]] = {}
+    while 'DATA' not in header:
+        line, newline, content = content.partition(b'\n')
+        if not newline:
+            raise ValueError('PCD header without a DATA line')
+        words = line.decode('ascii', 'replace').split('#')[0].split()
+        if words:
+            header[words[0].upper()] = words[1:]
+    missing = [name for name in ('FIELDS', 'SIZE', 'TYPE', 'POINTS') if not header.get(name)]
+    if missing:
+        raise ValueError(f'PCD header without {", ".join(missing)}')
+    return header, content
+
+
+def _compressed(body: bytes, names: list[str], kinds: list[str], counts: list[int], points: int) -> np.ndarray:
+    """Fields are stored one after the other and compressed as a whole."""
+    packed, size = struct.unpack_from('<II', body)
+    raw = _decompress_lzf(body[8:8 + packed], size)
+    axes, offset = {}, 0
+    for name, kind, count in zip(names, kinds, counts):
+        if name in ('x', 'y', 'z'):
+            axes[name] = np.frombuffer(raw, kind, points, offset)
+        offset += np.dtype(kind).itemsize * count * points
+    return np.stack([axes[axis] for axis in 'xyz'], 1).astype(np.float32)
+
+
+def _decompress_lzf(data: bytes, size: int) -> bytes:
+    """LZF: a control byte below 32 starts a literal run, any other a copy of earlier output."""
+    out, at = bytearray(), 0
+    while at < len(data):
+        control = data[at]
+        at += 1
+        if control < 32:
+            out += data[at:at + control + 1]
+            at += control + 1
+            continue
+        length = control >> 5
+        if length == 7:
+            length += data[at]
+            at += 1
+        start = len(out) - ((control & 31) << 8) - data[at] - 1
+        at += 1
+        if start < 0:
+            raise ValueError('damaged PCD: compressed data point before their beginning')
+        for i in range(start, start + length + 2):  # may overlap what it writes
+            out.append(out[i])
+    if len(out) != size:
+        raise ValueError(f'damaged PCD: {len(out)} bytes after decompression, {size} expected')
+    return bytes(out)

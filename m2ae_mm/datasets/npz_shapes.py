@@ -1,0 +1,132 @@
+"""Packs of shapes in one ``.npz`` file each."""
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmdet3d.registry import DATASETS
+
+from .io.problems import Problems
+from .shape_dataset import LoadedShapeDataset
+
+_SPLITS = ('train', 'test')
+
+
+@DATASETS.register_module()
+class M2AEShapesNpz(LoadedShapeDataset):
+    """Shapes of ``.npz`` packs: ``points`` (n, N, 3), ``label`` (n,), ``split`` (n,) 0 train, 1 test, ``name`` (n,).
+
+    ``label`` (-1 = no class), ``split`` (absent: all train) and ``name`` may
+    be absent. With several files, the labels of each come after those of the
+    files before.
+
+    Args:
+        data_root: Folder of the packs.
+        split: ``'train'``, ``'test'`` or both.
+        files: Names of the packs.
+        label_key: Array with the labels, e.g. ``'label_coarse'``.
+        labelled_only: Leave out shapes without a class.
+        kwargs: Options of :class:`ShapeDataset`.
+    """
+
+    LAYOUT = 'Expected .npz files with the array points (n, N, 3) and, for classification, label (n,) and split (n,).'
+
+    def __init__(self,
+                 data_root: str,
+                 split: str | Sequence[str] = 'train',
+                 files: Sequence[str] = (),
+                 label_key: str = 'label',
+                 labelled_only: bool = False,
+                 **kwargs) -> None:
+        self.files = [files] if isinstance(files, str) else list(files)
+        self.label_key = label_key
+        self.labelled_only = labelled_only
+        super().__init__(data_root, split, **kwargs)
+
+    def load_shapes(self, problems: Problems, add: Callable) -> None:
+        """The shapes of the wanted splits, in the order of the files."""
+        offset = 0
+        for name in self.files:
+            path = Path(self.data_root) / name
+            pack = load_pack(path, problems)
+            if pack is None:
+                continue
+            points = pack['points']
+            labels = pack.get(self.label_key, np.full(len(points), -1))
+            if self.labelled_only and self.label_key not in pack:
+                raise ValueError(f'{path} has no array {self.label_key!r}; it has {", ".join(pack)}.')
+            names = pack.get('name', np.arange(len(points)))
+            keep = in_splits(pack, self.splits) & ((labels >= 0) | (not self.labelled_only))
+            for i in keep.nonzero()[0]:
+                label = int(labels[i])
+                add(points[i], name=f'{path.stem}/{names[i]}', gt_label=label + offset if label >= 0 else -1)
+            offset += int(labels.max()) + 1
+
+
+@DATASETS.register_module()
+class M2AEPartsNpz(LoadedShapeDataset):
+    """Shapes with part labels in one pack: ``points``, ``category`` (n,), ``part`` (n, N), ``split`` (n,), ``name``.
+
+    A ``categories.json`` beside the pack lists the part labels of every
+    category, in the order of their numbers.
+
+    Args:
+        data_root: Folder of the pack.
+        split: ``'train'``, ``'test'`` (1 in ``split``) or both.
+        file: Name of the pack.
+        kwargs: Options of :class:`ShapeDataset`.
+    """
+
+    LAYOUT = ('Expected an .npz file with points (n, N, 3), category (n,), part (n, N), split (n,), and '
+              'categories.json: category -> part labels.')
+
+    def __init__(self,
+                 data_root: str,
+                 split: str | Sequence[str] = 'train',
+                 file: str = 'labeled_parts.npz',
+                 **kwargs) -> None:
+        self.file = file
+        super().__init__(data_root, split, **kwargs)
+
+    def load_shapes(self, problems: Problems, add: Callable) -> None:
+        """The shapes of the wanted splits with their part labels as a fourth column."""
+        listed = Path(self.data_root) / 'categories.json'
+        pack = load_pack(Path(self.data_root) / self.file, problems, ('points', 'category', 'part'))
+        if not problems.check_file(listed) or pack is None:
+            return
+        parts = {category: tuple(ids) for category, ids in json.loads(listed.read_text()).items()}
+        self._metainfo.update(classes=tuple(parts), parts=parts)
+        for i in in_splits(pack, self.splits).nonzero()[0]:
+            cloud = np.concatenate([pack['points'][i], pack['part'][i][:, None]], 1, dtype=np.float32)
+            label = int(pack['category'][i])
+            add(cloud, name=str(pack['name'][i]) if 'name' in pack else str(i), gt_label=label,
+                category=self._metainfo['classes'][label])
+
+    def prepare_data(self, idx: int) -> dict:
+        """Splits the part labels off before the pipeline."""
+        return self.run_pipeline(idx, part_column=3)
+
+
+def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points', )) -> dict[str, np.ndarray] | None:
+    """The arrays of a pack, or None with the problem noted."""
+    if not problems.check_file(path):
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            pack = dict(file)
+        absent = [name for name in needed if name not in pack]
+        if absent:
+            raise ValueError(f'no array {", ".join(absent)}; it has {", ".join(pack)}')
+        if pack['points'].ndim != 3 or pack['points'].shape[2] != 3:
+            raise ValueError(f'points must be (n, N, 3), found {pack["points"].shape}')
+        return pack
+    except Exception as error:  # a damaged zip file can raise nearly anything
+        problems.add('unreadable', path, f'{error}')
+        return None
+
+
+def in_splits(pack: dict[str, np.ndarray], splits: Sequence[str]) -> np.ndarray:
+    """``(n,)`` bool: which shapes of a pack belong to one of ``splits``."""
+    numbers = pack.get('split', np.zeros(len(pack['points']), np.uint8))
+    return np.isin(numbers, [_SPLITS.index(split) for split in splits])

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+import trimesh
+
+from mmdet3d.registry import DATASETS
+
+CLOUD = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+
+
+def build(root, **options):
+    return DATASETS.build(dict(type='M2AEFolder', data_root=str(root), mesh_points=400, **options))
+
+
+def names(data):
+    return [data.get_data_info(i)['name'] for i in range(len(data))]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / 'own'
+    for name in ('box', 'ball'):
+        (root / name).mkdir(parents=True)
+    np.save(root / 'ball' / 'a.npy', CLOUD)
+    np.savez(root / 'ball' / 'b.npz', points=CLOUD, colors=CLOUD)
+    np.savetxt(root / 'ball' / 'c.txt', np.hstack([CLOUD, CLOUD]), delimiter=',')
+    np.savetxt(root / 'ball' / 'd.xyz', CLOUD)
+    mesh = trimesh.creation.box(extents=(1, 2, 4))
+    for suffix in ('off', 'obj', 'stl', 'ply'):
+        mesh.export(root / 'box' / f'e.{suffix}')
+    trimesh.PointCloud(CLOUD).export(root / 'ball' / 'f.ply')
+    return root
+
+
+def test_every_format_gives_points_and_the_folder_is_the_class(folder):
+    data = build(folder)
+    assert names(data) == ['ball/a.npy', 'ball/b.npz', 'ball/c.txt', 'ball/d.xyz', 'ball/f.ply', 'box/e.obj',
+                           'box/e.off', 'box/e.ply', 'box/e.stl']
+    assert data.metainfo['classes'] == ('ball', 'box')
+    assert [data[i]['gt_label'] for i in range(9)] == [0] * 5 + [1] * 4
+    for i in range(5):
+        np.testing.assert_allclose(data[i]['points'], CLOUD, atol=1e-6)
+    assert not data.skipped
+
+
+def test_meshes_are_sampled_by_area(folder):
+    points = build(folder)[6]['points']
+    assert points.shape == (400, 3)
+    on_face = np.isclose(np.abs(points), [0.5, 1, 2], atol=1e-5)
+    assert on_face.any(1).all()
+    # Of 28 units of area the two sides across x have 2 x 8.
+    assert on_face[:, 0].mean() == pytest.approx(16 / 28, abs=0.07)
+
+
+def test_skipped_files_are_listed_with_the_reason(folder):
+    (folder / 'ball' / 'readme.md').write_text('hello')
+    (folder / 'ball' / 'bad.npy').write_bytes(b'123')
+    np.save(folder / 'ball' / 'few.npy', CLOUD[:5])
+    np.save(folder / 'ball' / 'nan.npy', CLOUD * np.nan)
+    np.save(folder / 'ball' / 'flat.npy', CLOUD[:, :2])
+    data = build(folder)
+    assert len(data) == 9
+    reasons = dict(data.skipped)
+    assert "unknown suffix '.md'" in reasons['ball/readme.md']
+    assert 'fewer than min_points=32' in reasons['ball/few.npy']
+    assert '50 of 50 points are NaN' in reasons['ball/nan.npy']
+    assert '(50, 2)' in reasons['ball/flat.npy']
+    assert 'ball/bad.npy' in reasons
+
+
+def test_cache_is_used_and_renewed(folder, tmp_path):
+    (folder / 'ball' / 'bad.npy').write_bytes(b'123')
+    cache = str(tmp_path / 'cache')
+    first, second = build(folder, cache_dir=cache), build(folder, cache_dir=cache)
+    assert names(first) == names(second) and second.skipped == first.skipped and len(second.skipped) == 1
+    assert np.array_equal(first[6]['points'], second[6]['points'])
+    np.save(folder / 'ball' / 'bad.npy', CLOUD)
+    assert len(build(folder, cache_dir=cache)) == 10
+
+
+def test_split_folders_and_split_by_share(folder, tmp_path):
+    train, test = build(folder, split='train', test_share=0.5), build(folder, split='test', test_share=0.5)
+    assert sorted(names(train) + names(test)) == names(build(folder))
+    assert 0 < len(test) < 9
+    split = tmp_path / 'split'
+    (split / 'test').mkdir(parents=True)
+    folder.rename(split / 'train')
+    np.save(split / 'test' / 'lone.npy', CLOUD)
+    assert len(build(split, split='train')) == 9
+    lone = build(split, split='test')
+    assert names(lone) == ['test/lone.npy'] and lone[0]['gt_label'] == -1
+
+
+def test_empty_and_absent_folders(tmp_path):
+    with pytest.raises(ValueError, match='holds no shapes'):
+        build(tmp_path)
+    with pytest.raises(FileNotFoundError, match='there is no folder'):
+        build(tmp_path / 'nothing')

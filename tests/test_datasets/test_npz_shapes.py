@@ -1,0 +1,57 @@
+import json
+
+import numpy as np
+import pytest
+
+from mmdet3d.registry import DATASETS
+
+
+def write_pack(path, labels, split, **more):
+    points = np.random.default_rng(0).normal(size=(len(labels), 20, 3)).astype(np.float16)
+    np.savez(path, points=points, label=np.array(labels), split=np.array(split, np.uint8), **more)
+    return points
+
+
+def build(root, name='M2AEShapesNpz', **options):
+    return DATASETS.build(dict(type=name, data_root=str(root), **options))
+
+
+def labels(data):
+    return [data.get_data_info(i)['gt_label'] for i in range(len(data))]
+
+
+def test_splits_and_labels(tmp_path):
+    points = write_pack(tmp_path / 'a.npz', [0, 1, -1, 1], [0, 1, 0, 0], label_coarse=np.array([0, 0, 0, 0]))
+    data = build(tmp_path, files=['a.npz'])
+    assert labels(data) == [0, -1, 1]
+    assert data[2]['points'].dtype == np.float32
+    assert np.array_equal(data[2]['points'], points[3].astype(np.float32))
+    assert labels(build(tmp_path, files=['a.npz'], labelled_only=True)) == [0, 1]
+    assert labels(build(tmp_path, files=['a.npz'], label_key='label_coarse', split='test')) == [0]
+
+
+def test_several_packs_do_not_share_labels(tmp_path):
+    write_pack(tmp_path / 'a.npz', [0, 2, -1], [0, 0, 0])
+    write_pack(tmp_path / 'b.npz', [0, 1, -1], [0, 0, 0])
+    assert labels(build(tmp_path, files=['a.npz', 'b.npz'])) == [0, 2, -1, 3, 4, -1]
+
+
+def test_absent_arrays(tmp_path):
+    np.savez(tmp_path / 'a.npz', points=np.zeros((2, 5, 3)))
+    assert labels(build(tmp_path, files=['a.npz'])) == [-1, -1]
+    with pytest.raises(ValueError, match="no array 'label'"):
+        build(tmp_path, files=['a.npz'], labelled_only=True)
+    np.savez(tmp_path / 'b.npz', xyz=np.zeros((2, 5, 3)))
+    (tmp_path / 'c.npz').write_bytes(b'PK damaged')
+    with pytest.raises(FileNotFoundError, match='of 3 files checked, 2 unreadable, 1 missing'):
+        build(tmp_path, files=['b.npz', 'c.npz', 'd.npz'])
+
+
+def test_parts(tmp_path):
+    part = np.repeat([[0, 1], [2, 3]], 10, 1).astype(np.int16)
+    write_pack(tmp_path / 'labeled_parts.npz', [0, 0], [0, 1], category=np.array([0, 1]), part=part)
+    (tmp_path / 'categories.json').write_text(json.dumps(dict(Cup=[0, 1], Vase=[2, 3])))
+    data = build(tmp_path, 'M2AEPartsNpz', split='test')
+    assert data.metainfo['parts'] == dict(Cup=(0, 1), Vase=(2, 3))
+    assert data[0]['category'] == 'Vase' and data[0]['gt_label'] == 1
+    assert np.array_equal(data[0]['pts_semantic_mask'], part[1])
