@@ -1,0 +1,109 @@
+"""Choice of implementation, torch.compile, threads and forked workers."""
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from clouds import cloud
+from torch.utils.data import DataLoader, Dataset
+
+from m2ae_mm import ops
+from m2ae_mm.ops import dispatch, reference
+
+
+def test_switch_is_restored_after_an_error():
+    fast = dispatch.backend('cpu')
+    assert fast is not reference
+    with pytest.raises(RuntimeError), ops.use_reference(), ops.use_reference():
+        assert dispatch.backend('cpu') is reference
+        raise RuntimeError
+    assert dispatch.backend('cpu') is fast
+    assert dispatch.backend('mps') is reference
+
+
+@pytest.mark.parametrize(('value', 'expected'), [('reference', 'True'), ('auto', 'False'), ('fast', "got 'fast'")])
+def test_environment_switch(value, expected):
+    """Read in a new process, from the file alone: the whole package would take seconds to import."""
+    code = ('import importlib.util as u, sys, types\n'
+            'sys.modules["p"] = p = types.ModuleType("p"); p.__path__ = [sys.argv[1]]\n'
+            'from p import dispatch\n'
+            'print(dispatch.backend("cpu") is dispatch.reference)')
+    environment = {**os.environ, 'M2AE_OPS': value}
+    result = subprocess.run([sys.executable, '-c', code, os.path.dirname(dispatch.__file__)], env=environment,
+                            capture_output=True, text=True)
+    assert expected in result.stdout + result.stderr
+
+
+def test_missing_numba_means_reference(monkeypatch):
+    dispatch._load.cache_clear()
+    monkeypatch.setitem(sys.modules, 'numba', None)
+    for name in [name for name in sys.modules if name.startswith('m2ae_mm.ops.cpu')]:
+        monkeypatch.delitem(sys.modules, name)
+    try:
+        with pytest.raises(ModuleNotFoundError, match='numba'):
+            dispatch._load('.cpu', 'another library')
+        assert dispatch._load('.cpu', 'numba') is reference
+    finally:
+        dispatch._load.cache_clear()
+
+
+@pytest.mark.parametrize('name', ['furthest_point_sample', 'knn', 'ball_query'])
+def test_custom_ops_keep_their_promises(name):
+    points = cloud('random', 2, 40)
+    arguments = {'furthest_point_sample': (points, 7), 'knn': (points[:, :5], points, 3),
+                 'ball_query': (points[:, :5], points, 0.3, 4, 0.)}[name]
+    torch.library.opcheck(getattr(dispatch, name), arguments)
+
+
+def test_compiles_into_one_graph():
+
+    def group(points):
+        centers = ops.gather(points, ops.furthest_point_sample(points, 8))
+        return ops.gather(points, ops.knn(centers, points, 4)).sum() + ops.ball_query(centers, points, 0.2, 3).sum()
+
+    points = cloud('random', 2, 50)
+    assert torch.equal(torch.compile(group, backend='aot_eager', fullgraph=True)(points), group(points))
+
+
+class _Picks(Dataset):
+    """Picks from cloud i, made inside a worker."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        points = cloud('random', 2, 300, seed=index)
+        return ops.furthest_point_sample(points, 20), ops.knn(points, points, 3)
+
+
+def test_forked_workers_after_threads_in_the_parent():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        expected = [_Picks()[i] for i in range(4)]
+        loader = DataLoader(_Picks(), batch_size=None, num_workers=2, multiprocessing_context='fork', timeout=60)
+        for (picked, nearest), (expected_picked, expected_nearest) in zip(loader, expected):
+            assert torch.equal(picked, expected_picked) and torch.equal(nearest, expected_nearest)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_errors_in_threads_are_raised():
+    from m2ae_mm.ops.cpu.threads import for_each_cloud
+
+    def fail(cloud_index):
+        raise RuntimeError(f'cloud {cloud_index}')
+
+    with pytest.raises(RuntimeError, match='cloud 0'):
+        for_each_cloud(fail, 4)
+
+
+def test_check_finite():
+    points = cloud('random', 2, 5)
+    ops.check_finite(points, 'points')
+    ops.check_finite(torch.full((1, 4, 3), 3e38), 'points')  # the sum overflows, the values are fine
+    points[1, 3, 0] = float('nan')
+    points[1, 4, 2] = float('-inf')
+    with pytest.raises(ValueError, match=r'points holds 2 points with NaN or infinity, the first at \(1, 3\): \[nan'):
+        ops.check_finite(points, 'points')
