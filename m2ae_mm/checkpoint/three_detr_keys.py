@@ -3,6 +3,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 _TENSOR = r'(weight|bias|running_mean|running_var|num_batches_tracked)'
@@ -50,7 +51,9 @@ def convert_three_detr(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Te
     """Published 3DETR or 3DETR-m checkpoint to the names of :class:`ThreeDETR`.
 
     Which of the two it is follows from the names. 1x1 convolutions become
-    linear layers: their trailing axes are dropped.
+    linear layers: their trailing axes are dropped. With several angle bins
+    (SUN RGB-D) the outputs of the angle heads are mirrored, since the
+    published yaw runs clockwise and ours counter-clockwise.
 
     Args:
         state_dict: Published names with tensors.
@@ -65,8 +68,23 @@ def convert_three_detr(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Te
     result = OrderedDict()
     for name, value in state_dict.items():
         renamed = rename_three_detr(name, has_interim)
-        result[renamed] = value.flatten(1) if value.dim() > 2 else value
+        value = value.flatten(1) if value.dim() > 2 else value
+        if re.match(r'bbox_head\.box_heads\.angle_\w+\.2\.', renamed):
+            value = _mirror_bins(value, negate='residuals' in renamed)
+        result[renamed] = value
     return result
+
+
+def _mirror_bins(value: Tensor, negate: bool) -> Tensor:
+    """Rows of an angle head's last layer for the opposite sense of rotation: bin b becomes bin -b.
+
+    With one bin the angle is not used, and everything stays as it is.
+    """
+    num_bins = len(value)
+    if num_bins == 1:
+        return value
+    mirrored = value[-torch.arange(num_bins) % num_bins]
+    return -mirrored if negate else mirrored
 
 
 def rename_three_detr(name: str, has_interim: bool) -> str:

@@ -32,11 +32,12 @@ def cloud(count, seed=0, columns=3):
     return torch.rand(count, columns, generator=torch.Generator().manual_seed(seed)) * 2
 
 
-def sample(count=2):
-    boxes = torch.rand(count, 6, generator=torch.Generator().manual_seed(9)) + 0.5
+def sample(count=2, rotated=False):
+    columns = 7 if rotated else 6
+    boxes = torch.rand(count, columns, generator=torch.Generator().manual_seed(9)) + 0.5
     result = Det3DDataSample()
     result.gt_instances_3d = InstanceData(
-        bboxes_3d=DepthInstance3DBoxes(boxes, box_dim=6, with_yaw=False, origin=(0.5, 0.5, 0.5)),
+        bboxes_3d=DepthInstance3DBoxes(boxes, box_dim=columns, with_yaw=rotated, origin=(0.5, 0.5, 0.5)),
         labels_3d=torch.arange(count) % 3)
     return result
 
@@ -181,6 +182,18 @@ def test_prediction_does_not_depend_on_companions_in_the_batch():
     assert len(alone) > 0
     torch.testing.assert_close(together.scores_3d, alone.scores_3d)
     torch.testing.assert_close(together.bboxes_3d.tensor, alone.bboxes_3d.tensor)
+
+
+def test_rotated_boxes_train_and_are_found():
+    model = detector(head=dict(num_angle_bins=12), test_cfg=dict(score_thr=0., min_points=1))
+    inputs, samples = dict(points=[cloud(300, 1), cloud(300, 2)]), [sample(2, rotated=True), sample(0, rotated=True)]
+    losses = model(inputs, samples, mode='loss')
+    assert losses['loss_angle_cls'] > 0 and losses['loss_angle_reg'] > 0
+    total, _ = model.parse_losses(losses)
+    total.backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+    found = model.eval()(inputs, samples, mode='predict')[0].pred_instances_3d.bboxes_3d
+    assert found.with_yaw and found.yaw.abs().max() > 0
 
 
 @pytest.mark.parametrize('count', [1, 5])

@@ -7,7 +7,7 @@ from golden import TOLERANCE, load_vector, published_weights, tensor
 from mmengine.structures import InstanceData
 
 from m2ae_mm.checkpoint.three_detr_keys import convert_three_detr, rename_three_detr
-from m2ae_mm.models.heads.three_detr_boxes import SceneExtent
+from m2ae_mm.models.heads.three_detr_boxes import SceneExtent, decode_yaw
 from m2ae_mm.models.heads.three_detr_targets import collect_targets
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample
@@ -128,3 +128,29 @@ def test_paper_radii_differ_from_the_published_weights_reading():
     feats = model.backbone(tensor(vector, 'points'))
     projected = model.bbox_head.projection(feats['fp_features'][-1].transpose(1, 2))
     assert (projected - tensor(vector, 'encoder_features')).abs().max() > 0.01
+
+
+def test_foreign_names_are_refused():
+    weights = published_weights(load_vector('3detr'))
+    with pytest.raises(ValueError, match="'decoder.layers.0.norm4.weight' is no name"):
+        convert_three_detr({**weights, 'decoder.layers.0.norm4.weight': torch.zeros(1)})
+
+
+def test_clockwise_yaw_of_published_rotated_models_is_mirrored():
+    """A bin and residual that mean +a in the published, clockwise sense must mean -a in ours."""
+    names = {kind: f'mlp_heads.angle_{kind}_head.layers.8.' for kind in ('cls', 'residual')}
+    generator = torch.Generator().manual_seed(0)
+    weights = {name + tensor: torch.randn(12, *size, generator=generator)
+               for name in names.values() for tensor, size in (('weight', (4, 1)), ('bias', ()))}
+    converted = convert_three_detr(weights)
+    x = torch.randn(50, 4, generator=generator)
+
+    def outputs(name, weights):
+        return x @ weights[name + 'weight'].flatten(1).T + weights[name + 'bias']
+
+    published = decode_yaw(*(outputs(name, weights) for name in names.values()))
+    ours = decode_yaw(*(outputs(f'bbox_head.box_heads.{name}.2.', converted)
+                        for name in ('angle_logits', 'angle_residuals')))
+    turn = torch.stack([(published + ours).sin(), (published + ours).cos()])
+    torch.testing.assert_close(turn, torch.tensor([[0.], [1.]]).expand(2, 50), rtol=0, atol=1e-5)
+    assert published.abs().max() > 1

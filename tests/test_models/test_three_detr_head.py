@@ -287,3 +287,46 @@ def test_thresholds_and_single_proposals(two_boxes):
     assert len(detect(predictions, points, DetectionConfig(score_thr=0.9))[0]) == 2
     nothing, = detect(predictions, points, DetectionConfig(score_thr=0.92))
     assert len(nothing) == 0 and nothing.bboxes_3d.tensor.shape == (0, 7)
+
+
+# --- rotated boxes
+
+
+def rotated_case(yaw, residuals=0.):
+    """One query on one box, unit squares of height 1 at the same place, the box turned by ``yaw``."""
+    predictions = predictions_of([[[[0., 0, 0, 1, 1, 1]]]], [[[[5., 0]]]], num_bins=12)
+    predictions = predictions._replace(
+        angle_logits=predictions.angle_logits + torch.arange(12.),
+        angle_residuals=predictions.angle_residuals + residuals)
+    targets = BoxTargets(torch.tensor([[[0., 0, 0, 1, 1, 1, yaw]]]), torch.zeros(1, 1, dtype=torch.long), [1])
+    matcher = HungarianMatcher(rotated=True, cost_class=0.)
+    assignment = matcher(predictions, targets, UNIT)
+    inputs = gather_loss_inputs(predictions, targets, assignment, UNIT, 0.25)
+    losses = {name: loss(inputs).item() for name, loss in LOSSES.items()}
+    return matcher.costs(predictions, targets, UNIT).item(), losses
+
+
+def test_rotated_losses_by_hand():
+    cost, losses = rotated_case(math.pi / 4, residuals=0.25)
+    # Two unit squares at 45 degrees share a regular octagon of area 2 sqrt(2) - 2 in a hull of area 2.
+    shared = 2 * math.sqrt(2) - 2
+    giou = shared / (2 - shared) - shared / 2
+    assert losses['loss_giou'] == pytest.approx(1 - giou, abs=1e-5)
+    assert cost == pytest.approx(-2 * giou, abs=1e-5)
+    # The edge of bins 1 and 2 rounds to either; its residual is one half bin.
+    assert losses['loss_angle_reg'] in (pytest.approx(0.75**2 / 2, abs=1e-4), pytest.approx(1.25 - 0.5, abs=1e-4))
+    _, losses = rotated_case(math.radians(70), residuals=0.25)
+    log_sum = torch.arange(12.).logsumexp(0).item()
+    assert losses['loss_angle_cls'] == pytest.approx(log_sum - 2)
+    assert losses['loss_angle_reg'] == pytest.approx((10 / 15 - 0.25)**2 / 2, abs=1e-5)
+
+
+def test_rotated_detections_keep_their_yaw_and_count_points_in_their_frame():
+    # Points along the diagonal: inside the thin box turned by 45 degrees, outside the unturned one.
+    points = torch.linspace(-1, 1, 9).view(1, 9, 1) * torch.tensor([1., 1., 0])
+    predictions = predictions_of([[[[0., 0, 0, 4, .2, 1], [0., 0, 0, 4, .2, 1]]]], [[[[3., 0, 0], [0., 3, 0]]]],
+                                 num_bins=12)
+    predictions = predictions._replace(yaws=torch.tensor([[[math.pi / 4, 0.]]]))
+    result, = detect(predictions, points, DetectionConfig(per_class_proposal=False))
+    assert result.labels_3d.tolist() == [0]
+    assert result.bboxes_3d.yaw.tolist() == pytest.approx([math.pi / 4])

@@ -54,7 +54,7 @@ class ThreeDETRHead(BaseModule):
             (SUN RGB-D).
         train_cfg: Changes to the published defaults: ``matcher`` (options of
             :class:`HungarianMatcher`), ``loss_weights`` (by name of
-            :data:`LOSSES`) and ``no_object_weight``.
+            :data:`LOSSES`; 0 leaves a loss out) and ``no_object_weight``.
         test_cfg: Options of :class:`DetectionConfig`.
         init_cfg: mmengine's initialisation option.
     """
@@ -150,7 +150,7 @@ class ThreeDETRHead(BaseModule):
             targets = collect_targets(instances, self.num_classes, points.device)
             assignment = self.matcher(predictions, targets, extent)
             inputs = gather_loss_inputs(predictions, targets, assignment, extent, self.no_object_weight)
-            losses = {name: self.loss_weights[name] * LOSSES[name](inputs) for name in LOSSES}
+            losses = {name: weight * LOSSES[name](inputs) for name, weight in self.loss_weights.items() if weight}
         last = len(predictions.boxes) - 1
         result = {name: values[last] for name, values in losses.items()}
         result.update({f'd{i}.{name}': values[i] for i in range(last) for name, values in losses.items()})

@@ -1,0 +1,54 @@
+# SUN RGB-D (v1) for detection: mmdet3d's data set with 3DETR's pipeline, xyz only. To point to other places see
+# scannet_det.py.
+data_root = 'data/sunrgbd/'
+metainfo = dict(
+    classes=('bed', 'table', 'sofa', 'chair', 'toilet', 'desk', 'dresser', 'night_stand', 'bookshelf', 'bathtub'))
+
+load_points = [
+    dict(type='LoadPointsFromFile', coord_type='DEPTH', shift_height=False, load_dim=6, use_dim=[0, 1, 2]),
+]
+train_pipeline = [
+    load_points[0],
+    dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True),
+    # Flips of x, +-30 degrees, scale 0.85 to 1.15.
+    dict(type='RandomFlip3D', sync_2d=False, flip_ratio_bev_horizontal=0.5),
+    dict(type='GlobalRotScaleTrans', rot_range=[-0.523599, 0.523599], scale_ratio_range=[0.85, 1.15]),
+    dict(type='PointSample', num_points=20000),
+    dict(type='Pack3DDetInputs', keys=['points', 'gt_bboxes_3d', 'gt_labels_3d']),
+]
+test_pipeline = load_points + [
+    dict(type='PointSample', num_points=20000),
+    dict(type='Pack3DDetInputs', keys=['points']),
+]
+
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='SUNRGBDDataset',
+        data_root=data_root,
+        ann_file='sunrgbd_infos_train.pkl',
+        pipeline=train_pipeline,
+        metainfo=metainfo,
+        modality=dict(use_camera=False, use_lidar=True),
+        filter_empty_gt=False,
+        box_type_3d='Depth'))
+val_dataloader = dict(
+    batch_size=8,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='SUNRGBDDataset',
+        data_root=data_root,
+        ann_file='sunrgbd_infos_val.pkl',
+        pipeline=test_pipeline,
+        metainfo=metainfo,
+        modality=dict(use_camera=False, use_lidar=True),
+        test_mode=True,
+        box_type_3d='Depth'))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='M2AEIndoorMetric')
+test_evaluator = val_evaluator
