@@ -35,8 +35,8 @@ def write_room(out: Path, name: str, scene: Scene) -> dict[str, Any]:
     write_atomically(out / 'points' / f'{name}.bin', scene.points.astype('<f4').tobytes())
     write_atomically(out / 'instance_mask' / f'{name}.bin', scene.instance.astype('<i8').tobytes())
     write_atomically(out / 'semantic_mask' / f'{name}.bin', scene.semantic.astype('<i8').tobytes())
-    record = dict(points=len(scene.points), kind=scene.kind, boxes=scene.boxes.tolist(), labels=scene.labels.tolist(),
-                  items=list(scene.items))
+    record = {'points': len(scene.points), 'kind': scene.kind, 'boxes': scene.boxes.tolist(),
+              'labels': scene.labels.tolist(), 'items': list(scene.items)}
     write_atomically(out / 'rooms' / f'{name}.json', json.dumps(record).encode())
     return record
 
@@ -55,8 +55,8 @@ def read_room(out: Path, name: str) -> dict[str, Any] | None:
 def scannet_info(name: str, record: dict[str, Any]) -> dict[str, Any]:
     """One entry of ``data_list`` as mmdet3d's ScanNetDataset reads it."""
     file = f'{name}.bin'
-    return dict(lidar_points=dict(num_pts_feats=6, lidar_path=file),
-                axis_align_matrix=[[float(i == j) for j in range(4)] for i in range(4)],
-                pts_semantic_mask_path=file, pts_instance_mask_path=file,
-                instances=[dict(bbox_3d=box, bbox_label_3d=label)
-                           for box, label in zip(record['boxes'], record['labels'])])
+    return {'lidar_points': {'num_pts_feats': 6, 'lidar_path': file},
+                'axis_align_matrix': [[float(i == j) for j in range(4)] for i in range(4)],
+                'pts_semantic_mask_path': file, 'pts_instance_mask_path': file,
+                'instances': [{'bbox_3d': box, 'bbox_label_3d': label}
+                           for box, label in zip(record['boxes'], record['labels'])]}

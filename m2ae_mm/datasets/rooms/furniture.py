@@ -1,10 +1,11 @@
 """The furniture that comes with the package, and which of it each split may use."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -188,4 +189,4 @@ def split_items(label: np.ndarray, kind: np.ndarray, name: np.ndarray, size: np.
             val.append(groups[-1])
     in_val = np.array([look in val for look in looks])
     in_both = np.array([look in shared for look in looks])
-    return dict(train=np.flatnonzero(~in_val), val=np.flatnonzero(in_val | in_both))
+    return {'train': np.flatnonzero(~in_val), 'val': np.flatnonzero(in_val | in_both)}

@@ -1,8 +1,8 @@
 """Furniture that belongs together: a bed with its nightstands, a table with its chairs."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 import numpy as np
 
@@ -54,14 +54,14 @@ class Room:
         return piece.scaled(overall * (1 + self.rng.uniform(-vary / 2, vary / 2, size=3)))
 
 
-def openings(room: Room, doors: int, windows: int) -> None:
+def openings(room: Room, doors: int, windows: int, curtain_chance: float = 0.5) -> None:
     """Doors with room to open, windows with or without curtains."""
     for index in range(doors):
         kinds = ('door',) if index == 0 else ('door', 'exterior door')
         _opening(room, room.pick(*kinds, vary=0.04), swing=0.85)
     for _ in range(windows):
         placed = _opening(room, room.pick('window', vary=0.06), swing=0.0)
-        if placed is not None and room.chance(0.5):
+        if placed is not None and room.chance(curtain_chance):
             curtains(room, *placed)
 
 
@@ -77,7 +77,8 @@ def _opening(room: Room, piece: Piece | None, swing: float) -> tuple[Placed, Wal
     half = piece.size[0] / 2
     for _ in range(12):
         wall = layout.random_wall()
-        if wall.length < piece.size[0] + 0.3:
+        # No French windows and double doors in a small bathroom.
+        if piece.size[0] > (max(1.1, 0.4 * wall.length) if swing else 0.5 * wall.length):
             continue
         along = room.rng.uniform(wall.low + half + 0.1, wall.high - half - 0.1)
         if any(along + half > low - 0.15 and along - half < high + 0.15 for low, high, _, _ in wall.holes):
@@ -129,9 +130,12 @@ def bed_corner(room: Room, kinds: Sequence[str] = ('bed', 'child bed')) -> Place
 def sitting_area(room: Room) -> Placed | None:
     """A sofa to the wall, coffee table, armchairs, television opposite."""
     layout, rng = room.layout, room.rng
-    wall = layout.random_wall()
-    sofa = layout.against_wall(room.pick('sofa', 'corner sofa', 'sofa bed (closed)', 'garden sofa'), wall)
-    if sofa is None:
+    for _ in range(6):
+        wall = layout.random_wall()
+        sofa = layout.against_wall(room.pick('sofa', 'corner sofa', 'sofa bed (closed)', 'garden sofa'), wall)
+        if sofa is not None:
+            break
+    else:
         return None
     table = room.pick('coffee table')
     front = sofa.piece.size[1] / 2

@@ -1,12 +1,12 @@
 """Room types: which furniture goes where."""
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 import numpy as np
 
 from . import groups, shapes
-from .furniture import Furniture, Split
+from .furniture import Furniture, Piece, Split
 from .groups import DINING_CHAIRS, SHELFTOP, TABLETOP, WORKTOP, Room
 from .layout import Layout, Placed
 from .shell import Shell, Wall, make_shell
@@ -68,9 +68,9 @@ def kitchen(room: Room) -> None:
 
 def bathroom(room: Room) -> None:
     layout, rng = room.layout, room.rng
-    groups.openings(room, 1, int(room.chance(0.5)))
+    groups.openings(room, 1, int(room.chance(0.5)), curtain_chance=0.2)
     tub = layout.against_wall(room.pick('bathtub'), gap=(0.0, 0.01), corner=True) if room.chance(0.75) else None
-    if tub is not None and room.chance(0.6):
+    if tub is not None and room.chance(0.75):
         _hang_shower_curtain(room, tub)
     layout.against_wall(room.pick('toilet'), gap=(0.0, 0.02))
     if layout.shell.area > 6 and room.chance(0.25):
@@ -78,7 +78,7 @@ def bathroom(room: Room) -> None:
     layout.against_wall(room.pick('washbasin'), gap=(0.0, 0.01))
     if room.chance(0.3):
         layout.against_wall(room.pick('washbasin', 'vanity'), gap=(0.0, 0.01))
-    if tub is None and room.chance(0.7):
+    if tub is None and room.chance(0.85):
         _shower_corner(room)
     groups.line_up(room, ('kitchen cabinet', 'vanity', 'cupboard'), int(room.chance(0.4)))
     groups.line_up(room, ('washing machine', 'clothes dryer'), int(room.chance(0.4)))
@@ -113,7 +113,7 @@ def classroom(room: Room) -> None:
     layout.against_wall(shapes.whiteboard(rng), gap=(0.0, 0.01))
     table, chair = room.pick('office table', 'dining table'), room.pick('chair', 'class seat', 'folding chair')
     if table is not None and chair is not None:
-        _rows(room, table.resized(width=min(table.size[0], 1.5), depth=min(table.size[1], 0.8)), chair)
+        _rows(room, table.resized(width=min(table.size[0], 1.3), depth=min(table.size[1], 0.8)), chair)
     groups.line_up(room, ('office cabinet', 'cupboard', 'filing cabinet', *_BOOKSHELVES), int(rng.integers(1, 4)))
     if room.chance(0.5):
         groups.workplace(room)
@@ -219,15 +219,16 @@ def _shower_corner(room: Room) -> None:
         room.layout.try_put(piece, shower.ahead(room.rng.uniform(0.7, 0.9)), shower.turn, piece.elevation)
 
 
-def _rows(room: Room, table, chair) -> None:
+def _rows(room: Room, table: Piece, chair: Piece) -> None:
     """Tables in rows, all facing one way, one or two chairs behind each."""
     shell = room.layout.shell
-    across = int((shell.width - 1.2) // (table.size[0] + 0.5))
-    deep = int((shell.depth - 1.6) // (table.size[1] + chair.size[1] + 0.5))
+    gap = room.rng.uniform(0.25, 0.5)
+    across = int((shell.width - 1.0 + gap) // (table.size[0] + gap))
+    deep = int((shell.depth - 1.4 + gap) // (table.size[1] + chair.size[1] + gap))
     for i in range(across):
         for j in range(deep):
-            at = np.array([0.9 + table.size[0] / 2 + i * (table.size[0] + 0.5),
-                           1.0 + table.size[1] / 2 + j * (table.size[1] + chair.size[1] + 0.5)])
+            at = np.array([0.5 + table.size[0] / 2 + i * (table.size[0] + gap),
+                           0.7 + table.size[1] / 2 + chair.size[1] + j * (table.size[1] + chair.size[1] + gap)])
             placed = room.layout.try_put(table, at + room.rng.normal(0, 0.03, 2), 0.0)
             if placed is None:
                 continue

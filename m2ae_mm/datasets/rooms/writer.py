@@ -8,9 +8,10 @@ import os
 import pickle
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 from tqdm import tqdm
 
@@ -50,9 +51,9 @@ def create_rooms(out: str | Path, train: int, val: int, points: int = 20000, see
     """
     _check_options(train, val, points, seed, profile, workers)
     out = Path(out)
-    settings = dict(version=_VERSION, seed=seed, points=points, profile=profile)
+    settings = {'version': _VERSION, 'seed': seed, 'points': points, 'profile': profile}
     _claim(out, settings)
-    counts = dict(train=train, val=val)
+    counts = {'train': train, 'val': val}
     records = {(split, i): read_room(out, room_id(split, i)) for split in _SPLITS for i in range(counts[split])}
     missing = [key for key, record in records.items() if record is None]
     if len(missing) < len(records):
@@ -141,9 +142,9 @@ def _in_parallel(make, keys: list[tuple[str, int]], workers: int) -> Iterator[tu
 
 
 def _write_infos(out: Path, split: str, records: list[dict[str, Any]]) -> None:
-    infos = dict(metainfo=dict(dataset='scannet', info_version='1.0',
-                               categories={name: i for i, name in enumerate(CLASSES)}),
-                 data_list=[scannet_info(room_id(split, i), record) for i, record in enumerate(records)])
+    infos = {'metainfo': {'dataset': 'scannet', 'info_version': '1.0',
+                               'categories': {name: i for i, name in enumerate(CLASSES)}},
+                 'data_list': [scannet_info(room_id(split, i), record) for i, record in enumerate(records)]}
     write_atomically(out / f'scannet_infos_{split}.pkl', pickle.dumps(infos, protocol=4))
 
 
@@ -154,7 +155,8 @@ def _write_readme(out: Path, settings: dict[str, Any], counts: dict[str, int]) -
         rows = list(csv.DictReader(stream, delimiter='\t'))
     credits = '\n'.join(f'{row["name"]} by {row["author"]}, {row["licence"]} {row["source"]}'.rstrip() for row in rows)
     notice = ASSET.with_name('FURNITURE_NOTICE.md').read_text(encoding='utf-8')
-    text = (f'Composed rooms in the layout of ScanNet as prepared for mmdet3d. These are not real scans.\n\n{command}\n\n'
+    text = ('Composed rooms in the layout of ScanNet as prepared for mmdet3d. These are not real scans.\n\n'
+            f'{command}\n\n'
             'points/*.bin: float32 x y z (metres, z up, floor at 0) r g b (0..255)\n'
             'instance_mask/*.bin: int64, 0 background, 1.. objects\n'
             'semantic_mask/*.bin: int64 NYU40 ids, 0 not annotated\n'
