@@ -6,6 +6,6 @@ puts the operators of :mod:`m2ae_mm.ops` in their place: all of them under
 ``mmcv-lite``, those for CPU tensors under a compiled mmcv.
 """
 from .extension import MissingOperatorError
-from .install import install
+from .installation import install
 
 __all__ = ['MissingOperatorError', 'install']
