@@ -1,0 +1,170 @@
+"""Figures of detections and reconstructions as image files."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from . import render, text
+from .camera import Camera, fit_camera
+
+TRUE_COLOUR = (0, 140, 70)
+PREDICTED_COLOUR = (215, 85, 20)
+_VISIBLE_COLOUR = (168, 172, 178)
+_RECONSTRUCTED_COLOUR = (40, 110, 200)
+_AZIMUTH = 235.0
+# Pictures are drawn at twice their size and reduced, which smooths edges.
+_OVERSAMPLING = 2
+
+
+def detection_figure(points: np.ndarray, true_boxes: np.ndarray | None, true_labels: np.ndarray | None,
+                     pred_boxes: np.ndarray | None, pred_labels: np.ndarray | None, pred_scores: np.ndarray | None,
+                     class_names: Sequence[str], path: str | Path) -> Path:
+    """Write true and predicted boxes side by side.
+
+    Args:
+        points: (N, 3) metres, or (N, 6) with r, g, b in 0..255.
+        true_boxes, pred_boxes: (M, 7) centre, side lengths, yaw; ``None`` leaves the panel out.
+        true_labels, pred_labels: (M,) indices into ``class_names``.
+        pred_scores: (M,).
+        path: Of the picture, ending in .png or .jpg.
+
+    Returns:
+        The path written.
+    """
+    image = detection_image(points, true_boxes, true_labels, pred_boxes, pred_labels, pred_scores, class_names)
+    return _save(image, path)
+
+
+def detection_image(points: np.ndarray, true_boxes: np.ndarray | None, true_labels: np.ndarray | None,
+                    pred_boxes: np.ndarray | None, pred_labels: np.ndarray | None, pred_scores: np.ndarray | None,
+                    class_names: Sequence[str], size: tuple[int, int] = (720, 880)) -> np.ndarray:
+    """As ``detection_figure``, but the picture itself, uint8; each panel has the given height and width."""
+    points = _checked(points, 'points', (3, 6))
+    cloud, camera = _scene(points, [boxes for boxes in (true_boxes, pred_boxes) if boxes is not None], size)
+    panels, titles = [], []
+    for title, boxes, labels, scores, colour in (
+            ('ground truth', true_boxes, true_labels, None, TRUE_COLOUR),
+            ('prediction', pred_boxes, pred_labels, pred_scores, PREDICTED_COLOUR)):
+        if boxes is None:
+            continue
+        boxes = _checked(boxes, f'{title} boxes', (7,))
+        if not len(boxes) == len(labels) == (len(boxes) if scores is None else len(scores)):
+            raise ValueError(f'{title}: boxes, labels and scores must be equally many, got {len(boxes)}, {len(labels)} '
+                             f'and {"no" if scores is None else len(scores)}.')
+        tags = [class_names[int(label)] for label in labels]
+        if scores is not None:
+            tags = [f'{tag} {score:.2f}' for tag, score in zip(tags, scores)]
+        panels.append(_boxes_over(cloud, camera, boxes, tags, colour))
+        titles.append(f'{title} ({len(boxes)})')
+    if not panels:
+        panels, titles = [_reduced(cloud)], ['points']
+    return text.side_by_side(panels, titles)
+
+
+def reconstruction_figure(points: np.ndarray, masked_points: np.ndarray, reconstruction: np.ndarray,
+                          path: str | Path) -> Path:
+    """Write input, visible part and reconstruction side by side.
+
+    Args:
+        points: (N, 3) the input cloud.
+        masked_points: (V, 3) the part of it that the model saw.
+        reconstruction: (R, 3) what it predicted for the rest.
+        path: Of the picture, ending in .png or .jpg.
+
+    Returns:
+        The path written.
+    """
+    points = _checked(points, 'points', (3, 6))[:, :3]
+    visible = _checked(masked_points, 'masked_points', (3, 6))[:, :3]
+    predicted = _checked(reconstruction, 'reconstruction', (3, 6))[:, :3]
+    if len(points) == 0:
+        raise ValueError('a reconstruction is shown next to its input, but points is empty.')
+    # Stray predictions must not shrink the shape: the camera shows the input.
+    camera = _camera(points, (560, 560), elevation=30.0)
+    radius = _radius(points, camera)
+    grey = np.tile(_VISIBLE_COLOUR, (len(visible), 1))
+    blue = np.tile(_RECONSTRUCTED_COLOUR, (len(predicted), 1))
+    panels = [_cloud_panel(points, _by_height(points), camera, radius), _cloud_panel(visible, grey, camera, radius),
+              _cloud_panel(np.concatenate([visible, predicted]), np.concatenate([grey, blue]), camera, radius)]
+    return _save(text.side_by_side(panels, ['input', 'visible part', 'reconstruction']), path)
+
+
+def _scene(points: np.ndarray, boxes: Sequence[np.ndarray], size: tuple[int, int]) -> tuple[render.Canvas, Camera]:
+    """The opened room and the camera that shows it; boxes only matter where there are no points."""
+    xyz, rgb = points[:, :3], points[:, 3:] if points.shape[1] == 6 else _by_height(points)
+    kept = render.open_front(xyz, _AZIMUTH)
+    xyz, rgb = xyz[kept], rgb[kept]
+    if len(xyz) == 0:
+        corners = [render.box_corners(each).reshape(-1, 3) for each in boxes]
+        return render.blank(_large(size)), _camera(np.concatenate([np.zeros((1, 3)), *corners]), size)
+    # Wild boxes of an untrained detector must not shrink the room to a dot.
+    camera = _camera(xyz, size)
+    return _draw_cloud(xyz, rgb, camera, _radius(xyz, camera)), camera
+
+
+def _boxes_over(cloud: render.Canvas, camera: Camera, boxes: np.ndarray, tags: Sequence[str],
+                colour: Sequence[int]) -> np.ndarray:
+    canvas = render.Canvas(cloud.image.copy(), cloud.depth)
+    render.draw_boxes(canvas, camera, boxes, colour, width=1.6 * _OVERSAMPLING)
+    anchors = camera.project(boxes[:, :3] + boxes[:, 3:6] * (0, 0, 0.5))[0] / _OVERSAMPLING
+    return text.draw_tags(_reduced(canvas), tags, anchors, colour)
+
+
+def _cloud_panel(points: np.ndarray, colours: np.ndarray, camera: Camera, radius: float) -> np.ndarray:
+    return _reduced(_draw_cloud(points, colours, camera, radius))
+
+
+def _draw_cloud(points: np.ndarray, colours: np.ndarray, camera: Camera, radius: float) -> render.Canvas:
+    canvas = render.blank(camera.size)
+    if len(points):
+        render.draw_points(canvas, camera, points, render.light(points, colours, camera), radius)
+        extent = float(np.ptp(points, axis=0).max())
+        render.shade(canvas, strength=10 / max(extent, 1e-6), reach=_OVERSAMPLING)
+    return canvas
+
+
+def _camera(points: np.ndarray, size: tuple[int, int], elevation: float = 50.0) -> Camera:
+    return fit_camera(points, _large(size), _AZIMUTH, elevation)
+
+
+def _large(size: tuple[int, int]) -> tuple[int, int]:
+    return size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING
+
+
+def _radius(points: np.ndarray, camera: Camera) -> float:
+    """Pixels by which discs of neighbouring points just close the gaps between them."""
+    if len(points) < 2:
+        return 2.0 * _OVERSAMPLING
+    few = points[np.linspace(0, len(points) - 1, min(len(points), 2000)).astype(int)]
+    distance = render.neighbour_distance(points, few)
+    return float(np.clip(1.5 * distance * camera.scale, 1.5, 6.0 * _OVERSAMPLING))
+
+
+def _by_height(points: np.ndarray) -> np.ndarray:
+    """Colours (N, 3) for points without any: from slate at the bottom to sand at the top."""
+    z = points[:, 2]
+    low, high = (z.min(), z.max()) if len(z) else (0.0, 1.0)
+    share = ((z - low) / max(high - low, 1e-6))[:, None]
+    return (1 - share) * np.array([125, 150, 175]) + share * np.array([235, 215, 175])
+
+
+def _reduced(canvas: render.Canvas) -> np.ndarray:
+    height, width = canvas.depth.shape
+    reduced = Image.fromarray(canvas.pixels()).resize((width // _OVERSAMPLING, height // _OVERSAMPLING), Image.BOX)
+    return np.asarray(reduced)
+
+
+def _checked(array: np.ndarray, name: str, columns: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(array)
+    if array.ndim != 2 or array.shape[1] not in columns:
+        raise ValueError(f'{name} must have shape (N, {" or ".join(map(str, columns))}), got {array.shape}.')
+    return array
+
+
+def _save(image: np.ndarray, path: str | Path) -> Path:
+    path = Path(path)
+    text.save(image, path)
+    return path

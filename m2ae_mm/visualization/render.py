@@ -1,0 +1,193 @@
+"""Pictures of points and boxes in plain NumPy: no screen, no OpenGL."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from .camera import Camera
+
+BACKGROUND = (255, 255, 255)
+# Edges of a box: pairs of corners in the order of ``box_corners``.
+_EDGES = ((0, 1), (1, 3), (3, 2), (2, 0), (4, 5), (5, 7), (7, 6), (6, 4), (0, 4), (1, 5), (2, 6), (3, 7))
+
+
+@dataclass
+class Canvas:
+    """A picture being drawn.
+
+    Attributes:
+        image: (H, W, 3) float64 colours in 0..255.
+        depth: (H, W) distance of what is shown, infinite where nothing is.
+    """
+    image: np.ndarray
+    depth: np.ndarray
+
+    def pixels(self) -> np.ndarray:
+        """(H, W, 3) uint8."""
+        return np.clip(np.round(self.image), 0, 255).astype(np.uint8)
+
+
+def blank(size: tuple[int, int], background: Sequence[int] = BACKGROUND) -> Canvas:
+    """An empty canvas of the given height and width."""
+    image = np.empty((*size, 3))
+    image[:] = background
+    return Canvas(image, np.full(size, np.inf))
+
+
+def draw_points(canvas: Canvas, camera: Camera, points: np.ndarray, colours: np.ndarray, radius: float) -> None:
+    """Draw points as discs, near ones over far ones.
+
+    Args:
+        points: (N, 3) metres.
+        colours: (N, 3) in 0..255.
+        radius: Of the discs in pixels.
+    """
+    height, width = camera.size
+    pixels, depth = camera.project(points)
+    span = np.arange(-int(np.ceil(radius)), int(np.ceil(radius)) + 1)
+    offsets = np.stack(np.meshgrid(span, span), axis=-1).reshape(-1, 2)
+    offsets = offsets[(offsets**2).sum(axis=1) <= radius**2 + 1e-9]
+    order = np.argsort(-depth, kind='stable')
+    where = np.round(pixels[order] - 0.5).astype(np.int64)[:, None] + offsets
+    inside = ((where >= 0) & (where < (width, height))).all(axis=2)
+    # Ordered from far to near: of several writes to a pixel NumPy keeps the last.
+    number = np.full(height * width, -1, dtype=np.int64)
+    index = np.broadcast_to(order[:, None], inside.shape)[inside]
+    number[where[inside][:, 1] * width + where[inside][:, 0]] = index
+    number = number.reshape(height, width)
+    shown = number >= 0
+    nearer = np.zeros_like(shown)
+    nearer[shown] = depth[number[shown]] < canvas.depth[shown]
+    canvas.image[nearer] = np.asarray(colours, dtype=np.float64)[number[nearer]]
+    canvas.depth[nearer] = depth[number[nearer]]
+
+
+def light(points: np.ndarray, colours: np.ndarray, camera: Camera, neighbours: int = 12) -> np.ndarray:
+    """Colours (N, 3) as if lit from the upper left of the picture.
+
+    Args:
+        points: (N, 3) metres; normals are estimated from their neighbours.
+        colours: (N, 3) in 0..255.
+    """
+    if len(points) <= neighbours:
+        return np.asarray(colours, dtype=np.float64)
+    _, nearest = cKDTree(points).query(points, k=neighbours)
+    near = points[nearest] - points[nearest].mean(axis=1, keepdims=True)
+    normals = np.linalg.eigh(np.einsum('nki,nkj->nij', near, near))[1][:, :, 0]
+    # The sign of an estimated normal is arbitrary; what is seen faces the camera.
+    normals *= -np.where(normals @ camera.axes[2] > 0, 1, -1)[:, None]
+    towards = -0.5 * camera.axes[0] - 0.5 * camera.axes[2] + np.array([0, 0, 0.8])
+    lambert = np.clip(normals @ (towards / np.linalg.norm(towards)), 0, 1)
+    return np.asarray(colours) * (0.7 + 0.33 * lambert)[:, None]
+
+
+def shade(canvas: Canvas, strength: float = 1.0, reach: int = 2) -> None:
+    """Darken pixels that lie behind their neighbours, so that shapes stand out without normals.
+
+    Args:
+        strength: Darkening per metre of depth difference, which counts up to 1 / strength.
+        reach: How far away neighbours are, in pixels.
+    """
+    depth = canvas.depth
+    darker = np.zeros_like(depth)
+    padded = np.pad(depth, reach, mode='edge')
+    height, width = depth.shape
+    for row, column in ((0, 1), (2, 1), (1, 0), (1, 2), (0, 0), (0, 2), (2, 0), (2, 2)):
+        neighbour = padded[row * reach:row * reach + height, column * reach:column * reach + width]
+        with np.errstate(invalid='ignore'):
+            behind = np.clip(depth - neighbour, 0, 1 / strength)
+        darker += np.nan_to_num(behind, nan=0.0)
+    shown = np.isfinite(depth)
+    canvas.image[shown] *= np.exp(-strength * darker[shown] / 2)[:, None]
+
+
+def box_corners(boxes: np.ndarray) -> np.ndarray:
+    """Corners of boxes.
+
+    Args:
+        boxes: (M, 7) centre, side lengths, yaw counter-clockwise about z.
+
+    Returns:
+        (M, 8, 3); bit 2, 1 and 0 of a corner's number say whether it is on
+        the high side in x, y and z.
+    """
+    boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 7)
+    signs = np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)]) - 0.5
+    local = signs[None] * boxes[:, None, 3:6]
+    cos, sin = np.cos(boxes[:, 6:7]), np.sin(boxes[:, 6:7])
+    x, y = local[..., 0], local[..., 1]
+    return np.stack([cos * x - sin * y, sin * x + cos * y, local[..., 2]], axis=2) + boxes[:, None, :3]
+
+
+def draw_boxes(canvas: Canvas, camera: Camera, boxes: np.ndarray, colour: Sequence[int], width: float = 2.0) -> None:
+    """Draw the edges of boxes, faintly where points are in front of them.
+
+    Args:
+        boxes: (M, 7) centre, side lengths, yaw.
+        colour: r, g, b in 0..255.
+        width: Of the lines in pixels.
+    """
+    for corners in box_corners(boxes):
+        for first, second in _EDGES:
+            _draw_line(canvas, camera, corners[first], corners[second], colour, width)
+
+
+def _draw_line(canvas: Canvas, camera: Camera, start: np.ndarray, end: np.ndarray, colour: Sequence[int],
+               width: float) -> None:
+    ends, _ = camera.project(np.stack([start, end]))
+    steps = max(int(2 * np.linalg.norm(ends[1] - ends[0])), 2)
+    line = start + (end - start) * np.linspace(0, 1, steps)[:, None]
+    pixels, depth = camera.project(line)
+    reach = int(np.ceil(width / 2))
+    span = np.arange(-reach, reach + 1)
+    offsets = np.stack(np.meshgrid(span, span), axis=-1).reshape(-1, 2)
+    offsets = offsets[(offsets**2).sum(axis=1) <= (width / 2)**2]
+    where = (np.floor(pixels).astype(np.int64)[:, None] + offsets).reshape(-1, 2)
+    depth = np.repeat(depth, len(offsets))
+    inside = ((where >= 0) & (where < (camera.size[1], camera.size[0]))).all(axis=1)
+    where, depth = where[inside], depth[inside]
+    # Half a hand's breadth of slack: boxes hug their points.
+    hidden = depth > canvas.depth[where[:, 1], where[:, 0]] + 0.06
+    for chosen, opacity in ((hidden, 0.3), (~hidden, 1.0)):
+        # Each pixel once, or overlapping dots would add up to full opacity.
+        flat = np.unique(where[chosen, 1] * camera.size[1] + where[chosen, 0])
+        image = canvas.image.reshape(-1, 3)
+        image[flat] = (1 - opacity) * image[flat] + opacity * np.asarray(colour, dtype=np.float64)
+
+
+def open_front(points: np.ndarray, azimuth: float, strip: float = 0.25, top: float = 2.3) -> np.ndarray:
+    """Which points to show so that one looks into a room from outside.
+
+    Cuts away what is within ``strip`` metres of the outline on the camera's
+    side (the walls there), save for the lowest 25 cm, and all that is higher
+    than ``top`` metres over the floor (the ceiling, if scanned).
+
+    Args:
+        points: (N, 3) metres.
+        azimuth: Direction of the camera in degrees, as for ``fit_camera``.
+
+    Returns:
+        (N,) bool.
+    """
+    points = np.asarray(points)
+    if len(points) == 0:
+        return np.zeros(0, dtype=bool)
+    a = np.deg2rad(azimuth)
+    towards = points[:, 0] * np.cos(a) + points[:, 1] * np.sin(a)
+    across = -points[:, 0] * np.sin(a) + points[:, 1] * np.cos(a)
+    # Narrow, since within a column a slanting wall runs along the view as well.
+    column = ((across - across.min()) / 0.06).astype(np.int64)
+    outline = np.full(column.max() + 1, -np.inf)
+    # A high percentile would be sturdier against stray points, a maximum keeps the walls' corners.
+    np.maximum.at(outline, column, towards)
+    floor = np.percentile(points[:, 2], 1)
+    height = points[:, 2] - floor
+    return (height < top) & ((towards < outline[column] - strip) | (height < 0.25))
+
+
+def neighbour_distance(points: np.ndarray, queries: np.ndarray) -> float:
+    """Median distance in metres from some points (Q, 3) of a cloud (N, 3) to their nearest other point."""
+    return float(np.median(cKDTree(points).query(queries, k=2)[0][:, 1]))

@@ -1,0 +1,79 @@
+"""Words in pictures."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+
+@lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    # The one font that is certain to be there: it comes with matplotlib.
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf')), size)
+
+
+def draw_tags(image: np.ndarray, tags: Sequence[str], anchors: np.ndarray, colour: Sequence[int],
+              size: int = 13) -> np.ndarray:
+    """Write short texts on coloured ground, moved up where they would cover each other.
+
+    Args:
+        image: (H, W, 3) uint8.
+        tags: M texts.
+        anchors: (M, 2) column and row of the middle of each text's lower edge.
+        colour: r, g, b of the ground.
+        size: Height of the letters in pixels.
+
+    Returns:
+        A new (H, W, 3) uint8 image.
+    """
+    picture = Image.fromarray(image).convert('RGBA')
+    layer = Image.new('RGBA', picture.size)
+    draw = ImageDraw.Draw(layer)
+    font, taken = _font(size), []
+    for tag, (column, row) in sorted(zip(tags, anchors.tolist()), key=lambda item: -item[1][1]):
+        width, height = font.getlength(tag) + 6, size + 5
+        left = float(np.clip(column - width / 2, 0, max(image.shape[1] - width, 0)))
+        top = float(np.clip(row - height, 0, image.shape[0] - height))
+        while top > 0 and any(left < x1 and x0 < left + width and top < y1 and y0 < top + height
+                              for x0, y0, x1, y1 in taken):
+            top = max(top - 2, 0)
+        taken.append((left, top, left + width, top + height))
+        draw.rectangle((left, top, left + width, top + height), fill=(*colour, 205))
+        draw.text((left + 3, top + 1), tag, font=font, fill=(255, 255, 255, 255))
+    return np.asarray(Image.alpha_composite(picture, layer).convert('RGB'))
+
+
+def side_by_side(images: Sequence[np.ndarray], titles: Sequence[str], size: int = 20) -> np.ndarray:
+    """Panels (H, W, 3) of equal size in a row, each under its title."""
+    height, width = images[0].shape[:2]
+    band = 2 * size
+    sheet = Image.new('RGB', (width * len(images), height + band), (255, 255, 255))
+    draw = ImageDraw.Draw(sheet)
+    for i, (image, title) in enumerate(zip(images, titles)):
+        sheet.paste(Image.fromarray(image), (i * width, band))
+        font = _font(size)
+        draw.text((i * width + (width - font.getlength(title)) / 2, size // 2), title, font=font, fill=(40, 40, 40))
+        if i:
+            draw.line((i * width, band, i * width, height + band), fill=(225, 225, 225), width=2)
+    return np.asarray(sheet)
+
+
+def save(image: np.ndarray, path: Path) -> None:
+    """Write an (H, W, 3) uint8 image; the suffix says in which format.
+
+    Raises:
+        OSError: If the file cannot be written, with what to do about it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    except OSError as error:
+        raise OSError(f'cannot write the picture {str(path)!r} ({error.strerror or error}). Choose a path in a folder '
+                      'you may write to.') from None
+    except ValueError:
+        raise ValueError(f'cannot tell the format of the picture {str(path)!r} from its name; end it in .png or '
+                         '.jpg.') from None
