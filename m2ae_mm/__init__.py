@@ -4,9 +4,11 @@ from .mmcv_ops import install
 # mmdet3d reads mmcv's operators while it is imported, so they must exist first.
 install()
 
-from . import checkpoint, evaluation, models, ops  # noqa: E402
+from . import checkpoint, datasets, engine, evaluation, models, ops, visualization  # noqa: E402
 from .version import __version__  # noqa: E402
 
 checkpoint.allow_mmengine_checkpoints()
 
-__all__ = ['__version__', 'checkpoint', 'evaluation', 'models', 'ops']
+__all__ = [
+    '__version__', 'checkpoint', 'datasets', 'engine', 'evaluation', 'models', 'ops', 'visualization'
+]
