@@ -1,5 +1,5 @@
-# 3DETR on SUN RGB-D: rotated boxes. Published: 58.0 AP25, 30.3 AP50. What differs from ScanNet is taken from the published
-# script.
+# 3DETR on SUN RGB-D: rotated boxes. Published: 58.0 AP25, 30.3 AP50. What differs from ScanNet is taken from the
+# published script.
 _base_ = [
     '../_base_/models/three_detr.py', '../_base_/datasets/sunrgbd_det.py', '../_base_/schedules/three_detr.py',
     '../_base_/default_runtime.py'

@@ -38,6 +38,11 @@ def test_masked_variants_share_their_encoder():
     assert sunrgbd.bbox_head.projection_channels == (256, ) and sunrgbd.train_cfg.matcher.cost_giou == 3
 
 
+def test_crops_follow_alignment_and_precede_sampling():
+    steps = [step.type for step in Config.fromfile(FOLDER / '3detr_scannet.py').train_dataloader.dataset.pipeline]
+    assert steps[2:5] == ['GlobalAlignment', 'ThreeDETRRandomCuboid', 'PointSample']
+
+
 def write_data(root, prefix, box_columns, num_scenes=4):
     """Scenes of random points with two boxes each, the last scene without any."""
     rng = np.random.default_rng(0)

@@ -154,6 +154,19 @@ def test_our_autoencoder_pretrains_this_encoder():
     assert not missing
 
 
+def test_detector_starts_from_the_pretrained_encoder(tmp_path):
+    torch.manual_seed(1)
+    pretrained = MODELS.build(encoder_config())
+    torch.save(dict(state_dict={f'backbone.{k}': v for k, v in pretrained.state_dict().items()}), tmp_path / 'p.pth')
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'p.pth'), prefix='backbone.')
+    model = detector(encoder_config(init_cfg=init_cfg))
+    before = model.backbone.stages[1][0].self_attn.in_proj.weight.clone()
+    model.init_weights()
+    after = model.backbone.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in pretrained.state_dict().items())
+    assert not torch.equal(before, after['stages.1.0.self_attn.in_proj.weight'])
+
+
 # --- detector
 
 

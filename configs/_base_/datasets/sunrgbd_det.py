@@ -13,6 +13,8 @@ train_pipeline = [
     # Flips of x, +-30 degrees, scale 0.85 to 1.15.
     dict(type='RandomFlip3D', sync_2d=False, flip_ratio_bev_horizontal=0.5),
     dict(type='GlobalRotScaleTrans', rot_range=[-0.523599, 0.523599], scale_ratio_range=[0.85, 1.15]),
+    # The crops of the published code; they keep at least 30,000 points of the whole frame.
+    dict(type='ThreeDETRRandomCuboid', min_points=30000, aspect=0.75, min_crop=0.75, max_crop=1.0),
     dict(type='PointSample', num_points=20000),
     dict(type='Pack3DDetInputs', keys=['points', 'gt_bboxes_3d', 'gt_labels_3d']),
 ]

@@ -1,0 +1,8 @@
+# scannet_det.py with the random crops that the published 3DETR code trains with (its defaults; crops keep at least 30,000
+# points of the whole scan and come before the 40,000 are drawn).
+_base_ = './scannet_det.py'
+
+train_pipeline = _base_.train_pipeline
+train_pipeline.insert(
+    3, dict(type='ThreeDETRRandomCuboid', min_points=30000, aspect=0.8, min_crop=0.5, max_crop=1.0))
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
