@@ -1,4 +1,4 @@
 """Everything that is built from a config."""
-from . import backbones, data_preprocessors, detectors, heads, necks, selfsup
+from . import backbones, classifiers, data_preprocessors, detectors, heads, necks, segmentors, selfsup
 
-__all__ = ['backbones', 'data_preprocessors', 'detectors', 'heads', 'necks', 'selfsup']
+__all__ = ['backbones', 'classifiers', 'data_preprocessors', 'detectors', 'heads', 'necks', 'segmentors', 'selfsup']

@@ -1,0 +1,44 @@
+"""The encoder with a class token (table 10 of the paper)."""
+import torch
+from torch import Tensor, nn
+
+from mmdet3d.registry import MODELS
+
+from ..layers.attention import attention_mask
+from .point_m2ae_encoder import PointM2AEEncoder
+
+
+@MODELS.register_module()
+class PointM2AEClassTokenEncoder(PointM2AEEncoder):
+    """Puts a learned token in front of the coarsest scale; for classification only.
+
+    It sits at the origin, the centre of a normalised shape, and attends to
+    all tokens and is seen by all, whatever the radius. Takes the arguments of
+    :class:`PointM2AEEncoder`.
+    """
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims[-1]))
+
+    def init_weights(self) -> None:
+        """As the encoder, the token truncated normal 0.02."""
+        if not self.is_init:
+            nn.init.trunc_normal_(self.class_token, std=0.02)
+        super().init_weights()
+
+    def _attend(self, i: int, tokens: Tensor, centers: Tensor, masked: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The last stage returns ``(B, 1 + N_S, C_S)``, the class token first."""
+        if i < len(self.stages) - 1:
+            return super()._attend(i, tokens, centers, masked)
+        if masked is not None:
+            raise ValueError('PointM2AEClassTokenEncoder classifies whole clouds; pre-train a PointM2AEEncoder.')
+        batch = len(tokens)
+        tokens = torch.cat([self.class_token.to(tokens.dtype).expand(batch, -1, -1), tokens], 1)
+        centers = torch.cat([centers.new_zeros(batch, 1, 3), centers], 1)
+        left_out = attention_mask(centers, None, self.radii[i])
+        if left_out is not None:
+            left_out[..., 0] = False
+            left_out[..., 0, :] = False
+        tokens = self.stages[i](tokens, centers, left_out)
+        return tokens, self.norms[i](tokens)

@@ -1,0 +1,3 @@
+from .point_m2ae_classifier import PointM2AEClassifier
+
+__all__ = ['PointM2AEClassifier']

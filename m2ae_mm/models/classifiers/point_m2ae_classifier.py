@@ -1,0 +1,91 @@
+"""Shape classification with the pre-trained encoder (paper section 4.2)."""
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from mmdet3d.registry import MODELS
+from mmdet3d.structures import Det3DDataSample
+
+from ..layers.clouds import stack_clouds
+
+
+@MODELS.register_module()
+class PointM2AEClassifier(BaseModel):
+    """Encoder and classification head.
+
+    Args:
+        backbone: Config of the encoder.
+        head: Config of the classification head.
+        votes: Passes over randomly sampled and scaled copies of each test
+            cloud (``vote_transforms`` of the data preprocessor) whose mean
+            logits become ``vote_label``, beside the plain ``pred_label``. 0
+            votes not at all.
+        data_preprocessor: ``M2AEShapePreprocessor`` by default.
+        init_cfg: mmengine's initialisation option.
+    """
+
+    def __init__(self,
+                 backbone: dict,
+                 head: dict,
+                 votes: int = 0,
+                 data_preprocessor: dict | None = None,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(MODELS.build(data_preprocessor or dict(type='M2AEShapePreprocessor')), init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.head = MODELS.build(head)
+        self.votes = votes
+
+    def forward(self, inputs: dict, data_samples: list[Det3DDataSample] | None = None, mode: str = 'tensor'):
+        """Entry point of mmengine.
+
+        Args:
+            inputs: ``points``: list of B clouds ``(N, 3 + C)``, or a tensor.
+            data_samples: With ``gt_label`` for ``'loss'``; receive the
+                prediction in mode ``'predict'``.
+            mode: ``'loss'``, ``'tensor'`` for logits ``(B, classes)``, or
+                ``'predict'`` for ``pred_score`` (classes,) and ``pred_label``.
+        """
+        logits = self.classify(stack_clouds(inputs['points']))
+        if mode == 'tensor':
+            return logits
+        if mode == 'loss':
+            return self.head.loss(logits, gather_labels(data_samples, logits.shape[1], logits.device))
+        if mode == 'predict':
+            for sample, score in zip(data_samples, logits.float().softmax(1)):
+                sample.pred_score, sample.pred_label = score, score.argmax()
+            return data_samples
+        raise ValueError(f"mode must be 'loss', 'tensor' or 'predict', got {mode!r}.")
+
+    def classify(self, points: Tensor) -> Tensor:
+        """``(B, N, 3 + C)`` to ``(B, classes)`` logits."""
+        scales = self.backbone.build_scales(points)
+        return self.head(self.backbone.encode(points, scales)[-1])
+
+    def test_step(self, data: dict) -> list[Det3DDataSample]:
+        """Predict a collated batch; with votes, each sample also receives ``vote_label``."""
+        samples = super().test_step(data)
+        if not self.votes:
+            return samples
+        stacked = self.data_preprocessor.stack(data)
+        transforms = self.data_preprocessor.vote_transforms
+        logits = sum(self.classify(self.data_preprocessor.transform(stacked, transforms)).float()
+                     for _ in range(self.votes))
+        for sample, label in zip(samples, logits.argmax(1)):
+            sample.vote_label = label
+        return samples
+
+
+def gather_labels(data_samples: list[Det3DDataSample], num_classes: int, device: torch.device) -> Tensor:
+    """``(B,)`` int64 class labels.
+
+    Raises:
+        ValueError: For a sample without a label, or one the head has no class for.
+    """
+    for sample in data_samples:
+        if 'gt_label' not in sample:
+            raise ValueError(f'sample {sample.get("name", sample.get("sample_idx"))!r} has no label; leave shapes '
+                             'without a class out of classification (labelled_only=True).')
+    labels = torch.stack([sample.gt_label for sample in data_samples])
+    if int(labels.max()) >= num_classes:
+        raise ValueError(f'label {int(labels.max())} does not fit num_classes={num_classes} of the head.')
+    return labels.to(device)

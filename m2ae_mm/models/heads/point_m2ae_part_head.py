@@ -1,0 +1,134 @@
+"""Part segmentation from the tokens of all scales (paper section 4.2)."""
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from m2ae_mm.ops import interpolate
+from mmdet3d.registry import MODELS
+
+from ..layers.initialization import init_truncated_normal
+from ..layers.propagation import PointwiseNorm
+from ..layers.scales import Scale
+
+
+class PointPropagation(nn.Module):
+    """Tokens of one scale to all input points: interpolate, join coordinates, shared MLP.
+
+    Args:
+        in_channels: Token width.
+        out_channels: Widths of the MLP.
+    """
+
+    def __init__(self, in_channels: int, out_channels: Sequence[int]) -> None:
+        super().__init__()
+        widths = [3 + in_channels, *out_channels]
+        self.layers = nn.ModuleList(PointwiseNorm(a, b) for a, b in zip(widths[:-1], widths[1:]))
+
+    def forward(self, points: Tensor, centers: Tensor, tokens: Tensor) -> Tensor:
+        """``(B, M, C)`` tokens at ``(B, M, 3)`` centres to ``(B, N, out)`` at ``(B, N, 3)`` points."""
+        x = torch.cat([points.to(tokens.dtype), interpolate(points, centers, tokens)], -1)
+        for layer in self.layers:
+            x = F.relu(layer(x))
+        return x
+
+
+class CategoryEmbedding(nn.Module):
+    """One-hot category, linear, BatchNorm, leaky ReLU 0.2."""
+
+    def __init__(self, num_categories: int, channels: int) -> None:
+        super().__init__()
+        self.num_categories = num_categories
+        self.linear = nn.Linear(num_categories, channels, bias=False)
+        self.norm = nn.BatchNorm1d(channels)
+
+    def forward(self, category: Tensor) -> Tensor:
+        """``(B,)`` int64 to ``(B, channels)``."""
+        one_hot = F.one_hot(category, self.num_categories).to(self.linear.weight.dtype)
+        return F.leaky_relu(self.norm(self.linear(one_hot)), 0.2)
+
+
+@MODELS.register_module()
+class PointM2AEPartHead(BaseModule):
+    """Propagates every scale to all points and classifies each point.
+
+    What a point is classified by: the propagated tokens of all scales, the sum
+    of their maximum and mean over the cloud, and an embedding of the object category.
+
+    Args:
+        num_parts: Part labels of all categories together.
+        num_categories: Object categories.
+        in_channels: Token widths of the encoder.
+        propagated: Widths of the MLP of each propagation.
+        hidden: Widths of the classifying MLP.
+        category_channels: Width of the category embedding.
+        dropout: After the first layer of the classifying MLP.
+        init_cfg: mmengine's initialisation option.
+    """
+
+    def __init__(self,
+                 num_parts: int = 50,
+                 num_categories: int = 16,
+                 in_channels: Sequence[int] = (96, 192, 384),
+                 propagated: Sequence[int] = (1536, 1024),
+                 hidden: Sequence[int] = (1024, 512, 256),
+                 category_channels: int = 64,
+                 dropout: float = 0.5,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        self.propagations = nn.ModuleList(PointPropagation(channels, propagated) for channels in in_channels)
+        self.embed_category = CategoryEmbedding(num_categories, category_channels)
+        width = len(in_channels) * propagated[-1]
+        self.fuse = PointwiseNorm(2 * width + category_channels, hidden[0])
+        self.dropout = nn.Dropout(dropout)
+        self.hidden = nn.ModuleList(PointwiseNorm(a, b) for a, b in zip(hidden[:-1], hidden[1:]))
+        self.classify = nn.Linear(hidden[-1], num_parts)
+
+    def init_weights(self) -> None:
+        """Truncated normal 0.02."""
+        super().init_weights()
+        init_truncated_normal(self)
+
+    def forward(self, points: Tensor, scales: Sequence[Scale], features: Sequence[Tensor], category: Tensor) -> Tensor:
+        """Classify every point.
+
+        Args:
+            points: ``(B, N, 3)``.
+            scales: Their scales, fine to coarse.
+            features: ``(B, N_i, C_i)`` tokens of every scale.
+            category: ``(B,)`` int64.
+
+        Returns:
+            ``(B, N, num_parts)`` logits.
+        """
+        local = torch.cat([
+            propagate(points, scale.centers, tokens)
+            for propagate, scale, tokens in zip(self.propagations, scales, features)
+        ], -1)
+        cloud = torch.cat([local.amax(1) + local.mean(1), self.embed_category(category)], -1)
+        x = self.dropout(F.relu(self._fuse(local, cloud)))
+        for layer in self.hidden:
+            x = F.relu(layer(x))
+        return self.classify(x)
+
+    def _fuse(self, local: Tensor, cloud: Tensor) -> Tensor:
+        """``fuse`` on every point's features behind its cloud's.
+
+        The cloud's half of the product is the same for all points and taken once.
+        """
+        linear, width = self.fuse.linear, cloud.shape[-1]
+        shared = F.linear(cloud, linear.weight[:, :width], linear.bias)
+        x = F.linear(local, linear.weight[:, width:]) + shared.unsqueeze(1)
+        return self.fuse.norm(x.flatten(0, 1)).view(x.shape)
+
+    def loss(self, logits: Tensor, parts: Tensor) -> dict[str, Tensor]:
+        """Cross entropy over all points, and the accuracy in percent for the log.
+
+        Args:
+            logits: ``(B, N, num_parts)``.
+            parts: ``(B, N)`` int64.
+        """
+        loss = F.cross_entropy(logits.float().flatten(0, 1), parts.flatten())
+        return dict(loss_part=loss, accuracy=(logits.argmax(-1) == parts).float().mean() * 100)
