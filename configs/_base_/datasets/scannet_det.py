@@ -1,5 +1,5 @@
-# ScanNetV2 for detection: mmdet3d's data set with 3DETR's pipeline, xyz only. It stands by itself: the data set config of
-# mmdet3d defines a visualizer, and two bases must not define the same thing.
+# ScanNetV2 for detection: mmdet3d's data set with 3DETR's pipeline, xyz only. It stands by itself: the data set config
+# of mmdet3d defines a visualizer, and two bases must not define the same thing.
 #
 # Other place for the data? One option per loader that is used:
 #   --cfg-options train_dataloader.dataset.data_root=/path/to/scannet/ \

@@ -1,5 +1,5 @@
-# scannet_det.py with the random crops that the published 3DETR code trains with (its defaults; crops keep at least 30,000
-# points of the whole scan and come before the 40,000 are drawn).
+# scannet_det.py with the random crops that the published 3DETR code trains with. They keep at least 30,000 points of
+# the whole scan and come before the 40,000 are drawn.
 _base_ = './scannet_det.py'
 
 train_pipeline = _base_.train_pipeline

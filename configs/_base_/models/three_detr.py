@@ -1,5 +1,5 @@
-# 3DETR (Misra, Girdhar, Joulin, ICCV 2021), vanilla encoder. Numbers are those of the paper (section 4 and appendix) and
-# of the published training scripts where these say more. 7.31 M parameters with 18 classes.
+# 3DETR (Misra, Girdhar, Joulin, ICCV 2021), vanilla encoder. Numbers are those of the paper and of the published code,
+# which says more. 7.31 M parameters with 18 classes.
 model = dict(
     type='ThreeDETR',
     backbone=dict(

@@ -1,4 +1,4 @@
-# 3DETR-m: what the masked encoder changes (paper, section 3.4). 7.44 M parameters with 18 classes.
+# 3DETR-m: what the masked encoder changes. 7.44 M parameters with 18 classes.
 _base_ = './three_detr.py'
 
 model = dict(

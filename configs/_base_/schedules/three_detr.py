@@ -1,5 +1,5 @@
-# 3DETR's training (paper, section 4): AdamW, 1080 epochs of batch 8 on one GPU. As published, weight decay holds for all
-# parameters, biases and norms included.
+# 3DETR's training as published: AdamW, 1080 epochs of batch 8 on one GPU. Weight decay holds for all parameters,
+# biases and norms included.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.1),

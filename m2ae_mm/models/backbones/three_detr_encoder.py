@@ -1,4 +1,4 @@
-"""The encoder of 3DETR and of its masked variant 3DETR-m (paper, sections 3.1 and 3.4)."""
+"""The encoder of 3DETR and of its masked variant 3DETR-m (paper, section 3)."""
 from collections.abc import Sequence
 
 from mmengine.model import BaseModule

@@ -1,4 +1,4 @@
-"""From the numbers that the 3DETR heads predict to boxes, and back (paper, section 3.3)."""
+"""From the numbers that the 3DETR heads predict to boxes, and back (paper, section 3)."""
 import math
 from typing import NamedTuple
 

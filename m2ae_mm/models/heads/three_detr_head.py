@@ -1,4 +1,4 @@
-"""Decoder, box heads, losses and prediction of 3DETR (paper, sections 3.2 to 3.5)."""
+"""Decoder, box heads, losses and prediction of 3DETR (paper, section 3)."""
 from collections.abc import Sequence
 
 import torch

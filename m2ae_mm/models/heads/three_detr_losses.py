@@ -1,4 +1,4 @@
-"""The losses of 3DETR, by name (paper, section 3.5).
+"""The losses of 3DETR, by name (paper, section 3).
 
 Every loss takes :class:`LossInputs` and returns one value per decoder layer,
 ``(L,)``, so that all layers are computed in one pass. All but the

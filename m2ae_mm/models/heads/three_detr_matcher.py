@@ -1,4 +1,4 @@
-"""One-to-one assignment of queries to ground-truth boxes (3DETR paper, section 3.5)."""
+"""One-to-one assignment of queries to ground-truth boxes (3DETR paper, section 3)."""
 from typing import NamedTuple
 
 import numpy as np

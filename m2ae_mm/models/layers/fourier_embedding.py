@@ -1,4 +1,4 @@
-"""Random Fourier features of positions (3DETR paper, section 3.2)."""
+"""Random Fourier features of positions (3DETR paper, section 3)."""
 import math
 
 import torch

@@ -1,7 +1,7 @@
 """Set abstraction of PointNet++: one token from each ball of points.
 
 3DETR uses it twice: as pre-encoder and, in the masked variant, between the
-first and second encoder layer (3DETR paper, sections 3.1 and 3.4).
+first and second encoder layer (3DETR paper, section 3).
 """
 from collections.abc import Sequence
 
