@@ -1,0 +1,111 @@
+"""The main job through the command line, tiny: pre-train, detect, resume, evaluate."""
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from scenes import SAMPLE, box_scene, sample_scene, write_layout
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY_ENCODER = [
+    'model.backbone.num_centers=[64,32,16]', 'model.backbone.num_neighbors=[8,4,4]', 'model.backbone.depths=[1,1,1]',
+    'model.backbone.point_hidden=[8,8,16]'
+]
+RUN = ['default_hooks.checkpoint.interval=1', 'default_hooks.logger.interval=1']
+
+
+def tool(name, *args):
+    return subprocess.run([sys.executable, f'tools/{name}.py', *map(str, args)], cwd=ROOT, capture_output=True,
+                          text=True, timeout=300)
+
+
+def loaders(root, *names):
+    return [f'{name}.dataset.data_root={root}/' for name in names] + [f'{name}.num_workers=0' for name in names] + [
+        f'{name}.persistent_workers=False' for name in names]
+
+
+def train(config, work_dir, root, *options, flags=()):
+    return tool('train', config, '--work-dir', work_dir, *flags, '--cfg-options', *TINY_ENCODER, *RUN,
+                *loaders(root, 'train_dataloader', 'val_dataloader'), *options)
+
+
+def score(folder):
+    newest = max(Path(folder).glob('*/*.json'), key=lambda path: path.stat().st_mtime)
+    return json.loads(newest.read_text())
+
+
+@pytest.fixture(scope='module')
+def boxes(tmp_path_factory):
+    root = tmp_path_factory.mktemp('boxes')
+    return write_layout(root, [box_scene(i) for i in range(8)], [box_scene(100 + i) for i in range(2)])
+
+
+@pytest.fixture(scope='module')
+def pretrained(boxes, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('pretrain')
+    done = train('configs/m2ae/rooms_pretrain.py', folder, boxes, 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1')
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'reconstruction/chamfer' in done.stdout + done.stderr
+    return folder / 'epoch_1.pth'
+
+
+def test_detector_trains_from_pretrained_weights_resumes_and_is_scored(boxes, pretrained, tmp_path):
+    init = f'model.backbone.init_cfg.checkpoint={pretrained}'
+    first = train('configs/m2ae/rooms_det.py', tmp_path, boxes, init, 'train_cfg.max_epochs=1',
+                  'train_cfg.val_interval=5')
+    log = first.stdout + first.stderr
+    assert first.returncode == 0, log[-2000:]
+    assert re.search(r'PointM2AEEncoder: loaded \d+ tensors', log)
+    second = train('configs/m2ae/rooms_det.py', tmp_path, boxes, init, 'train_cfg.max_epochs=2',
+                   'train_cfg.val_interval=5', flags=['--resume'])
+    log = second.stdout + second.stderr
+    assert second.returncode == 0, log[-2000:]
+    assert re.search(r'Epoch\(train\)\s+\[2\]', log) and not re.search(r'Epoch\(train\)\s+\[1\]', log)
+    tested = tool('test', 'configs/m2ae/rooms_det.py', tmp_path / 'epoch_2.pth', '--work-dir', tmp_path / 'test',
+                  '--show-dir', tmp_path / 'pictures', '--cfg-options', *TINY_ENCODER,
+                  *loaders(boxes, 'test_dataloader'))
+    assert tested.returncode == 0, tested.stderr[-2000:]
+    assert 0 <= score(tmp_path / 'test')['mAP_0.25'] <= 1
+    pictures = sorted((tmp_path / 'pictures').glob('*.png'))
+    assert [p.stem for p in pictures] == ['val_0000', 'val_0001']
+    assert len(Image.open(pictures[0]).convert('L').getcolors()) > 20  # something is drawn
+
+
+@pytest.mark.skipif(not SAMPLE.is_file(), reason='the ScanNet sample may not be redistributed')
+def test_scannet_config_trains_on_a_real_scan_with_only_paths_overridden(tmp_path):
+    root = write_layout(tmp_path / 'scannet', [sample_scene()], [sample_scene()])
+    done = tool('train', 'configs/m2ae/scannet_det.py', '--work-dir', tmp_path / 'out', '--cfg-options',
+                f'train_dataloader.dataset.data_root={root}/', f'val_dataloader.dataset.data_root={root}/',
+                'train_cfg.max_epochs=1', 'train_cfg.val_interval=1')
+    log = done.stdout + done.stderr
+    assert done.returncode == 0, log[-3000:]
+    assert 'Overall' in log
+
+
+def test_missing_data_is_explained_once(tmp_path):
+    done = tool('train', 'configs/m2ae/scannet_det.py', '--work-dir', tmp_path)
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stderr
+    for hint in ('scannet_infos_train.pkl', 'mmdet3d', 'create_rooms.py', 'make demo', '--cfg-options'):
+        assert hint in done.stderr
+
+
+@pytest.mark.parametrize('option, message', [
+    ('model.backbone.blocks=3', "unexpected keyword argument 'blocks'"),
+    ('model.backbone.type=PointM2AEncoder', 'PointM2AEncoder'),
+    ('model.mask_ratio', "KEY=VALUE, got 'model.mask_ratio'"),
+])
+def test_config_mistakes_end_in_one_message(boxes, tmp_path, option, message):
+    done = train('configs/m2ae/rooms_pretrain.py', tmp_path, boxes, option)
+    assert done.returncode == 1
+    assert message in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_wrong_checkpoint_ends_in_one_message(boxes, pretrained, tmp_path):
+    done = tool('test', 'configs/m2ae/rooms_det.py', pretrained, '--work-dir', tmp_path, '--cfg-options',
+                *TINY_ENCODER, *loaders(boxes, 'test_dataloader'))
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert 'is no checkpoint of this ThreeDETR' in done.stderr
