@@ -7,6 +7,8 @@ Boxes are ``(x, y, z, dx, dy, dz, yaw)`` with the gravity centre
 import torch
 from torch import Tensor
 
+from . import dispatch
+
 _TINY = 1e-10
 # Pairs per pass of the rotated overlap: bounds its temporaries to some 200 MB.
 _PAIRS_AT_ONCE = 1 << 20
@@ -92,13 +94,10 @@ def points_in_boxes(points: Tensor, boxes: Tensor) -> Tensor:
             or points.shape[0] != boxes.shape[0]:
         raise ValueError('points must be (B, N, 3) and boxes (B, T, 7) with the same B, got '
                          f'{tuple(points.shape)} and {tuple(boxes.shape)}.')
-    x, y, z = (points[:, :, None, axis] - boxes[:, None, :, axis] for axis in range(3))
-    half_x, half_y, half_z = (boxes[:, None, :, axis] / 2 for axis in (3, 4, 5))
-    cos, sin = boxes[:, None, :, 6].cos(), boxes[:, None, :, 6].sin()
-    inside = (x * cos + y * sin).abs() < half_x
-    inside &= (y * cos - x * sin).abs() < half_y
-    inside &= z.abs() <= half_z
-    return inside
+    boxes = boxes.detach().float()
+    yaw = boxes[..., 6:]
+    frames = torch.cat([boxes[..., :3], boxes[..., 3:6] / 2, yaw.cos(), yaw.sin()], -1)
+    return dispatch.points_in_boxes(points.detach().float(), frames.transpose(1, 2))
 
 
 def nms3d(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:

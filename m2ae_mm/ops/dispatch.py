@@ -60,7 +60,7 @@ def _load(name: str, needs: str) -> ModuleType:
 
 
 # Custom operators are opaque to torch.compile: it calls them as they are and
-# needs no graph break. They return indices, so they have no gradient.
+# needs no graph break. They return indices or masks, so they have no gradient.
 
 
 @torch.library.custom_op('m2ae_mm::furthest_point_sample', mutates_args=())
@@ -81,6 +81,12 @@ def ball_query(centers: Tensor, points: Tensor, radius: float, num_samples: int,
     return backend(points.device.type).ball_query(centers, points, radius, num_samples, min_radius)
 
 
+@torch.library.custom_op('m2ae_mm::points_in_boxes', mutates_args=())
+def points_in_boxes(points: Tensor, frames: Tensor) -> Tensor:
+    """``(B, N, T)`` bool from float32 ``(B, N, 3)`` and ``(B, 8, T)``, see the reference."""
+    return backend(points.device.type).points_in_boxes(points, frames)
+
+
 @furthest_point_sample.register_fake
 def _(points: Tensor, num_samples: int) -> Tensor:
     return points.new_empty((points.shape[0], num_samples), dtype=torch.long)
@@ -94,3 +100,8 @@ def _(queries: Tensor, _points: Tensor, k: int) -> Tensor:
 @ball_query.register_fake
 def _(centers: Tensor, _points: Tensor, _radius: float, num_samples: int, _min_radius: float) -> Tensor:
     return centers.new_empty((*centers.shape[:2], num_samples), dtype=torch.long)
+
+
+@points_in_boxes.register_fake
+def _(points: Tensor, frames: Tensor) -> Tensor:
+    return points.new_empty((*points.shape[:2], frames.shape[2]), dtype=torch.bool)

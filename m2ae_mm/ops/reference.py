@@ -7,6 +7,8 @@ which of two almost equally far points is nearer.
 import torch
 from torch import Tensor
 
+_PAIRS_AT_ONCE = 1 << 22
+
 
 def furthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
     """Plain loop over samples, batched over clouds; see :func:`m2ae_mm.ops.furthest_point_sample`."""
@@ -50,6 +52,28 @@ def ball_query(centers: Tensor, points: Tensor, radius: float, num_samples: int,
     first = found[..., :1]
     first = torch.where(first == num_points, 0, first)
     return torch.where(found == num_points, first, found)
+
+
+def points_in_boxes(points: Tensor, frames: Tensor) -> Tensor:
+    """``(B, N, T)`` bool; see :func:`m2ae_mm.ops.points_in_boxes`.
+
+    Args:
+        points: ``(B, N, 3)``.
+        frames: ``(B, 8, T)``: centre x, y, z, half sides x, y, z, cosine and
+            sine of yaw of every box.
+    """
+    center_x, center_y, center_z, half_x, half_y, half_z, cos, sin = frames.unsqueeze(2).unbind(1)
+    # A block of points at a time: 40,000 points and 256 boxes would need
+    # several temporaries of 40 MB each, per cloud.
+    blocks = []
+    for block in points.split(max(_PAIRS_AT_ONCE // max(center_x.numel(), 1), 1), 1):
+        x, y, z = block.unsqueeze(-1).unbind(2)
+        x, y, z = x - center_x, y - center_y, z - center_z
+        inside = (x * cos + y * sin).abs() < half_x
+        inside &= (y * cos - x * sin).abs() < half_y
+        inside &= z.abs() <= half_z
+        blocks.append(inside)
+    return torch.cat(blocks, 1)
 
 
 def squared_distances(queries: Tensor, points: Tensor) -> Tensor:

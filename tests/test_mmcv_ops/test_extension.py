@@ -64,7 +64,8 @@ def test_grouping_and_its_gradients(points):
     for result, wanted in zip(results, expected):
         assert torch.allclose(result, wanted)
         upstream = torch.rand_like(result)
-        gradients = [torch.autograd.grad(output, features, upstream, retain_graph=True)[0] for output in (result, wanted)]
+        gradients = [torch.autograd.grad(output, features, upstream, retain_graph=True)[0]
+                     for output in (result, wanted)]
         assert torch.allclose(*gradients, atol=1e-6) and gradients[0].any()
 
 

@@ -1,5 +1,4 @@
 """Installation: once, everywhere, and around a compiled mmcv."""
-import subprocess
 import sys
 import types
 
@@ -109,9 +108,3 @@ def test_compiled_extension_is_found_on_disk_without_being_imported(monkeypatch,
     assert not installation._has_compiled_extension()
     (tmp_path / 'mmcv' / '_ext.py').write_text('raise RuntimeError')
     assert installation._has_compiled_extension()
-
-
-def test_new_process_needs_nothing_but_the_import():
-    """The order users meet: m2ae_mm first, then mmdet3d."""
-    code = 'import m2ae_mm, mmdet3d.models, mmdet3d.datasets, mmdet3d.evaluation'
-    subprocess.run([sys.executable, '-c', code], check=True)

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 import m2ae_mm  # noqa: F401  isort: skip  (gives mmcv its operators before mmdet3d asks for them)
-from mmdet3d.evaluation import IndoorMetric
-from mmdet3d.registry import MODELS
-from mmdet3d.structures import Det3DDataSample, DepthInstance3DBoxes, PointData
 from mmengine.hub import get_config
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
+
+from mmdet3d.evaluation import IndoorMetric
+from mmdet3d.registry import MODELS
+from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample, PointData
 
 NUM_POINTS = 2048
 BOXES = torch.tensor([[1.0, 1.0, 0.0, 1.0, 0.8, 0.9, 0.0], [3.0, 2.0, 0.0, 0.7, 1.4, 0.6, 0.0]])
@@ -24,10 +25,10 @@ def mmdet3d_scope():
 
 
 def _sample():
-    sample = Det3DDataSample(metainfo=dict(box_type_3d=DepthInstance3DBoxes))
+    sample = Det3DDataSample(metainfo={'box_type_3d': DepthInstance3DBoxes})
     boxes = DepthInstance3DBoxes(BOXES)
     sample.gt_instances_3d = InstanceData(bboxes_3d=boxes, labels_3d=LABELS)
-    sample.eval_ann_info = dict(gt_bboxes_3d=boxes, gt_labels_3d=LABELS.numpy())
+    sample.eval_ann_info = {'gt_bboxes_3d': boxes, 'gt_labels_3d': LABELS.numpy()}
     return sample
 
 
@@ -67,7 +68,7 @@ def test_detector_trains_and_is_scored(name):
     model = MODELS.build(config.model)
     rooms = [_room(seed, with_height=config.model.backbone.in_channels == 4) for seed in range(2)]
 
-    losses = model(dict(points=[points for points, _ in rooms]), [sample for _, sample in rooms], mode='loss')
+    losses = model({'points': [points for points, _ in rooms]}, [sample for _, sample in rooms], mode='loss')
     total = sum(value for key, value in losses.items() if 'loss' in key)
     total.backward()
     first_layer = next(model.backbone.parameters()).grad
@@ -76,10 +77,10 @@ def test_detector_trains_and_is_scored(name):
 
     model.eval()
     metric = IndoorMetric()
-    metric.dataset_meta = dict(classes=config.metainfo.classes)
+    metric.dataset_meta = {'classes': config.metainfo.classes}
     with torch.no_grad():
         for points, sample in rooms:  # one at a time: mmdet3d's GroupFree3D predicts no larger batch
-            results = model(dict(points=[points]), [sample], mode='predict')
+            results = model({'points': [points]}, [sample], mode='predict')
             assert results[0].pred_instances_3d.scores_3d.isfinite().all()
             metric.process({}, [result.to_dict() for result in results])
     scores = metric.evaluate(size=2)
@@ -95,7 +96,7 @@ def test_indoor_metric_measures_overlap(shift, expected):
     sample.pred_instances_3d = InstanceData(
         bboxes_3d=DepthInstance3DBoxes(moved), labels_3d=LABELS, scores_3d=torch.tensor([0.9, 0.8]))
     metric = IndoorMetric()
-    metric.dataset_meta = dict(classes=('table', 'chair'))
+    metric.dataset_meta = {'classes': ('table', 'chair')}
     metric.process({}, [sample.to_dict()])
     scores = metric.evaluate(size=1)
     assert (scores['mAP_0.25'], scores['mAP_0.50']) == pytest.approx(expected, abs=1e-6)

@@ -1,4 +1,5 @@
 """Box geometry against clipping, corner by corner, and by known values."""
+import itertools
 import math
 
 import pytest
@@ -168,6 +169,24 @@ def test_points_in_boxes():
     assert inside[0, :, 0].tolist() == [True, True, False, False, True, False, True, True]
     assert not inside[0, :, 1].any()
     assert ops.points_in_boxes(torch.zeros(2, 4, 3), torch.zeros(2, 0, 7)).shape == (2, 4, 0)
+
+
+@pytest.mark.parametrize('num_boxes', [0, 1, 40])
+def test_points_in_boxes_matches_brute_force(num_boxes, monkeypatch):
+    monkeypatch.setattr('m2ae_mm.ops.reference._PAIRS_AT_ONCE', 500)
+    targets = boxes(2 * num_boxes).view(2, num_boxes, 7).float()
+    points = torch.rand(2, 70, 3) * 2
+    expected = torch.zeros(2, 70, num_boxes, dtype=torch.bool)
+    for cloud, point, box in itertools.product(range(2), range(70), range(num_boxes)):
+        x, y, z, dx, dy, dz, yaw = targets[cloud, box].tolist()
+        offset = points[cloud, point].double() - torch.tensor([x, y, z])
+        turned = offset[:2] @ torch.tensor([[math.cos(yaw), -math.sin(yaw)], [math.sin(yaw), math.cos(yaw)]]).double()
+        within_sides = (turned.abs() < torch.tensor([dx, dy]) / 2).all()
+        expected[cloud, point, box] = within_sides & (offset[2].abs() <= dz / 2)
+    assert torch.equal(ops.points_in_boxes(points, targets), expected)
+    with ops.use_reference():
+        assert torch.equal(ops.points_in_boxes(points, targets), expected)
+    assert num_boxes < 2 or 100 < expected.sum() < 5000
 
 
 def test_nms3d_matches_brute_force():

@@ -1,6 +1,4 @@
 """Choice of implementation, torch.compile, threads and forked workers."""
-import os
-import subprocess
 import sys
 
 import pytest
@@ -22,17 +20,13 @@ def test_switch_is_restored_after_an_error():
     assert dispatch.backend('mps') is reference
 
 
-@pytest.mark.parametrize(('value', 'expected'), [('reference', 'True'), ('auto', 'False'), ('fast', "got 'fast'")])
-def test_environment_switch(value, expected):
-    """Read in a new process, from the file alone: the whole package would take seconds to import."""
-    code = ('import importlib.util as u, sys, types\n'
-            'sys.modules["p"] = p = types.ModuleType("p"); p.__path__ = [sys.argv[1]]\n'
-            'from p import dispatch\n'
-            'print(dispatch.backend("cpu") is dispatch.reference)')
-    environment = {**os.environ, 'M2AE_OPS': value}
-    result = subprocess.run([sys.executable, '-c', code, os.path.dirname(dispatch.__file__)], env=environment,
-                            capture_output=True, text=True)
-    assert expected in result.stdout + result.stderr
+def test_environment_switch(monkeypatch):
+    for value, expected in (('reference', True), ('auto', False)):
+        monkeypatch.setenv('M2AE_OPS', value)
+        assert dispatch._read_switch() is expected
+    monkeypatch.setenv('M2AE_OPS', 'fast')
+    with pytest.raises(ValueError, match="must be 'auto' or 'reference', got 'fast'"):
+        dispatch._read_switch()
 
 
 def test_missing_numba_means_reference(monkeypatch):
@@ -48,11 +42,12 @@ def test_missing_numba_means_reference(monkeypatch):
         dispatch._load.cache_clear()
 
 
-@pytest.mark.parametrize('name', ['furthest_point_sample', 'knn', 'ball_query'])
+@pytest.mark.parametrize('name', ['furthest_point_sample', 'knn', 'ball_query', 'points_in_boxes'])
 def test_custom_ops_keep_their_promises(name):
     points = cloud('random', 2, 40)
     arguments = {'furthest_point_sample': (points, 7), 'knn': (points[:, :5], points, 3),
-                 'ball_query': (points[:, :5], points, 0.3, 4, 0.)}[name]
+                 'ball_query': (points[:, :5], points, 0.3, 4, 0.),
+                 'points_in_boxes': (points, torch.rand(2, 8, 3))}[name]
     torch.library.opcheck(getattr(dispatch, name), arguments)
 
 
@@ -107,3 +102,12 @@ def test_check_finite():
     points[1, 4, 2] = float('-inf')
     with pytest.raises(ValueError, match=r'points holds 2 points with NaN or infinity, the first at \(1, 3\): \[nan'):
         ops.check_finite(points, 'points')
+
+
+def test_kernels_work_where_nothing_can_be_cached(monkeypatch):
+    from numba.core.caching import FunctionCache
+
+    from m2ae_mm.ops.cpu.jit import kernel
+    monkeypatch.setattr(FunctionCache._impl_class, '_locator_classes', [])
+    doubled = kernel(lambda x: 2 * x)
+    assert doubled(21) == 42

@@ -33,7 +33,7 @@ def test_kernels_interpreted():
     command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
     result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:]
-    assert '16 passed' in result.stdout
+    assert '18 passed' in result.stdout
 
 
 @pytest.mark.skipif(INTERPRETED, reason='interpreted kernels have nothing to compile')
@@ -42,22 +42,23 @@ def test_kernels_compile_without_a_gpu(ones):
     """The interpreter accepts what the compiler's types do not; arguments equal to 1 become constants."""
     compiler = pytest.importorskip('triton.compiler')
     target = pytest.importorskip('triton.backends.compiler').GPUTarget('cuda', 80, 32)
-    from m2ae_mm.ops.triton import ball, neighbors, sampling
+    from m2ae_mm.ops.triton import ball, boxes, neighbors, sampling
     kernels = [
-        (sampling._sample_in_registers, dict(BLOCK=256)),
-        (sampling._sample_in_chunks, dict(CHUNK=256)),
-        (neighbors._nearest, dict(SLOTS=1 if ones else 8, BLOCK=256)),
-        (ball._within, dict(CENTERS=4, SLOTS=1 if ones else 8, BLOCK=256)),
+        (sampling._sample_in_registers, {'BLOCK': 256}),
+        (sampling._sample_in_chunks, {'CHUNK': 256}),
+        (neighbors._nearest, {'SLOTS': 1 if ones else 8, 'BLOCK': 256}),
+        (ball._within, {'CENTERS': 4, 'SLOTS': 1 if ones else 8, 'BLOCK': 256}),
+        (boxes._contains, {'POINTS': 32, 'BOXES': 16}),
     ]
-    types = dict(picked='*i64', indices='*i64', outer='fp32', inner='fp32')
-    pointers = dict.fromkeys(('points', 'nearest', 'queries', 'centers'), '*fp32')
+    types = {'picked': '*i64', 'indices': '*i64', 'outer': 'fp32', 'inner': 'fp32', 'output': '*u8'}
+    pointers = dict.fromkeys(('points', 'nearest', 'queries', 'centers', 'frames'), '*fp32')
     for kernel, constants in kernels:
-        constants = {**constants, **{name: 1 for name in ('num_points', 'num_samples', 'k')
+        constants = {**constants, **{name: 1 for name in ('num_points', 'num_samples', 'num_boxes', 'k')
                                      if ones and name in kernel.arg_names}}
         signature = {name: 'constexpr' if name in constants else {**types, **pointers}.get(name, 'i32')
                      for name in kernel.arg_names}
         source = compiler.ASTSource(kernel, signature, constexprs=constants)
-        compiled = compiler.compile(source, target=target, options=dict(num_warps=4, enable_fp_fusion=False))
+        compiled = compiler.compile(source, target=target, options={'num_warps': 4, 'enable_fp_fusion': False})
         assert 'fma.rn.f32' not in compiled.asm['ptx']
 
 
@@ -103,3 +104,15 @@ def test_ball_query(kind, radius, min_radius, monkeypatch):
     for num_samples in (1, 5, 100):
         expected = reference.ball_query(centers, points, radius, num_samples, min_radius)
         assert torch.equal(ball.ball_query(centers, points, radius, num_samples, min_radius), expected)
+
+
+@runs_kernels
+@pytest.mark.parametrize('num_boxes', [0, 40])
+def test_points_in_boxes(num_boxes):
+    from m2ae_mm.ops import triton as kernels
+    points = _cloud('random', 2, 70)
+    frames = torch.rand(2, num_boxes, 8, device=DEVICE).transpose(1, 2)
+    frames[:, 3:6] /= 2
+    expected = reference.points_in_boxes(points, frames)
+    assert torch.equal(kernels.points_in_boxes(points, frames), expected)
+    assert num_boxes == 0 or 0 < expected.sum() < expected.numel() / 2

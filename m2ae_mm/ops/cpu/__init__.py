@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import ball, neighbors, sampling
+from . import ball, boxes, neighbors, sampling
 from .threads import for_each_cloud
 
 _LEAF_SIZE = 16
@@ -41,3 +41,11 @@ def ball_query(centers: Tensor, points: Tensor, radius: float, num_samples: int,
         lambda cloud: ball.within(sources[cloud], clouds[cloud], outer, inner, _LEAF_SIZE, output[cloud]),
         len(clouds))
     return indices
+
+
+def points_in_boxes(points: Tensor, frames: Tensor) -> Tensor:
+    """See :func:`m2ae_mm.ops.reference.points_in_boxes`."""
+    inside = torch.empty(*points.shape[:2], frames.shape[2], dtype=torch.bool)
+    clouds, per_cloud, output = points.contiguous().numpy(), frames.contiguous().numpy(), inside.numpy()
+    for_each_cloud(lambda cloud: boxes.contains(clouds[cloud], per_cloud[cloud], output[cloud]), len(clouds))
+    return inside

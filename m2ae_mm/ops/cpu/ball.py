@@ -1,11 +1,11 @@
 """Points within a ball, lowest indices first."""
 import numpy as np
-from numba import njit
 
+from .jit import kernel
 from .tree import box_distance, build
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def within(centers, points, outer, inner, leaf_size, indices):
     """Fill ``indices`` (M, S) int64 for one cloud.
 
@@ -25,7 +25,7 @@ def within(centers, points, outer, inner, leaf_size, indices):
             indices[row, i] = found[i] if i < num_found else first
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _filled_sooner_in_order(centers, tree, outer, num_samples):
     """Whether trying the points one after the other beats the tree.
 
@@ -51,7 +51,7 @@ def _filled_sooner_in_order(centers, tree, outer, num_samples):
     return 12 * (count / tried)**2 > coordinates.shape[1] * num_samples
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _collect_in_order(center, points, outer, inner, found):
     """Write the first indices inside to ``found``; return how many."""
     x, y, z = center
@@ -67,7 +67,7 @@ def _collect_in_order(center, points, outer, inner, found):
     return num_found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _collect_from_tree(center, tree, outer, inner, found):
     """As above, skipping what is too far and keeping the lowest indices met."""
     coordinates, order, bounds, spans, skip = tree
@@ -87,7 +87,7 @@ def _collect_from_tree(center, tree, outer, inner, found):
     return num_found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _insert_index(found, num_found, index):
     """Sort ``index`` into the lowest ones found so far; return how many there are now."""
     if num_found == len(found):

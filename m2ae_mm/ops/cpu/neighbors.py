@@ -1,13 +1,13 @@
 """k nearest points, nearer half of the tree first."""
 import numpy as np
-from numba import njit
 
+from .jit import kernel
 from .tree import box_distance, build
 
 _NONE = np.int32(2**31 - 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def nearest(queries, points, leaf_size, indices):
     """Fill ``indices`` (M, k) int64 for one cloud; ``queries`` (M, 3), ``points`` (N, 3) float32."""
     coordinates, order, bounds, spans, skip = build(points, leaf_size)
@@ -43,7 +43,7 @@ def nearest(queries, points, leaf_size, indices):
             indices[row, i] = found[i] if found[i] != _NONE else first
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _insert_leaf(coordinates, order, span, x, y, z, found, found_squared):
     """Sort the points of a leaf into the ``k`` best by distance, then index."""
     last = len(found) - 1

@@ -1,11 +1,11 @@
 """Exact furthest point sampling that skips the leaves a new pick cannot change."""
 import numpy as np
-from numba import njit
 
+from .jit import kernel
 from .tree import box_distance, build
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sample(points, leaf_size, picked):
     """Fill ``picked`` (M,) int64 for one cloud ``points`` (N, 3) float32."""
     coordinates, order, bounds, spans, skip = build(points, leaf_size)
@@ -29,7 +29,7 @@ def sample(points, leaf_size, picked):
         last = best_index
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _update(coordinates, order, nearest, start, stop, x, y, z):
     """Lower the distances of one leaf; return its largest and the lowest index that has it."""
     for i in range(start, stop):

@@ -10,10 +10,11 @@ point, each of which is monotonic. It therefore never exceeds the computed
 distance to a point inside, and skipping a node by it is exact.
 """
 import numpy as np
-from numba import njit
+
+from .jit import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def build(points, leaf_size):
     """Build the tree of ``points`` (N, 3) float32 with at most ``leaf_size`` points a leaf.
 
@@ -57,7 +58,7 @@ def build(points, leaf_size):
     return coordinates, order, bounds[:node], spans[:node], skip[:node]
 
 
-@njit(cache=True, nogil=True, inline='always')
+@kernel
 def box_distance(x, y, z, bound):
     """Squared distance from a point to a box (6,), 0 inside."""
     zero = np.float32(0)
@@ -67,7 +68,7 @@ def box_distance(x, y, z, bound):
     return dx * dx + dy * dy + dz * dz
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _bound(coordinates, start, stop, bound):
     """Write the bounding box of a range of points into ``bound``."""
     for axis in range(3):
@@ -80,7 +81,7 @@ def _bound(coordinates, start, stop, bound):
         bound[axis + 3] = high
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _halve(coordinates, order, start, stop, bound):
     """Move the points left of the middle of the longest side to the front; return their end."""
     axis = 0
