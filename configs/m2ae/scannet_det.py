@@ -2,8 +2,8 @@
 # Start from pre-trained weights with
 #   --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/scannet_pretrain/epoch_1080.pth
 _base_ = [
-    '../_base_/models/three_detr.py', '../_base_/datasets/scannet_det.py', '../_base_/schedules/three_detr.py',
-    '../_base_/default_runtime.py'
+    '../_base_/models/three_detr.py', '../_base_/datasets/scannet_det_crops.py',
+    '../_base_/schedules/three_detr.py', '../_base_/default_runtime.py'
 ]
 
 encoder_dims = [96, 192, 384]
