@@ -14,6 +14,7 @@ TRUE_COLOUR = (0, 140, 70)
 PREDICTED_COLOUR = (215, 85, 20)
 _VISIBLE_COLOUR = (168, 172, 178)
 _RECONSTRUCTED_COLOUR = (40, 110, 200)
+_HEIGHT_COLOURS = ((105, 135, 180), (150, 190, 175), (240, 215, 165))
 _AZIMUTH = 235.0
 # Pictures are drawn at twice their size and reduced, which smooths edges.
 _OVERSAMPLING = 2
@@ -144,11 +145,11 @@ def _radius(points: np.ndarray, camera: Camera) -> float:
 
 
 def _by_height(points: np.ndarray) -> np.ndarray:
-    """Colours (N, 3) for points without any: from slate at the bottom to sand at the top."""
+    """Colours (N, 3) for points without any: from blue at the bottom over green to sand at the top."""
     z = points[:, 2]
     low, high = (z.min(), z.max()) if len(z) else (0.0, 1.0)
-    share = ((z - low) / max(high - low, 1e-6))[:, None]
-    return (1 - share) * np.array([125, 150, 175]) + share * np.array([235, 215, 175])
+    share = (z - low) / max(high - low, 1e-6)
+    return np.stack([np.interp(share, (0, 0.45, 1), stops) for stops in zip(*_HEIGHT_COLOURS)], axis=1)
 
 
 def _reduced(canvas: render.Canvas) -> np.ndarray:

@@ -185,7 +185,7 @@ def split_items(label: np.ndarray, kind: np.ndarray, name: np.ndarray, size: np.
         groups = sorted({looks[i] for i in np.flatnonzero(label == each)})
         if len(groups) == 1:
             shared += groups
-        elif not set(groups) & set(val):
+        elif groups and not set(groups) & set(val):
             val.append(groups[-1])
     in_val = np.array([look in val for look in looks])
     in_both = np.array([look in shared for look in looks])

@@ -78,7 +78,8 @@ def _opening(room: Room, piece: Piece | None, swing: float) -> tuple[Placed, Wal
     for _ in range(12):
         wall = layout.random_wall()
         # No French windows and double doors in a small bathroom.
-        if piece.size[0] > (max(1.1, 0.4 * wall.length) if swing else 0.5 * wall.length):
+        widest = max(1.1, 0.4 * wall.length) if swing else 0.5 * wall.length
+        if piece.size[0] > min(widest, wall.length - 0.3):
             continue
         along = room.rng.uniform(wall.low + half + 0.1, wall.high - half - 0.1)
         if any(along + half > low - 0.15 and along - half < high + 0.15 for low, high, _, _ in wall.holes):

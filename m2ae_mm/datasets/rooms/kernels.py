@@ -13,6 +13,8 @@ FIRST_WALL = -3
 
 # How far behind an opening's plane frames of doors and windows are still seen.
 _BEHIND_OPENING = 0.3
+# Discs on a side of the box are in its plane only up to quantisation; without slack half of them would be lost.
+_SLACK = 0.005
 
 
 @njit(cache=True)
@@ -106,7 +108,8 @@ def see_pieces(origin, rays, top, step, points, normals, radius, owner, position
                 x, y, z = x + origin[0] - position[i, 0], y + origin[1] - position[i, 1], z + origin[2] - position[i, 2]
                 own_x = rotation[i, 0] * x + rotation[i, 1] * y
                 own_y = -rotation[i, 1] * x + rotation[i, 0] * y
-                if abs(own_x) > size[i, 0] / 2 or abs(own_y) > size[i, 1] / 2 or z < 0 or z > size[i, 2]:
+                if (abs(own_x) > size[i, 0] / 2 + _SLACK or abs(own_y) > size[i, 1] / 2 + _SLACK or z < -_SLACK
+                        or z > size[i, 2] + _SLACK):
                     continue
                 range_[v, u] = t
                 seen[v, u] = i

@@ -46,8 +46,8 @@ class Profile:
 
 
 PROFILES = {
-    'normal': Profile(cameras=(4, 7), noise=0.002, noise_growth=0.0007, drift=0.002, clutter=1.0),
-    'hard': Profile(cameras=(1, 2), noise=0.004, noise_growth=0.0015, drift=0.006, clutter=2.5),
+    'normal': Profile(cameras=(4, 7), noise=0.002, noise_growth=0.0003, drift=0.002, clutter=1.0),
+    'hard': Profile(cameras=(1, 2), noise=0.004, noise_growth=0.0008, drift=0.006, clutter=2.5),
 }
 
 

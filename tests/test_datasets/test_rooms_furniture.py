@@ -1,0 +1,71 @@
+"""The furniture asset: geometry, credits and the split of items."""
+import csv
+
+import numpy as np
+import pytest
+
+from m2ae_mm.datasets.rooms import shapes
+from m2ae_mm.datasets.rooms.furniture import ASSET, CLASSES, OTHER, Furniture, load_furniture, semantic_id, split_items
+
+
+def test_train_and_val_share_only_single_item_classes():
+    furniture = load_furniture()
+    shared = set(furniture.item_ids('train')) & set(furniture.item_ids('val'))
+    assert furniture.shared_classes() == ['curtain', 'showercurtrain']
+    assert len(shared) == 2
+    assert len(furniture.members('train')) + len(furniture.members('val')) == 546 + 2
+    for label in range(len(CLASSES)):
+        assert furniture.item_ids('train', label) and furniture.item_ids('val', label), CLASSES[label]
+
+
+def test_look_alikes_stay_on_one_side():
+    size = np.array([[1, 1, 1], [1.004, 1, 1], [2, 1, 1], [3, 1, 1]], dtype=float)
+    split = split_items(np.full(4, 2), np.full(4, 'chair'), np.full(4, 'Chair'), size)
+    assert sorted([*split['train'], *split['val']]) == [0, 1, 2, 3]
+    assert any({0, 1} <= set(split[name]) for name in ('train', 'val'))
+
+
+def test_points_fill_the_exact_box():
+    furniture = load_furniture()
+    sofas = [i for i in furniture.members('train') if furniture.piece(int(i)).label == CLASSES.index('sofa')]
+    for index in sofas:
+        piece = furniture.piece(int(index))
+        low, high = piece.points.min(axis=0), piece.points.max(axis=0)
+        np.testing.assert_allclose(low, [-piece.size[0] / 2, -piece.size[1] / 2, 0], atol=0.02)
+        np.testing.assert_allclose(high - low, piece.size, atol=0.03)
+        np.testing.assert_allclose(np.linalg.norm(piece.normals, axis=1), 1, atol=1e-9)
+
+
+def test_every_item_has_credits():
+    with open(ASSET.with_name('FURNITURE_CREDITS.tsv'), newline='', encoding='utf-8') as stream:
+        rows = {row['item']: row for row in csv.DictReader(stream, delimiter='\t')}
+    furniture = load_furniture()
+    items = {*furniture.item_ids('train'), *furniture.item_ids('val')}
+    assert items == set(rows)
+    assert {row['licence'] for row in rows.values()} == {'CC0-1.0', 'CC-BY-3.0', 'CC-BY-3.0-US'}
+    assert all(row['author'] for row in rows.values() if row['licence'] != 'CC0-1.0')
+
+
+def test_scaling_keeps_normals_perpendicular():
+    slope = shapes.folds(np.random.default_rng(0), (1.0, 0.1, 2.0), 'curtain', CLASSES.index('curtain'), 0.0)
+    wide = slope.scaled((3.0, 1.0, 0.5))
+    np.testing.assert_allclose(wide.size, [3.0, 0.1, 1.0])
+    # Along the fold: y = a sin(2 pi n x / w), so the tangent is known for every point.
+    order = np.argsort(wide.points[:, 0])
+    step = np.diff(wide.points[order], axis=0)
+    step[:, 2] = 0
+    tangent = step / np.linalg.norm(step, axis=1, keepdims=True)
+    assert np.median(np.abs((tangent * wide.normals[order][:-1]).sum(axis=1))) < 0.01
+
+
+def test_semantic_ids_agree_with_boxes():
+    assert semantic_id(CLASSES.index('chair'), 5) == 5
+    # A kitchen island is 38 in ScanNet's table but a counter here; a wardrobe is 39, as bins are, but has no box.
+    assert semantic_id(CLASSES.index('counter'), 38) == 12
+    assert semantic_id(OTHER, 39) == 40
+    assert semantic_id(OTHER, 35) == 35
+
+
+def test_missing_asset_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'furniture\.npz.*reinstall'):
+        Furniture(tmp_path / 'furniture.npz')
