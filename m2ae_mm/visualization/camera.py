@@ -8,32 +8,28 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Camera:
-    """Maps points in metres to pixels.
+    """Maps points in metres to pixels by a parallel projection, in which equal boxes look equal.
 
     Attributes:
         axes: (3, 3) rows right, down and into the picture, unit vectors.
         centre: (3,) point shown in the middle of the picture.
-        scale: Pixels per metre (at ``centre``, if in perspective).
+        scale: Pixels per metre.
         size: Height and width of the picture in pixels.
-        distance: From the eye to ``centre`` in metres; infinite for a parallel projection.
     """
     axes: np.ndarray
     centre: np.ndarray
     scale: float
     size: tuple[int, int]
-    distance: float = np.inf
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pixels (N, 2) as column and row, and depth (N,) in metres from ``centre``, larger is farther."""
         turned = (np.asarray(points, dtype=np.float64) - self.centre) @ self.axes.T
-        depth = turned[:, 2]
-        shrink = 1.0 if np.isinf(self.distance) else self.distance / np.maximum(self.distance + depth, 0.05)
         middle = np.array([self.size[1], self.size[0]]) / 2
-        return turned[:, :2] * (self.scale * np.asarray(shrink)[..., None]) + middle, depth
+        return turned[:, :2] * self.scale + middle, turned[:, 2]
 
 
 def fit_camera(points: np.ndarray, size: tuple[int, int], azimuth: float = 235.0, elevation: float = 50.0,
-               perspective: bool = False, border: float = 0.04) -> Camera:
+               border: float = 0.04) -> Camera:
     """A camera that shows all points.
 
     Args:
@@ -41,7 +37,6 @@ def fit_camera(points: np.ndarray, size: tuple[int, int], azimuth: float = 235.0
         size: Height and width of the picture in pixels.
         azimuth: Direction from the points to the camera in degrees, counter-clockwise from +x.
         elevation: Its height above the horizon in degrees, below 90.
-        perspective: Whether near things look larger.
         border: Least share of the picture left free on each side.
     """
     points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
@@ -53,13 +48,8 @@ def fit_camera(points: np.ndarray, size: tuple[int, int], azimuth: float = 235.0
     axes = np.stack([right, np.cross(into, right), into])
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     turned = (points - middle) @ axes.T
-    distance = np.inf
-    if perspective:
-        # Three times the radius: a mild perspective.
-        distance = max(3.0 * float(np.linalg.norm(points - middle, axis=1).max()), 0.1)
-        turned[:, :2] *= (distance / (distance + turned[:, 2]))[:, None]
     low, high = turned[:, :2].min(axis=0), turned[:, :2].max(axis=0)
     centre = middle + axes[:2].T @ ((low + high) / 2)
     extent = np.maximum(high - low, 1e-3)
     scale = float(((1 - 2 * border) * np.array([size[1], size[0]]) / extent).min())
-    return Camera(axes, centre, scale, size, distance)
+    return Camera(axes, centre, scale, size)

@@ -51,13 +51,17 @@ def draw_points(canvas: Canvas, camera: Camera, points: np.ndarray, colours: np.
     offsets = np.stack(np.meshgrid(span, span), axis=-1).reshape(-1, 2)
     offsets = offsets[(offsets**2).sum(axis=1) <= radius**2 + 1e-9]
     order = np.argsort(-depth, kind='stable')
-    where = np.round(pixels[order] - 0.5).astype(np.int64)[:, None] + offsets
-    inside = ((where >= 0) & (where < (width, height))).all(axis=2)
+    # A margin of one disc takes what hangs over the picture's border.
+    margin = int(span[-1])
+    column, row = np.floor(pixels[order]).T
+    inside = (column >= -margin) & (column < width + margin) & (row >= -margin) & (row < height + margin)
+    pitch = width + 4 * margin
+    start = (row[inside] + 2 * margin) * pitch + column[inside] + 2 * margin
+    where = start.astype(np.int32)[:, None] + (offsets[:, 1] * pitch + offsets[:, 0]).astype(np.int32)
     # Ordered from far to near: of several writes to a pixel NumPy keeps the last.
-    number = np.full(height * width, -1, dtype=np.int64)
-    index = np.broadcast_to(order[:, None], inside.shape)[inside]
-    number[where[inside][:, 1] * width + where[inside][:, 0]] = index
-    number = number.reshape(height, width)
+    number = np.full((height + 4 * margin) * pitch, -1, dtype=np.int32)
+    number[where] = order[inside].astype(np.int32)[:, None]
+    number = number.reshape(-1, pitch)[2 * margin:2 * margin + height, 2 * margin:2 * margin + width]
     shown = number >= 0
     nearer = np.zeros_like(shown)
     nearer[shown] = depth[number[shown]] < canvas.depth[shown]
@@ -91,16 +95,15 @@ def shade(canvas: Canvas, strength: float = 1.0, reach: int = 2) -> None:
         strength: Darkening per metre of depth difference, which counts up to 1 / strength.
         reach: How far away neighbours are, in pixels.
     """
-    depth = canvas.depth
+    shown = np.isfinite(canvas.depth)
+    # Far away rather than infinite, as infinities have no differences.
+    depth = np.where(shown, canvas.depth, 1e6).astype(np.float32)
     darker = np.zeros_like(depth)
     padded = np.pad(depth, reach, mode='edge')
     height, width = depth.shape
     for row, column in ((0, 1), (2, 1), (1, 0), (1, 2), (0, 0), (0, 2), (2, 0), (2, 2)):
         neighbour = padded[row * reach:row * reach + height, column * reach:column * reach + width]
-        with np.errstate(invalid='ignore'):
-            behind = np.clip(depth - neighbour, 0, 1 / strength)
-        darker += np.nan_to_num(behind, nan=0.0)
-    shown = np.isfinite(depth)
+        darker += np.minimum(np.maximum(depth - neighbour, 0), np.float32(1 / strength))
     canvas.image[shown] *= np.exp(-strength * darker[shown] / 2)[:, None]
 
 

@@ -94,17 +94,19 @@ def test_summary_counts_boxes_per_class():
 
 
 def test_mmdet3d_loads_rooms_with_masks(rooms):
-    import m2ae_mm  # noqa: F401
-    from mmdet3d.datasets import ScanNetDataset
     from mmengine.registry import init_default_scope
 
+    import m2ae_mm  # noqa: F401
+    from mmdet3d.datasets import ScanNetDataset
+
     init_default_scope('mmdet3d')
-    pipeline = [dict(type='LoadPointsFromFile', coord_type='DEPTH', shift_height=True, load_dim=6, use_dim=[0, 1, 2]),
-                dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True, with_mask_3d=True,
-                     with_seg_3d=True),
-                dict(type='GlobalAlignment', rotation_axis=2), dict(type='PointSegClassMapping'),
-                dict(type='Pack3DDetInputs', keys=['points', 'gt_bboxes_3d', 'gt_labels_3d', 'pts_semantic_mask',
-                                                   'pts_instance_mask'])]
+    pipeline = [{'type': 'LoadPointsFromFile', 'coord_type': 'DEPTH', 'shift_height': True, 'load_dim': 6,
+                 'use_dim': [0, 1, 2]},
+                {'type': 'LoadAnnotations3D', 'with_bbox_3d': True, 'with_label_3d': True, 'with_mask_3d': True,
+                 'with_seg_3d': True},
+                {'type': 'GlobalAlignment', 'rotation_axis': 2}, {'type': 'PointSegClassMapping'},
+                {'type': 'Pack3DDetInputs', 'keys': ['points', 'gt_bboxes_3d', 'gt_labels_3d', 'pts_semantic_mask',
+                                                     'pts_instance_mask']}]
     dataset = ScanNetDataset(str(rooms), 'scannet_infos_train.pkl', pipeline=pipeline, test_mode=False)
     sample = dataset[0]
     truth = pickle.loads((rooms / 'scannet_infos_train.pkl').read_bytes())['data_list'][0]['instances']

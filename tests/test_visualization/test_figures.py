@@ -1,0 +1,87 @@
+"""Figures as files: which panel holds which colours, and messages."""
+import numpy as np
+import pytest
+from PIL import Image
+
+from m2ae_mm.visualization import detection_figure, detection_image, reconstruction_figure
+from m2ae_mm.visualization.figures import PREDICTED_COLOUR, TRUE_COLOUR
+
+NAMES = ('chair', 'table')
+BOXES = np.array([[1.0, 1.0, 0.5, 1.0, 0.6, 1.0, 0.0], [3.0, 2.0, 0.4, 0.8, 0.8, 0.8, 0.5]])
+
+
+def floor(count=3000):
+    return np.random.default_rng(0).uniform((0, 0, 0), (4, 3, 0.01), (count, 3))
+
+
+def pixels_like(image, colour, tolerance=25):
+    return (np.abs(image.astype(int) - colour).max(axis=-1) <= tolerance).sum()
+
+
+def test_true_boxes_left_predicted_right(tmp_path):
+    path = detection_figure(floor(), BOXES, np.array([0, 1]), BOXES[:1], np.array([0]), np.array([0.9]), NAMES,
+                            tmp_path / 'new' / 'figure.png')
+    assert path == tmp_path / 'new' / 'figure.png'
+    image = np.asarray(Image.open(path))
+    left, right = np.split(image, 2, axis=1)
+    assert pixels_like(left, TRUE_COLOUR) > 500 and pixels_like(left, PREDICTED_COLOUR) == 0
+    assert pixels_like(right, PREDICTED_COLOUR) > 300 and pixels_like(right, TRUE_COLOUR) == 0
+
+
+def test_panels_only_for_boxes_given():
+    both = detection_image(floor(), BOXES, [0, 1], BOXES, [0, 1], [0.5, 0.6], NAMES)
+    one = detection_image(floor(), None, None, BOXES, [0, 1], [0.5, 0.6], NAMES)
+    none = detection_image(floor(), None, None, None, None, None, NAMES)
+    assert both.shape[1] == 2 * one.shape[1] == 2 * none.shape[1]
+    assert pixels_like(none, TRUE_COLOUR) == pixels_like(none, PREDICTED_COLOUR) == 0
+
+
+def test_no_boxes_no_points():
+    empty = np.zeros((0, 7))
+    image = detection_image(np.zeros((0, 3)), empty, [], empty, [], [], NAMES)
+    assert image.dtype == np.uint8
+    assert detection_image(np.zeros((0, 3)), BOXES, [0, 1], empty, [], [], NAMES).shape == image.shape
+
+
+def test_colours_of_the_points_are_used():
+    red = np.concatenate([floor(), np.tile((200, 20, 20), (3000, 1))], axis=1)
+    image = detection_image(red, None, None, None, None, None, NAMES)
+    shown = image[(image < 250).any(axis=-1)]
+    assert np.median(shown[:, 0]) > 3 * np.median(shown[:, 2])
+
+
+def test_a_wild_box_does_not_shrink_the_room():
+    wild = np.array([[500.0, 0, 0, 1, 1, 1, 0]])
+    plain = detection_image(floor(), None, None, None, None, None, NAMES)
+    image = detection_image(floor(), None, None, wild, [0], [0.4], NAMES)
+    assert (image[100:] < 250).any(axis=-1).sum() > 0.9 * (plain[100:] < 250).any(axis=-1).sum()
+
+
+def test_reconstruction_has_three_panels(tmp_path):
+    rng = np.random.default_rng(0)
+    sphere = rng.normal(size=(1500, 3))
+    sphere /= np.linalg.norm(sphere, axis=1, keepdims=True)
+    seen = sphere[sphere[:, 2] > 0.5]
+    path = reconstruction_figure(sphere, seen, sphere[sphere[:, 2] <= 0.5], tmp_path / 'figure.png')
+    panels = np.split(np.asarray(Image.open(path)).astype(int), 3, axis=1)
+    blue = [((p[..., 2] - p[..., 0]) > 90).sum() for p in panels]
+    shown = [(p[50:] < 240).any(axis=-1).sum() for p in panels]
+    assert blue[0] == blue[1] == 0 and blue[2] > 10000
+    assert shown[1] < 0.6 * shown[0] and shown[2] == pytest.approx(shown[0], rel=0.1)
+
+
+@pytest.mark.parametrize('call, message', [
+    (lambda p: detection_figure(np.zeros((5, 2)), None, None, None, None, None, NAMES, p), r'\(N, 3 or 6\).*\(5, 2\)'),
+    (lambda p: detection_figure(floor(), BOXES[:, :6], [0, 1], None, None, None, NAMES, p), r'\(N, 7\), got \(2, 6\)'),
+    (lambda p: detection_figure(floor(), BOXES, [0], None, None, None, NAMES, p), 'equally many, got 2, 1'),
+    (lambda p: detection_figure(floor(), None, None, None, None, None, NAMES, p.with_suffix('.what')), 'end it in'),
+    (lambda p: reconstruction_figure(np.zeros((0, 3)), floor(), floor(), p), 'points is empty')])
+def test_messages(tmp_path, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(tmp_path / 'figure.png')
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(OSError, match='cannot write the picture'):
+        reconstruction_figure(floor(100), floor(50), floor(50), tmp_path / 'file' / 'figure.png')
