@@ -22,6 +22,8 @@ STEPS = 1023
 NORMAL_STEPS = 7
 SMALL = 0.5  # metres; items below this in all directions need fewer points
 POINTS, POINTS_SMALL = 4096, 1024
+WINDOW = 6
+PANE_SLOTS, PANE_SHARE = 40, 0.22
 
 
 def pack_item(points: np.ndarray, normals: np.ndarray, transparent: np.ndarray, size: np.ndarray):
@@ -49,10 +51,31 @@ def pack_item(points: np.ndarray, normals: np.ndarray, transparent: np.ndarray, 
     return steps[order], normals[order], transparent[:count][order], 2 * distance[:, 1].mean()
 
 
+def panes(points: np.ndarray, normals: np.ndarray, depth: float) -> np.ndarray:
+    """Points (P,) bool on the panes of a window whose material is not marked as transparent.
+
+    Panes lie in one or two planes across the depth (y) that hold more of the
+    surface than any part of the frame does.
+    """
+    slot = np.clip((points[:, 1].astype(np.float64) / depth + 0.5) * PANE_SLOTS, 0, PANE_SLOTS - 1).astype(int)
+    flat = np.abs(normals[:, 1].astype(int)) > 0.9 * 127
+    share = np.bincount(slot[flat], minlength=PANE_SLOTS) / len(points)
+    return flat & (share[slot] > PANE_SHARE)
+
+
+def see_through(file) -> np.ndarray:
+    """(N, P) bool: glass, with the panes of windows and glass doors that the source leaves opaque."""
+    transparent = file['transparent'].copy()
+    glazed = (file['label'] == WINDOW) | (file['name'] == 'Glass door')
+    for i in np.flatnonzero(glazed & ~transparent.any(axis=1)):
+        transparent[i] = panes(file['points'][i], file['normals'][i], file['size'][i, 1])
+    return transparent
+
+
 def pack(source: Path) -> dict[str, np.ndarray]:
     """All items of the source folder as the arrays of the asset."""
     files = [np.load(source / name, allow_pickle=False) for name in FILES]
-    packed = [pack_item(*item) for f in files for item in zip(f['points'], f['normals'], f['transparent'], f['size'])]
+    packed = [pack_item(*item) for f in files for item in zip(f['points'], f['normals'], see_through(f), f['size'])]
     steps, normals, transparent, spacing = zip(*packed)
     arrays = {key: np.concatenate([f[key] for f in files]) for key in COPIED}
     for key in ('label', 'nyu40'):

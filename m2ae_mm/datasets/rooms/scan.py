@@ -14,7 +14,7 @@ from .shell import Shell
 __all__ = ['FIRST_WALL', 'FLOOR', 'Profile', 'PROFILES', 'scan_room']
 
 _PIXEL = np.deg2rad(0.75)
-_LOWEST, _HIGHEST = np.deg2rad(-70.5), np.deg2rad(39.0)
+_LOWEST, _HIGHEST = np.deg2rad(-84.0), np.deg2rad(39.0)
 # Panoramas with different rays; views choose one.
 _RAY_SETS = 8
 # Depth cameras see nothing nearer or farther.
