@@ -19,5 +19,3 @@ log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True)
 log_level = 'INFO'
 load_from = None
 resume = False
-
-visualizer = dict(type='M2AELocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')

@@ -1,15 +1,14 @@
-# ScanNetV2 for detection: mmdet3d's data set with 3DETR's pipeline, xyz only. It stands by itself: the data set config
-# of mmdet3d defines a visualizer, and two bases must not define the same thing.
+# ScanNetV2 for detection: mmdet3d's data set with 3DETR's pipeline, xyz only.
 #
 # Other place for the data? One option per loader that is used:
 #   --cfg-options train_dataloader.dataset.data_root=/path/to/scannet/ \
 #                 val_dataloader.dataset.data_root=/path/to/scannet/
 # (and test_dataloader.dataset.data_root for tools/test.py). Setting the variable data_root on the command line has no
 # effect: the data sets below have read it by then.
+_base_ = 'mmdet3d::_base_/datasets/scannet-3d.py'
+
 data_root = 'data/scannet/'
-metainfo = dict(
-    classes=('cabinet', 'bed', 'chair', 'sofa', 'table', 'door', 'window', 'bookshelf', 'picture', 'counter', 'desk',
-             'curtain', 'refrigerator', 'showercurtrain', 'toilet', 'sink', 'bathtub', 'garbagebin'))
+metainfo = _base_.metainfo
 
 # The scans are stored in the scanner's frame, the boxes in the aligned one.
 load_points = [
@@ -32,12 +31,12 @@ test_pipeline = load_points + [
     dict(type='Pack3DDetInputs', keys=['points']),
 ]
 
+# An epoch is one pass over the scans: mmdet3d's RepeatDataset goes.
 train_dataloader = dict(
     batch_size=8,
-    num_workers=4,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
+        _delete_=True,
         type='ScanNetDataset',
         data_root=data_root,
         ann_file='scannet_infos_train.pkl',
@@ -46,18 +45,9 @@ train_dataloader = dict(
         filter_empty_gt=False,
         box_type_3d='Depth'))
 val_dataloader = dict(
-    batch_size=8,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='ScanNetDataset',
-        data_root=data_root,
-        ann_file='scannet_infos_val.pkl',
-        pipeline=test_pipeline,
-        metainfo=metainfo,
-        test_mode=True,
-        box_type_3d='Depth'))
+    batch_size=8, num_workers=4, persistent_workers=True, dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(type='M2AEIndoorMetric')
 test_evaluator = val_evaluator
+# mmdet3d's own visualizer opens a window.
+visualizer = dict(type='M2AELocalVisualizer')

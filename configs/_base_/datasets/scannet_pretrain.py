@@ -49,3 +49,4 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = dict(type='M2AEReconstructionMetric')
 test_evaluator = val_evaluator
+visualizer = dict(type='M2AELocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')

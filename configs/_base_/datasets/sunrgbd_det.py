@@ -1,8 +1,10 @@
 # SUN RGB-D (v1) for detection: mmdet3d's data set with 3DETR's pipeline, xyz only. To point to other places see
 # scannet_det.py.
+_base_ = 'mmdet3d::_base_/datasets/sunrgbd-3d.py'
+
 data_root = 'data/sunrgbd/'
-metainfo = dict(
-    classes=('bed', 'table', 'sofa', 'chair', 'toilet', 'desk', 'dresser', 'night_stand', 'bookshelf', 'bathtub'))
+metainfo = _base_.metainfo
+modality = dict(use_camera=False, use_lidar=True)
 
 load_points = [
     dict(type='LoadPointsFromFile', coord_type='DEPTH', shift_height=False, load_dim=6, use_dim=[0, 1, 2]),
@@ -23,34 +25,25 @@ test_pipeline = load_points + [
     dict(type='Pack3DDetInputs', keys=['points']),
 ]
 
+# An epoch is one pass over the frames: mmdet3d's RepeatDataset goes.
 train_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
+        _delete_=True,
         type='SUNRGBDDataset',
         data_root=data_root,
         ann_file='sunrgbd_infos_train.pkl',
         pipeline=train_pipeline,
         metainfo=metainfo,
-        modality=dict(use_camera=False, use_lidar=True),
+        modality=modality,
         filter_empty_gt=False,
         box_type_3d='Depth'))
 val_dataloader = dict(
-    batch_size=8,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='SUNRGBDDataset',
-        data_root=data_root,
-        ann_file='sunrgbd_infos_val.pkl',
-        pipeline=test_pipeline,
-        metainfo=metainfo,
-        modality=dict(use_camera=False, use_lidar=True),
-        test_mode=True,
-        box_type_3d='Depth'))
+    batch_size=8, num_workers=4, persistent_workers=True, dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(type='M2AEIndoorMetric')
 test_evaluator = val_evaluator
+# mmdet3d's own visualizer opens a window.
+visualizer = dict(type='M2AELocalVisualizer')

@@ -1,0 +1,22 @@
+# ScanObjectNN: all 2,048 points of a shape, in the scale that the files have (published code).
+data_root = 'data/ScanObjectNN/'
+dataset = dict(
+    type='M2AEScanObjectNN', data_root=data_root, variant='objbg', pipeline=[dict(type='M2AEPackShape')])
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=4,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='pseudo_collate'),
+    dataset=dict(split='train', **dataset))
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='pseudo_collate'),
+    dataset=dict(split='test', test_mode=True, **dataset))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='M2AEAccuracy')
+test_evaluator = val_evaluator
