@@ -41,7 +41,10 @@ train_dataloader = dict(
         filter_empty_gt=False,
         box_type_3d='Depth'))
 val_dataloader = dict(
-    batch_size=8, num_workers=4, persistent_workers=True, dataset=dict(data_root=data_root, pipeline=test_pipeline))
+    batch_size=8,
+    num_workers=4,
+    persistent_workers=True,
+    dataset=dict(data_root=data_root, pipeline=test_pipeline, modality=modality))
 test_dataloader = val_dataloader
 val_evaluator = dict(type='M2AEIndoorMetric')
 test_evaluator = val_evaluator
