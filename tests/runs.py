@@ -6,41 +6,54 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 CONFIGS = Path(__file__).parent.parent / 'configs' / 'm2ae'
-TINY_ENCODER = {
-    'model.backbone.num_centers': [32, 16, 8],
-    'model.backbone.num_neighbors': [6, 4, 4],
-    'model.backbone.embed_dims': [12, 24, 48],
-    'model.backbone.depths': [1, 1, 1],
-    'model.backbone.num_heads': 3,
-    'model.backbone.point_hidden': [8, 16, 16],
-}
-TINY_DECODER = {
-    'model.neck.encoder_dims': [12, 24, 48],
-    'model.neck.embed_dims': [48, 24],
-    'model.neck.num_heads': 3,
-    'model.head.in_channels': 24,
-}
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-def tiny_config(name, work_dir, epochs=1, batch_size=4, **options):
-    """The config ``name`` with loaders that need no processes, few epochs and ``options`` merged in."""
+def shrink_model(model):
+    """Divide the sizes of a Point-M2AE config, keeping its structure: stages, pooling, skip connections, radii."""
+    backbone = model.backbone
+    backbone.update(
+        num_centers=[max(count // 16, 4) for count in backbone.num_centers],
+        num_neighbors=[max(k // 4, 2) for k in backbone.num_neighbors],
+        embed_dims=[dims // 8 for dims in backbone.embed_dims],
+        depths=[min(depth, 2) for depth in backbone.depths],
+        num_heads=2,
+        point_hidden=[8, 16, 16])
+    if 'neck' in model:
+        model.neck.update(
+            encoder_dims=backbone.embed_dims, embed_dims=[dims // 8 for dims in model.neck.embed_dims], num_heads=2)
+    head = model.head
+    if head.type == 'PointM2AEPartHead':
+        head.update(in_channels=backbone.embed_dims, propagated=[16, 16], hidden=[16, 16, 16], category_channels=4)
+    else:
+        head.in_channels = head.in_channels // 8
+    for step in sum((list(steps) for steps in (model.get('data_preprocessor') or {}).values()
+                     if isinstance(steps, list)), []):
+        if step.type == 'M2AEBatchSample':
+            step.update(num_points=100, **({'num_candidates': 120} if step.get('num_candidates') else {}))
+
+
+def tiny_config(name, work_dir, root=None, epochs=1, batch_size=4, **options):
+    """The config ``name`` with a small model, few epochs and data under ``root``; ``options`` are merged in last."""
     config = Config.fromfile(CONFIGS / name)
-    common = dict(work_dir=str(work_dir), visualizer=dict(type='Visualizer', _delete_=True), log_level='WARNING')
-    for loader in ('train', 'val', 'test'):
-        if config.get(f'{loader}_dataloader') is not None:
-            common[f'{loader}_dataloader.num_workers'] = 0
-            common[f'{loader}_dataloader.persistent_workers'] = False
-            common[f'{loader}_dataloader.batch_size'] = batch_size
-    config.merge_from_dict({**common, **options})
+    shrink_model(config.model)
+    config.update(work_dir=str(work_dir), log_level='WARNING')
+    for loader in LOADERS:
+        if config.get(loader) is not None:
+            config[loader].update(num_workers=0, persistent_workers=False, batch_size=batch_size)
+            if root is not None:
+                config[loader].dataset.data_root = str(root)
+            if config[loader].dataset.get('cache_dir'):
+                config[loader].dataset.cache_dir = str(Path(work_dir) / 'cache')
+    config.merge_from_dict(options)
     if config.get('train_cfg'):
         config.train_cfg.update(max_epochs=epochs, val_interval=epochs)
         config.default_hooks.checkpoint.interval = 1
-    config.randomness = dict(seed=0)
     return config
 
 
-def run_config(config, resume_to=None):
-    """Train, then resume up to ``resume_to`` epochs; returns the runner and its scalars of the last validation."""
+def train(config, resume_to=None):
+    """Train and evaluate, then resume up to ``resume_to`` epochs; returns the last runner."""
     runner = Runner.from_cfg(config)
     runner.train()
     if resume_to is not None:
@@ -53,3 +66,7 @@ def run_config(config, resume_to=None):
         assert runner.epoch == resume_to
     assert all(torch.isfinite(value).all() for value in runner.model.state_dict().values())
     return runner
+
+
+def score(runner, name):
+    return runner.message_hub.get_scalar(f'val/{name}').current()

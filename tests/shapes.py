@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-import m2ae_mm.datasets  # noqa: F401
-
 
 def shape_points(seed, num_points):
     """A box or an ellipsoid surface of random proportions, by the parity of the seed: (N, 3) float32."""

@@ -69,7 +69,7 @@ class M2AEFewShot(LoadedShapeDataset):
         for split in self.splits:
             for i, (points, label, *_) in enumerate(content[split]):
                 cloud = check_cloud(np.asarray(points), path)[:, :3]
-                add(cloud, name=f'{path.stem}/{split}/{i}', gt_label=int(np.asarray(label).item()))
+                add(cloud, name=f'{path.stem}/{split}/{i}', gt_label=int(np.asarray(label).item()), split=split)
 
     def _draw_episode(self, add: Callable) -> None:
         pools = {split: DATASETS.build(dict(self.source, split=split)) for split in ('train', 'test')}
@@ -86,7 +86,7 @@ class M2AEFewShot(LoadedShapeDataset):
                 chosen = rng.permutation(members[split][label])[:count].tolist()
                 for i in chosen if split in self.splits else ():
                     info = pools[split].get_data_info(i)
-                    add(pools[split].read(info), name=info['name'], gt_label=new)
+                    add(pools[split].read(info), name=info['name'], gt_label=new, split=split)
 
 
 def _by_label(dataset: ShapeDataset) -> dict[int, list[int]]:

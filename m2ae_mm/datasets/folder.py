@@ -68,7 +68,8 @@ class M2AEFolder(ShapeDataset):
         kept = self._from_cache(chosen) if self._folder_cache else self._into_memory(chosen)
         self._report(len(kept))
         return [
-            dict(name=name, gt_label=classes.index(_class_of(name, has_splits)) if _class_of(name, has_splits) else -1)
+            dict(name=name, split=self._split_of(name, has_splits),
+                 gt_label=classes.index(_class_of(name, has_splits)) if _class_of(name, has_splits) else -1)
             for name in kept
         ]
 
@@ -77,12 +78,13 @@ class M2AEFolder(ShapeDataset):
         return self._clouds[info['row']]
 
     def _wanted(self, name: str, has_splits: bool) -> bool:
-        if 'all' in self.splits:
-            return True
+        return 'all' in self.splits or self._split_of(name, has_splits) in self.splits
+
+    def _split_of(self, name: str, has_splits: bool) -> str:
         if has_splits:
-            return name.split('/')[0] in self.splits
+            return name.split('/')[0]
         draw = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 2**32
-        return ('test' if draw < self.test_share else 'train') in self.splits
+        return 'test' if draw < self.test_share else 'train'
 
     def _readable(self, names: list[str], kept: list[str]) -> Iterator[np.ndarray]:
         """Clouds of the files that can be read; their names go to ``kept``, others to :attr:`skipped`."""

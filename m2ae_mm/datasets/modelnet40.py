@@ -48,10 +48,15 @@ class M2AEModelNet40(ShapeDataset):
         shapes: list[dict] = []
         for split in self.splits:
             pickled = root / f'modelnet40_{split}_8192pts_fps.dat'
-            shapes += self._from_pickle(pickled) if pickled.is_file() else self._from_text(split, classes, problems)
+            if pickled.is_file():
+                shapes += self._from_pickle(pickled, split)
+            else:
+                shapes += self._from_text(split, classes, problems)
+        if self._clouds:
+            self.cache_dir = None  # they are in memory already
         return shapes
 
-    def _from_pickle(self, path: Path) -> list[dict]:
+    def _from_pickle(self, path: Path, split: str) -> list[dict]:
         content = read_pickle(path)
         if not isinstance(content, (list, tuple)) or len(content) != 2 or len(content[0]) != len(content[1]):
             raise ValueError(f'{path}: expected a list of point arrays and as many labels, found '
@@ -59,7 +64,7 @@ class M2AEModelNet40(ShapeDataset):
         first = len(self._clouds)
         self._clouds += [check_cloud(np.asarray(points), path)[:, :3].copy() for points in content[0]]
         return [
-            dict(name=f'{path.stem}/{i}', loaded=first + i, gt_label=int(np.asarray(label).item()))
+            dict(name=f'{path.stem}/{i}', loaded=first + i, gt_label=int(np.asarray(label).item()), split=split)
             for i, label in enumerate(content[1])
         ]
 
@@ -72,7 +77,7 @@ class M2AEModelNet40(ShapeDataset):
             if category not in classes:
                 problems.add('unreadable', path, f'class {category!r} is not in modelnet40_shape_names.txt')
                 continue
-            shapes.append(dict(name=name, path=str(path), gt_label=classes.index(category)))
+            shapes.append(dict(name=name, path=str(path), gt_label=classes.index(category), split=split))
         return shapes
 
     def read(self, info: dict) -> np.ndarray:
@@ -110,11 +115,11 @@ class M2AEModelNet40H5(LoadedShapeDataset):
                 problems.checked += 1
                 problems.add('missing', root / f'ply_data_{split}*.h5')
             for path in paths:
-                add_h5(path, problems, add)
+                add_h5(path, split, problems, add)
 
 
-def add_h5(path: Path, problems: Problems, add: Callable) -> None:
-    """Add every shape of an HDF5 file with ``data`` (n, N, 3) and ``label`` (n,) or (n, 1)."""
+def add_h5(path: Path, split: str, problems: Problems, add: Callable) -> None:
+    """Add every shape of ``split`` in an HDF5 file with ``data`` (n, N, 3) and ``label`` (n,) or (n, 1)."""
     if not problems.check_file(path):
         return
     try:
@@ -126,4 +131,4 @@ def add_h5(path: Path, problems: Problems, add: Callable) -> None:
         problems.add('unreadable', path, str(error))
         return
     for i, (points, number) in enumerate(zip(data, label.reshape(-1))):
-        add(points, name=f'{path.stem}/{i}', gt_label=int(number))
+        add(points, name=f'{path.stem}/{i}', gt_label=int(number), split=split)

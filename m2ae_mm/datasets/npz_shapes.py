@@ -57,10 +57,12 @@ class M2AEShapesNpz(LoadedShapeDataset):
             if self.labelled_only and self.label_key not in pack:
                 raise ValueError(f'{path} has no array {self.label_key!r}; it has {", ".join(pack)}.')
             names = pack.get('name', np.arange(len(points)))
+            splits = split_numbers(pack)
             keep = in_splits(pack, self.splits) & ((labels >= 0) | (not self.labelled_only))
             for i in keep.nonzero()[0]:
                 label = int(labels[i])
-                add(points[i], name=f'{path.stem}/{names[i]}', gt_label=label + offset if label >= 0 else -1)
+                add(points[i], name=f'{path.stem}/{names[i]}', gt_label=label + offset if label >= 0 else -1,
+                    split=_SPLITS[splits[i]])
             offset += int(labels.max()) + 1
 
 
@@ -101,7 +103,7 @@ class M2AEPartsNpz(LoadedShapeDataset):
             cloud = np.concatenate([pack['points'][i], pack['part'][i][:, None]], 1, dtype=np.float32)
             label = int(pack['category'][i])
             add(cloud, name=str(pack['name'][i]) if 'name' in pack else str(i), gt_label=label,
-                category=self._metainfo['classes'][label])
+                category=self._metainfo['classes'][label], split=_SPLITS[split_numbers(pack)[i]])
 
     def prepare_data(self, idx: int) -> dict:
         """Splits the part labels off before the pipeline."""
@@ -128,5 +130,9 @@ def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points',
 
 def in_splits(pack: dict[str, np.ndarray], splits: Sequence[str]) -> np.ndarray:
     """``(n,)`` bool: which shapes of a pack belong to one of ``splits``."""
-    numbers = pack.get('split', np.zeros(len(pack['points']), np.uint8))
-    return np.isin(numbers, [_SPLITS.index(split) for split in splits])
+    return np.isin(split_numbers(pack), [_SPLITS.index(split) for split in splits])
+
+
+def split_numbers(pack: dict[str, np.ndarray]) -> np.ndarray:
+    """``(n,)``: 0 train, 1 test."""
+    return pack.get('split', np.zeros(len(pack['points']), np.uint8))

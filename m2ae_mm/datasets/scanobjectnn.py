@@ -45,4 +45,4 @@ class M2AEScanObjectNN(LoadedShapeDataset):
         folder, ending = _VARIANTS[self.variant]
         for split in self.splits:
             name = dict(train='training', test='test')[split] + ending
-            add_h5(Path(self.data_root) / folder / name, problems, add)
+            add_h5(Path(self.data_root) / folder / name, split, problems, add)

@@ -16,8 +16,8 @@ from .io.problems import Problems
 class ShapeDataset(BaseDataset):
     """Shapes as clouds with at most one label each.
 
-    The pipeline receives ``points`` (N, C) float32, ``name``, ``gt_label``
-    (int, -1 = none) and ``sample_idx``. Subclasses implement
+    The pipeline receives ``points`` (N, 3) float32, ``name``, ``split``,
+    ``gt_label`` (int, -1 = none) and ``sample_idx``. Subclasses implement
     :meth:`list_shapes` and :meth:`read`; the check of the files, the cache
     and the pipeline are here.
 
@@ -50,7 +50,7 @@ class ShapeDataset(BaseDataset):
         super().__init__(data_root=data_root, pipeline=steps, **kwargs)
 
     def list_shapes(self, problems: Problems) -> list[dict]:
-        """All shapes of :attr:`splits`: dictionaries with ``name``, ``gt_label`` and what :meth:`read` needs.
+        """All shapes of :attr:`splits`: ``name``, ``split``, ``gt_label`` and what :meth:`read` needs of each.
 
         Files that are needed and not there are noted in ``problems``.
         """
@@ -115,11 +115,11 @@ class LoadedShapeDataset(ShapeDataset):
     """Shapes that come in few large files and stay in memory.
 
     Subclasses implement :meth:`load_shapes`. Loader processes that are forked
-    share the memory.
+    share the memory, so ``cache_dir`` has no use and no effect.
     """
 
     def load_shapes(self, problems: Problems, add: Callable) -> None:
-        """Call ``add(cloud, name=..., gt_label=...)`` for every shape of :attr:`splits`."""
+        """Call ``add(cloud, name=..., split=..., gt_label=...)`` for every shape of :attr:`splits`."""
         raise NotImplementedError
 
     def list_shapes(self, problems: Problems) -> list[dict]:
@@ -132,6 +132,7 @@ class LoadedShapeDataset(ShapeDataset):
             shapes.append(info)
 
         self.load_shapes(problems, add)
+        self.cache_dir = None
         return shapes
 
     def read(self, info: dict) -> np.ndarray:

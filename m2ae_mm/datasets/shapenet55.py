@@ -26,19 +26,21 @@ class M2AEShapeNet55(ShapeDataset):
     def list_shapes(self, problems: Problems) -> list[dict]:
         """One entry a line of the lists; checks that every file is there and not cut short."""
         root = Path(self.data_root)
-        names = [name for split in self.splits for name in read_lines(root / 'ShapeNet-55' / f'{split}.txt', problems)]
-        problems.checked += len(names)
+        listed = [(split, name) for split in self.splits
+                  for name in read_lines(root / 'ShapeNet-55' / f'{split}.txt', problems)]
+        problems.checked += len(listed)
         folder = root / 'shapenet_pc'
         # Reading the folder once is much faster than asking for each of 50,000 files.
         sizes = {entry.name: entry.stat().st_size for entry in folder.iterdir()} if folder.is_dir() else {}
-        for name in names:
+        for _, name in listed:
             if name not in sizes:
                 problems.add('missing', folder / name)
             elif sizes[name] < _POINTS * 3 * 4:
                 problems.add('short', folder / name, f'{sizes[name]} bytes, at least {_POINTS * 3 * 4} needed')
-        synsets = sorted({name.partition('-')[0] for name in names})
+        synsets = sorted({name.partition('-')[0] for _, name in listed})
         return [
-            dict(name=name, path=str(folder / name), gt_label=synsets.index(name.partition('-')[0])) for name in names
+            dict(name=name, path=str(folder / name), gt_label=synsets.index(name.partition('-')[0]), split=split)
+            for split, name in listed
         ]
 
     def read(self, info: dict) -> np.ndarray:

@@ -50,7 +50,7 @@ class M2AEShapeNetPart(ShapeDataset):
                     continue
                 shapes.append(
                     dict(name=f'{synset}/{name}', path=str(path), category=category,
-                         gt_label=list(PARTS).index(category)))
+                         gt_label=list(PARTS).index(category), split=split))
         return shapes
 
     def read(self, info: dict) -> np.ndarray:

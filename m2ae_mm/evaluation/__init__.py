@@ -1,5 +1,12 @@
 """Metrics."""
+from .accuracy_metric import M2AEAccuracy
+from .few_shot import summarize_folds
 from .indoor_metric import M2AEIndoorMetric
+from .linear_probe_metric import M2AELinearProbeMetric
+from .part_iou_metric import M2AEPartIoU
 from .reconstruction_metric import M2AEReconstructionMetric
 
-__all__ = ['M2AEIndoorMetric', 'M2AEReconstructionMetric']
+__all__ = [
+    'M2AEAccuracy', 'M2AEIndoorMetric', 'M2AELinearProbeMetric', 'M2AEPartIoU', 'M2AEReconstructionMetric',
+    'summarize_folds'
+]

@@ -38,10 +38,22 @@ def test_furthest_points_in_evaluation_and_a_subset_in_training():
     picked = furthest_point_sample(points[..., :3], 20)
     fixed = TRANSFORMS.build(dict(type='M2AEBatchSample', num_points=20))(points)
     assert torch.equal(fixed, torch.stack([cloud[i] for cloud, i in zip(points, picked)]))
+
+
+def test_random_subset_of_furthest_points():
+    points = clouds().repeat(20, 1, 1)
+    every = TRANSFORMS.build(dict(type='M2AEBatchSample', num_points=20, num_candidates=20))(points)
     subset = TRANSFORMS.build(dict(type='M2AEBatchSample', num_points=15, num_candidates=20))(points)
-    for cloud, candidates in zip(subset, fixed):
-        same = (cloud[:, None] == candidates[None]).all(-1)
-        assert cloud.shape == (15, 4) and same.any(0).sum() == 15
+    assert subset.shape == (40, 15, 4)
+    for cloud, result in zip(points, subset):
+        same = (cloud[:, None] == result[None]).all(-1)
+        assert same.any(0).all() and same.any(1).sum() == 15
+    # Sampling spreads: no two of 20 furthest points are as close as the closest of all 60.
+    def closest(xyz):
+        return (torch.cdist(xyz, xyz) + 100 * torch.eye(xyz.shape[1])).amin((1, 2))
+    assert (closest(every[..., :3]) > 2 * closest(points[..., :3])).all()
+    # The first point is a random one, so the same cloud gives different picks.
+    assert len({tuple(sorted(cloud[:, 0].tolist())) for cloud in every[::2]}) > 5
 
 
 def test_batch_is_stacked_and_transforms_follow_the_mode():

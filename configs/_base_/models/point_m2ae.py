@@ -22,3 +22,6 @@ model = dict(
     # The published head predicts k_1 = 16 points against k_2 = 8 true ones.
     head=dict(type='PointM2AEPretrainHead', in_channels=192, num_points=16),
     mask_ratio=0.8)
+
+# The decoder reads no scale finer than its last: with several processes, the norms of finer scales have no gradient.
+find_unused_parameters = True

@@ -60,8 +60,9 @@ class M2AEBatchSample:
 
     Args:
         num_points: Points of the result.
-        num_candidates: Points to pick by furthest point sampling; None picks
-            ``num_points`` and leaves nothing to chance (evaluation).
+        num_candidates: Points to pick by furthest point sampling from a
+            random first one; None picks ``num_points`` from the first point
+            on and leaves nothing to chance (evaluation).
     """
 
     def __init__(self, num_points: int, num_candidates: int | None = None) -> None:
@@ -71,8 +72,19 @@ class M2AEBatchSample:
         self.num_candidates = num_candidates
 
     def __call__(self, points: Tensor) -> Tensor:
-        picked = furthest_point_sample(points[..., :3], self.num_candidates or self.num_points)
-        if self.num_candidates is not None:
-            order = torch.rand(picked.shape, device=points.device).topk(self.num_points).indices
-            picked = picked.gather(1, order)
-        return gather(points, picked)
+        if self.num_candidates is None:
+            return gather(points, furthest_point_sample(points[..., :3], self.num_points))
+        points = self._with_random_first(points)
+        picked = furthest_point_sample(points[..., :3], self.num_candidates)
+        kept = torch.rand(picked.shape, device=points.device).topk(self.num_points).indices
+        return gather(points, picked.gather(1, kept))
+
+    @staticmethod
+    def _with_random_first(points: Tensor) -> Tensor:
+        """Each cloud with its first point exchanged for a random one."""
+        batch, count, _ = points.shape
+        first = torch.randint(count, (batch, 1), device=points.device)
+        order = torch.arange(count, device=points.device).repeat(batch, 1)
+        order.scatter_(1, first, 0)
+        order[:, :1] = first
+        return gather(points, order)

@@ -1,0 +1,113 @@
+"""Every config for single shapes trains, resumes and evaluates on files in the published layout."""
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from runs import CONFIGS, LOADERS, score, shrink_model, tiny_config, train
+from shapes import (
+    write_fewshot,
+    write_modelnet40,
+    write_modelnet40_h5,
+    write_scanobjectnn,
+    write_shapenet55,
+    write_shapenetpart,
+)
+
+from m2ae_mm.checkpoint import load_for_test
+from mmdet3d.registry import MODELS
+from mmdet3d.structures import Det3DDataSample
+
+
+@pytest.fixture(scope='module')
+def pretrained(tmp_path_factory):
+    """Pre-training with a linear probe; gives its runner and a checkpoint."""
+    folder = tmp_path_factory.mktemp('pretrain')
+    root = write_shapenet55(folder / 'shapenet', num_train=8)
+    config = tiny_config('shapenet_pretrain_probe.py', folder / 'work', root)
+    config.custom_hooks[0].dataloader.dataset.data_root = str(write_modelnet40_h5(folder / 'modelnet'))
+    config.custom_hooks[0].dataloader.num_workers = 0
+    return train(config, resume_to=2), folder / 'work' / 'epoch_2.pth'
+
+
+def test_pretraining_resumes_and_is_probed(pretrained):
+    runner, _ = pretrained
+    assert 0 < runner.message_hub.get_scalar('train/loss').current() < 1
+    assert 0 < score(runner, 'reconstruction/chamfer') < 1
+    assert 0 <= score(runner, 'linear_probe/accuracy') <= 100
+    # Warm-up from 1e-6 over the first 10 of 300 epochs.
+    rates = runner.message_hub.get_scalar('train/lr').data[0]
+    assert 1e-6 <= rates[0] < rates[-1] < 1e-3
+
+
+def test_linear_probe_stand_alone_gives_the_same_figure(pretrained, tmp_path):
+    runner, checkpoint = pretrained
+    config = tiny_config('modelnet40_svm.py', tmp_path, write_modelnet40_h5(tmp_path / 'm'))
+    tester = Runner.from_cfg(config)
+    load_for_test(tester.model, checkpoint)
+    assert tester.test()['linear_probe/accuracy'] == score(runner, 'linear_probe/accuracy')
+
+
+def test_linear_probe_on_scanobjectnn(tmp_path):
+    config = tiny_config('scanobjectnn_svm.py', tmp_path, write_scanobjectnn(tmp_path / 's'))
+    scores = Runner.from_cfg(config).test()
+    assert scores['linear_probe/C'] == 0.042 and 0 <= scores['linear_probe/accuracy'] <= 100
+
+
+def test_classification_from_the_pretrained_encoder_with_votes(pretrained, tmp_path):
+    _, checkpoint = pretrained
+    config = tiny_config('modelnet40_cls.py', tmp_path / 'work', write_modelnet40(tmp_path / 'm', (4, 2), 300),
+                         **{'model.votes': 2, 'model.backbone.init_cfg.checkpoint': str(checkpoint)})
+    runner = train(config, resume_to=2)
+    assert 0 <= score(runner, 'accuracy/overall') <= 100
+    scores = runner.test()
+    assert {'accuracy/overall', 'accuracy/class_mean', 'accuracy/voted'} == set(scores)
+    assert config.model.head.label_smoothing == 0.3
+
+
+@pytest.mark.parametrize('variant', ['objbg', 'objonly', 'pbt50rs'])
+def test_scanobjectnn(variant, tmp_path):
+    config = tiny_config(f'scanobjectnn_{variant}_cls.py', tmp_path / 'work', write_scanobjectnn(tmp_path / 's'))
+    assert {config[loader].dataset.variant for loader in LOADERS} == {variant}
+    assert 0 <= score(train(config), 'accuracy/overall') <= 100
+
+
+@pytest.mark.parametrize('way, shot', [(5, 10), (5, 20), (10, 10), (10, 20)])
+def test_fewshot(way, shot, tmp_path):
+    root = write_fewshot(tmp_path / 'f', way, shot, num_points=110)
+    config = tiny_config(f'modelnet40_fewshot_{way}way_{shot}shot.py', tmp_path / 'work', root, batch_size=50)
+    runner = train(config)
+    assert len(runner.train_dataloader.dataset) == way * shot
+    assert 0 <= score(runner, 'accuracy/overall') <= 100
+
+
+def test_part_segmentation(pretrained, tmp_path):
+    _, checkpoint = pretrained
+    config = tiny_config('shapenetpart_seg.py', tmp_path / 'work', write_shapenetpart(tmp_path / 'p'), batch_size=2,
+                         **{'model.backbone.init_cfg.checkpoint': str(checkpoint)})
+    runner = train(config, resume_to=2)
+    assert 0 < score(runner, 'part/instance_miou') <= 100
+    assert 0 < score(runner, 'part/category_miou') <= 100
+
+
+ABLATIONS = sorted(path.name for path in (CONFIGS / 'ablations').glob('*.py'))
+
+
+def test_every_table_has_ablations():
+    assert {name.split('_')[0] for name in ABLATIONS} == {'table7', 'table8', 'table10', 'table11', 'table12'}
+
+
+@pytest.mark.parametrize('name', ABLATIONS)
+def test_ablation_trains(name):
+    config = Config.fromfile(CONFIGS / 'ablations' / name)
+    shrink_model(config.model)
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    data = dict(inputs=dict(points=list(torch.randn(2, 150, 3))),
+                data_samples=[Det3DDataSample(gt_label=torch.tensor(i)) for i in range(2)])
+    data = model.data_preprocessor(data, True)
+    losses = model(**data, mode='loss')
+    sum(value for key, value in losses.items() if key.startswith('loss')).backward()
+    # The decoder reads no scale finer than its last, so their norms have no use, nor have positions without a block.
+    without = [key for key, value in model.named_parameters() if value.grad is None]
+    assert all('.norms.' in key or '.position.' in key for key in without)
