@@ -85,14 +85,14 @@ def see_pieces(origin, rays, top, step, points, normals, radius, owner, position
         elevation = math.asin(dz / distance)
         spread = math.asin(min(radius[s] / distance, 1.0))
         row_low = max(int((top - elevation - spread) / step), 0)
-        row_high = min(int((top - elevation + spread) / step) + 1, rows - 1)
-        wide = min(int(spread / max(math.cos(elevation), 0.05) / step) + 1, columns // 2)
-        middle = int((math.atan2(dy, dx) + math.pi) / step)
+        row_high = min(int((top - elevation + spread) / step), rows - 1)
+        wide = min(spread / max(math.cos(elevation), 0.05), 0.5 * math.pi)
+        azimuth = math.atan2(dy, dx) + math.pi
         nx, ny, nz = normals[s, 0], normals[s, 1], normals[s, 2]
         offset = dx * nx + dy * ny + dz * nz
         i = owner[s]
         for v in range(row_low, row_high + 1):
-            for column in range(middle - wide, middle + wide + 1):
+            for column in range(math.floor((azimuth - wide) / step), math.floor((azimuth + wide) / step) + 1):
                 u = column % columns
                 if range_[v, u] < distance - radius[s]:
                     continue

@@ -46,7 +46,7 @@ class Profile:
 
 
 PROFILES = {
-    'normal': Profile(cameras=(4, 7), noise=0.002, noise_growth=0.0003, drift=0.002, clutter=1.0),
+    'normal': Profile(cameras=(4, 6), noise=0.002, noise_growth=0.0003, drift=0.002, clutter=1.0),
     'hard': Profile(cameras=(1, 2), noise=0.004, noise_growth=0.0008, drift=0.006, clutter=2.5),
 }
 
@@ -66,21 +66,22 @@ def scan_room(shell: Shell, placed: Sequence[Placed], rng: np.random.Generator, 
     walls = np.array([(w.axis, w.at, w.low, w.high) for w in shell.walls])
     holes = np.array([hole for wall in shell.walls for hole in wall.holes]).reshape(-1, 4)
     hole_wall = np.array([k for k, wall in enumerate(shell.walls) for _ in wall.holes], dtype=np.int64)
+    cameras = camera_positions(shell, placed, rng, int(rng.integers(*profile.cameras, endpoint=True)))
     views = []
-    for camera in camera_positions(shell, placed, rng, int(rng.integers(*profile.cameras, endpoint=True))):
+    for camera in cameras:
         rays = _rays(int(rng.integers(_RAY_SETS)))
         range_, seen = np.empty(rays.shape[:2]), np.empty(rays.shape[:2], dtype=np.int64)
         facing = np.zeros(rays.shape[:2])
         see_shell(camera, rays, walls, holes, hole_wall, shell.height, range_, seen, facing)
         see_pieces(camera, rays, _HIGHEST, _PIXEL, *surface, range_, seen, facing)
-        views.append(_record(camera, rays, range_, seen, facing, rng, profile))
-    points, seen, weight = (np.concatenate(parts) for parts in zip(*views))
-    # Random choice without replacement, nearer surfaces denser than far ones,
-    # but less so than in the single views: overlapping views even out.
-    order = rng.exponential(size=len(points)) / weight
-    chosen = np.argpartition(order, count - 1)[:count] if count < len(points) else np.arange(len(points))
-    chosen = rng.permutation(np.sort(chosen))
-    return points[chosen], seen[chosen]
+        views.append(_recorded(rays, range_, seen, facing, rng))
+    view = np.repeat(np.arange(len(cameras)), [len(part[1]) for part in views])
+    rays, range_, seen = (np.concatenate(parts) for parts in zip(*views))
+    chosen = _choose(range_, count, rng)
+    view, rays, range_, seen = view[chosen], rays[chosen], range_[chosen], seen[chosen]
+    range_ += rng.normal(0, 1, len(range_)) * (profile.noise + profile.noise_growth * range_**2)
+    drift = rng.normal(0, profile.drift, (len(cameras), 3))
+    return (np.array(cameras) + drift)[view] + rays * range_[:, None], seen
 
 
 def camera_positions(shell: Shell, placed: Sequence[Placed], rng: np.random.Generator, count: int) -> list[np.ndarray]:
@@ -125,12 +126,20 @@ def _rays(number: int) -> np.ndarray:
     return np.stack([cos * np.cos(azimuth), cos * np.sin(azimuth), np.sin(elevation)], axis=2)
 
 
-def _record(camera: np.ndarray, rays: np.ndarray, range_: np.ndarray, seen: np.ndarray, facing: np.ndarray,
-            rng: np.random.Generator, profile: Profile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Noisy points, what they are on and the weight to choose them with."""
+def _recorded(rays: np.ndarray, range_: np.ndarray, seen: np.ndarray, facing: np.ndarray,
+              rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rays (K, 3), distances (K,) and what was seen (K,) of the pixels from which a depth comes back."""
     valid = np.flatnonzero((seen != NOTHING) & (range_ > _NEAR) & (range_ < _FAR) & (facing > 0.5 * _GRAZING))
     valid = valid[facing.flat[valid] > _GRAZING * (0.5 + rng.random(len(valid)))]
-    range_, ray, seen = range_.flat[valid], rays.reshape(-1, 3)[valid], seen.flat[valid]
-    noise = rng.normal(0, 1, len(range_)) * (profile.noise + profile.noise_growth * range_**2)
-    points = camera + ray * (range_ + noise)[:, None] + rng.normal(0, profile.drift, 3)
-    return points, seen, range_**1.3
+    return rays.reshape(-1, 3)[valid], range_.flat[valid], seen.flat[valid]
+
+
+def _choose(range_: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices of ``count`` of the recorded points in random order, all if there are fewer.
+
+    Near surfaces stay denser than far ones, but less so than in the single
+    views: a camera carried around evens out.
+    """
+    order = rng.exponential(size=len(range_)) / range_**1.3
+    chosen = np.argpartition(order, count - 1)[:count] if count < len(range_) else np.arange(len(range_))
+    return rng.permutation(np.sort(chosen))

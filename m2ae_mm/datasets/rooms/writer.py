@@ -21,7 +21,7 @@ from .scan import PROFILES
 from .scene import compose_scene
 
 # Raised whenever equal settings would give other rooms than before.
-_VERSION = 1
+_VERSION = 2
 _SETTINGS = 'rooms.json'
 _SPLITS = ('train', 'val')
 
@@ -59,7 +59,8 @@ def create_rooms(out: str | Path, train: int, val: int, points: int = 20000, see
     if len(missing) < len(records):
         print(f'{len(records) - len(missing)} of {len(records)} rooms are already in {str(out)!r}.')
     make = partial(_make_room, out, points, seed, profile)
-    with tqdm(total=len(missing), desc='composing rooms', unit='room', disable=not missing) as bar:
+    with tqdm(total=len(missing), desc='composing rooms', unit='room', mininterval=1,
+              disable=not missing) as bar:
         for key, record in _in_parallel(make, missing, workers or _cores()):
             records[key] = record
             bar.update()
