@@ -5,6 +5,7 @@
 # published. Read here by its own rule for shapes (S scales have S - 1 decoder stages, and what is reconstructed are
 # the groups of the last decoder stage's scale): the one stage works on scale 2, the 1,024 tokens behind the interim
 # set abstraction, and predicts the groups of its masked centres, which are up to 32 scale-1 centres within 0.4 m.
+# Measured on one real scan: 20 % of scale 2 and 59 % of scale 1 stay visible (on shapes, the paper's sizes give 67 %).
 # A skip connection joins the finer scale's features between two stages, so it would act from a second stage on:
 #   --cfg-options model.neck.embed_dims="[256,256]" model.neck.depths="[1,1]" model.head.num_points=64
 # reads it the other way and reconstructs the balls of 64 points at scale 1.

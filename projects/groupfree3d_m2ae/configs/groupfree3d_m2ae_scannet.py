@@ -1,0 +1,28 @@
+# mmdet3d's GroupFree3D (6 decoder layers, 256 proposals) on ScanNetV2 with Point-M2AE's encoder in place of
+# PointNet++. Data, head, losses and schedule are mmdet3d's.
+_base_ = 'mmdet3d::groupfree3d/groupfree3d_head-L6-O256_4xb8_scannet-seg.py'
+custom_imports = dict(imports=['m2ae_mm'], allow_failed_imports=False)
+
+encoder_dims = [96, 192, 384]
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='PointM2AEEncoder',
+        in_channels=3,  # this config of mmdet3d adds no height
+        num_centers=[2048, 1024, 512],  # sizes as in configs/m2ae/scannet_det.py
+        num_neighbors=[32, 16, 16],
+        embed_dims=encoder_dims,
+        depths=[5, 5, 5],
+        radii=[0.4, 0.8, 1.2],
+        init_cfg=dict(type='Pretrained', checkpoint=None, prefix='backbone.')),
+    # 1,024 seeds of width 288, as many and as wide as mmdet3d's backbone gives to this head.
+    neck=dict(type='PointM2AEPropagation', encoder_dims=encoder_dims, out_channels=[288]))
+
+# The encoder learns at a tenth of mmdet3d's 6e-3, as the transformer layers of this head do there.
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))
+
+val_evaluator = dict(type='M2AEIndoorMetric')
+test_evaluator = val_evaluator
+visualizer = dict(type='M2AELocalVisualizer')  # mmdet3d's own opens a window
+# For several processes: the norm of scale 1, which the neck does not read, gets no gradient.
+find_unused_parameters = True
