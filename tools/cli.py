@@ -54,8 +54,8 @@ def parse_option(text: str, dict_action) -> tuple:
 def run(main) -> None:
     """Run ``main()``; errors made for the user end in one message, others in a traceback.
 
-    An error counts as made for the user if a ``raise`` of this project or of
-    the config machinery made it. ``M2AE_TRACEBACK=1`` always shows the traceback.
+    An error counts as made for the user if a ``raise`` of this project made
+    it, or if it came up in the config machinery itself (an unknown key). ``M2AE_TRACEBACK=1`` always shows the traceback.
     """
     try:
         main()
@@ -73,4 +73,4 @@ def _made_for_the_user(error: BaseException) -> bool:
     tools = Path(__file__).resolve().parent.as_posix()
     ours = '/m2ae_mm/' in path or path.startswith(tools)
     machinery = '/mmengine/registry/' in path or '/mmengine/config/' in path
-    return (ours or machinery) and (last.line or '').startswith('raise')
+    return machinery or ours and (last.line or '').startswith('raise')
