@@ -35,9 +35,13 @@ class M2AEShapePreprocessor(BaseDataPreprocessor):
         return data
 
     def stack(self, data: dict) -> dict:
-        """Collated data with one tensor of points on the device, not transformed."""
-        points = stack_clouds(data['inputs']['points'])
-        return self.cast_data(dict(inputs=dict(points=points), data_samples=data['data_samples']))
+        """Collated data with one tensor of points on the device, not transformed.
+
+        Labels stay where they are: the models check and move them as one
+        tensor instead of one transfer a sample.
+        """
+        points = self.cast_data(stack_clouds(data['inputs']['points']))
+        return dict(inputs=dict(points=points), data_samples=data['data_samples'])
 
     @staticmethod
     def transform(data: dict, transforms: list) -> Tensor:

@@ -68,8 +68,8 @@ def _gather_parts(data_samples: list[Det3DDataSample], logits: Tensor) -> Tensor
     if sizes != {logits.shape[1]}:
         raise ValueError(f'clouds of one batch need as many labels as points ({logits.shape[1]}), got {sorted(sizes)}; '
                          'put M2AESamplePoints into the pipeline.')
-    stacked = torch.stack(parts).to(logits.device)
+    stacked = torch.stack(parts)
     if int(stacked.max()) >= logits.shape[2] or int(stacked.min()) < 0:
         raise ValueError(f'part labels {int(stacked.min())} to {int(stacked.max())} do not fit num_parts='
                          f'{logits.shape[2]} of the head.')
-    return stacked
+    return stacked.to(logits.device)
