@@ -109,3 +109,18 @@ def write_fewshot(root, way=5, shot=10, folds=1, test_shots=2, num_points=256):
         with open(folder / f'{fold}.pkl', 'wb') as file:
             pickle.dump(episode, file)
     return Path(root)
+
+
+def write_packs(root, num_points=300):
+    """A pack of labelled shapes under each name of cad_shapes, and one with parts, in the layout of labeled_parts."""
+    root = Path(root)
+    root.mkdir(parents=True)
+    points = np.stack([shape_points(i, num_points) for i in range(12)]).astype(np.float16)
+    split = np.repeat([0, 1], [8, 4]).astype(np.uint8)
+    label = np.arange(12) % 2
+    for name in ('ldraw', 'kicad', 'sweethome3d'):
+        np.savez(root / f'{name}.npz', points=points, label=label, label_coarse=label, split=split)
+    np.savez(root / 'labeled_parts.npz', points=points, category=label, split=split,
+             part=(2 * label[:, None] + (points[:, :, 0] > 0)).astype(np.int16))
+    (root / 'categories.json').write_text(json.dumps(dict(Cup=[0, 1], Vase=[2, 3])))
+    return root

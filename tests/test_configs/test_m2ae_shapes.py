@@ -8,13 +8,14 @@ from shapes import (
     write_fewshot,
     write_modelnet40,
     write_modelnet40_h5,
+    write_packs,
     write_scanobjectnn,
     write_shapenet55,
     write_shapenetpart,
 )
 
 from m2ae_mm.checkpoint import load_for_test
-from mmdet3d.registry import MODELS
+from mmdet3d.registry import DATASETS, MODELS
 from mmdet3d.structures import Det3DDataSample
 
 
@@ -87,6 +88,31 @@ def test_part_segmentation(pretrained, tmp_path):
     runner = train(config, resume_to=2)
     assert 0 < score(runner, 'part/instance_miou') <= 100
     assert 0 < score(runner, 'part/category_miou') <= 100
+
+
+@pytest.mark.parametrize('name', ['cad_shapes/cls_ldraw.py', 'labeled_parts_seg.py'])
+def test_packs(name, tmp_path):
+    runner = train(tiny_config(name, tmp_path / 'work', write_packs(tmp_path / 'data')))
+    figure = 'part/instance_miou' if 'parts' in name else 'accuracy/overall'
+    assert 0 <= score(runner, figure) <= 100
+
+
+def test_probe_of_a_pack(tmp_path):
+    config = tiny_config('cad_shapes/svm_sweethome3d.py', tmp_path / 'work', write_packs(tmp_path / 'data'))
+    scores = Runner.from_cfg(config).test()
+    assert scores['linear_probe/C'] == 1 and 0 <= scores['linear_probe/accuracy'] <= 100
+
+
+@pytest.mark.parametrize('name', [path.name for path in sorted((CONFIGS / 'cad_shapes').glob('*.py'))])
+def test_pack_configs_build_their_data(name, tmp_path):
+    config = tiny_config(f'cad_shapes/{name}', tmp_path, write_packs(tmp_path / 'data'))
+    for loader in filter(config.get, LOADERS):
+        dataset = config[loader].dataset
+        if dataset.type == 'M2AEFewShot':
+            assert 'ModelNet' not in dataset.data_root
+            dataset.update(way=2, shot=2)
+            dataset.source.data_root = str(tmp_path / 'data')
+        assert len(DATASETS.build(dataset)) > 1
 
 
 ABLATIONS = sorted(path.name for path in (CONFIGS / 'ablations').glob('*.py'))
