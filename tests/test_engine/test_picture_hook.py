@@ -1,0 +1,40 @@
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from mmengine.logging import MMLogger
+from mmengine.structures import InstanceData
+from PIL import Image
+from scenes import CLASSES, box_scene
+
+from m2ae_mm.engine import M2AEPictureHook
+from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample
+
+RUNNER = SimpleNamespace(
+    test_dataloader=SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=CLASSES))),
+    logger=MMLogger.get_instance('pictures'))
+
+
+def test_detections_are_drawn_over_the_file_up_to_the_limit(tmp_path):
+    scene = box_scene(0)
+    scene['points'].tofile(tmp_path / 'room.bin')
+    sample = Det3DDataSample(metainfo=dict(lidar_path=str(tmp_path / 'room.bin'), num_pts_feats=6))
+    boxes = DepthInstance3DBoxes(torch.from_numpy(scene['boxes']), box_dim=6, with_yaw=False, origin=(.5, .5, .5))
+    labels = torch.from_numpy(scene['labels'])
+    sample.pred_instances_3d = InstanceData(bboxes_3d=boxes, labels_3d=labels, scores_3d=torch.ones(len(labels)))
+    sample.eval_ann_info = dict(gt_bboxes_3d=boxes, gt_labels_3d=scene['labels'])
+    hook = M2AEPictureHook(str(tmp_path / 'out'), limit=1)
+    points = torch.from_numpy(scene['points'][:, :3])
+    hook.after_test_iter(RUNNER, 0, dict(inputs=dict(points=[points, points])), [sample, sample])
+    hook.after_test(RUNNER)
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['room.png']
+    assert np.asarray(Image.open(tmp_path / 'out' / 'room.png')).std() > 10
+
+
+def test_reconstructions_show_three_panels(tmp_path):
+    cloud = torch.rand(200, 3)
+    sample = Det3DDataSample(metainfo=dict(lidar_path='shape.bin'))
+    sample.visible_points, sample.reconstructed_points = cloud[:50], cloud[50:]
+    M2AEPictureHook(str(tmp_path)).after_test_iter(RUNNER, 0, dict(inputs=dict(points=[cloud])), [sample])
+    picture = Image.open(tmp_path / 'shape.png')
+    assert picture.width > 2 * picture.height

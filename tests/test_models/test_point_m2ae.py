@@ -1,0 +1,102 @@
+"""The self-supervised model beyond the reference vectors: learning, evaluation, switches."""
+import pytest
+import torch
+
+from mmdet3d.registry import MODELS
+from mmdet3d.structures import Det3DDataSample
+
+CONFIG = dict(
+    type='PointM2AE',
+    backbone=dict(
+        type='PointM2AEEncoder', num_centers=(64, 32, 8), num_neighbors=(8, 4, 4), embed_dims=(12, 24, 48),
+        depths=(1, 1, 1), num_heads=3, radii=None, point_hidden=(8, 16, 16)),
+    neck=dict(
+        type='PointM2AEDecoder', encoder_dims=(12, 24, 48), embed_dims=(48, 24), depths=(1, 1), num_heads=3),
+    head=dict(type='PointM2AEPretrainHead', in_channels=24, num_points=8),
+    mask_ratio=0.75)
+
+
+def build(**changes):
+    torch.manual_seed(0)
+    model = MODELS.build({**CONFIG, **changes})
+    model.init_weights()
+    return model
+
+
+@pytest.fixture
+def clouds():
+    return torch.rand(3, 256, 3, generator=torch.Generator().manual_seed(0))
+
+
+def test_loss_falls_on_one_batch(clouds):
+    model = build()
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    losses = []
+    for _ in range(25):
+        loss = model(dict(points=clouds), mode='loss')['loss_chamfer']
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_held_out_loss_repeats_and_says_what_was_seen(clouds):
+    model = build().eval()
+    samples = [Det3DDataSample(metainfo=dict(sample_idx=i)) for i in range(3)]
+    with torch.no_grad():
+        model(dict(points=clouds), samples, mode='predict')
+        again = [Det3DDataSample(metainfo=dict(sample_idx=i)) for i in (1, 0)]
+        model(dict(points=clouds[[1, 0]]), again, mode='predict')
+    assert samples[1].reconstruction_loss == pytest.approx(again[0].reconstruction_loss, rel=1e-5)
+    # int(0.75 * 8) = 6 of the coarsest are masked; at most 2 * 4 * 4 = 32 of 64 fine groups with 8 points are seen.
+    assert len(samples[0].visible_points) <= 32 * 8
+    assert len(samples[0].reconstructed_points) % 8 == 0 and len(samples[0].reconstructed_points) > 0
+
+
+def test_independent_masks_give_another_loss(clouds):
+    ours, independent = build(), build(multi_scale_masking=False)
+    masks = independent.make_masks(independent.backbone.build_scales(clouds), torch.Generator().manual_seed(1))
+    assert [int(mask[0].sum()) for mask in masks] == [48, 24, 6]
+    assert torch.isfinite(independent(dict(points=clouds), mode='loss')['loss_chamfer'])
+    assert ours.make_masks(ours.backbone.build_scales(clouds))[0].sum() != masks[0].sum()
+
+
+def test_decoder_may_stop_at_any_scale(clouds):
+    """Stages 3/3 of table 11 reconstruct scale-1 groups from input points, 3/1 scale-3 groups."""
+    for dims, target in (((48, 24, 12), 8), ((48, ), 4)):
+        neck = dict(CONFIG['neck'], embed_dims=dims, depths=(1, ) * len(dims))
+        model = build(neck=neck, head=dict(CONFIG['head'], in_channels=dims[-1]))
+        scales = model.backbone.build_scales(clouds)
+        result = model.reconstruct(clouds, scales, model.make_masks(scales))
+        assert result.target.shape[1:] == (target, 3)
+
+
+def test_no_skip_connections_have_fewer_weights():
+    without = build(neck=dict(CONFIG['neck'], skip_connections=False))
+    assert without.neck.propagations[0].fuse.linear.in_features == 48
+    assert build().neck.propagations[0].fuse.linear.in_features == 48 + 24
+
+
+def test_mixed_precision_keeps_the_loss_in_float32(clouds):
+    model = build()
+    with torch.autocast('cpu', torch.bfloat16):
+        loss = model(dict(points=clouds), mode='loss')['loss_chamfer']
+    assert loss.dtype == torch.float32 and torch.isfinite(loss)
+    loss.backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize('changes, message', [
+    (dict(mask_ratio=1.), 'got 1.0'),
+    (dict(neck=dict(CONFIG['neck'], embed_dims=(24, 24))), 'got 24 and 48'),
+    (dict(neck=dict(CONFIG['neck'], depths=(1, ))), 'one entry per decoder stage'),
+])
+def test_wrong_options_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        build(**changes)
+
+
+def test_unknown_mode_is_refused(clouds):
+    with pytest.raises(ValueError, match="'train'"):
+        build()(dict(points=clouds), mode='train')
