@@ -55,7 +55,8 @@ def run(main) -> None:
     """Run ``main()``; errors made for the user end in one message, others in a traceback.
 
     An error counts as made for the user if a ``raise`` of this project made
-    it, or if it came up in the config machinery itself (an unknown key). ``M2AE_TRACEBACK=1`` always shows the traceback.
+    it, or if it came up in the config machinery itself (an unknown key).
+    ``M2AE_TRACEBACK=1`` always shows the traceback.
     """
     try:
         main()

@@ -16,7 +16,7 @@ PRETRAIN, DETECT = 'configs/m2ae/rooms_pretrain.py', 'configs/m2ae/rooms_det.py'
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', type=Path, default=Path('demo_output'), help='folder for everything (default: %(default)s)')
+    parser.add_argument('--out', type=Path, default=Path('demo_output'), help='folder (default: %(default)s)')
     parser.add_argument('--train', type=int, default=400, help='rooms to train on (default: %(default)s)')
     parser.add_argument('--val', type=int, default=60, help='unseen rooms to evaluate on (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
@@ -52,8 +52,8 @@ class Demo:
     def train(self, name: str, config: str, *options: str) -> Path:
         folder = self.out / name
         data = self.data_options('train_dataloader.dataset', 'val_dataloader.dataset')
-        self.run(name, 'tools/train.py', config, '--work-dir', str(folder), '--resume', '--cfg-options', *data, *options,
-                 *self.args.cfg_options)
+        self.run(name, 'tools/train.py', config, '--work-dir', str(folder), '--resume', '--cfg-options', *data,
+                 *options, *self.args.cfg_options)
         return Path((folder / 'last_checkpoint').read_text())
 
     def test(self, name: str, config: str, checkpoint: Path, *options: str) -> dict[str, float]:

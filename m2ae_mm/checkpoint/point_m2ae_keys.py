@@ -1,7 +1,7 @@
 """Names of the published Point-M2AE checkpoints, translated to ours."""
 import re
 from collections import OrderedDict
-from typing import Mapping
+from collections.abc import Mapping
 
 from torch import Tensor
 

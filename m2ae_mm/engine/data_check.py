@@ -1,11 +1,11 @@
 """Says what data is missing before anything is built."""
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Iterator, Sequence
 
 from mmengine.config import Config, ConfigDict
 
-_SCANNET = '''ScanNetV2 is prepared as mmdet3d describes it (data/scannet in its documentation): ask its authors for the \
-data, then make {root} with points/, instance_mask/, semantic_mask/ and scannet_infos_{{train,val}}.pkl.
+_SCANNET = '''ScanNetV2 is prepared as mmdet3d describes it (data/scannet in its documentation): ask its authors for \
+the data, then make {root} with points/, instance_mask/, semantic_mask/ and scannet_infos_{{train,val}}.pkl.
   - Data elsewhere? Point the config to it:
       --cfg-options {option}=/path/to/scannet/
   - No ScanNet at hand? Compose rooms in the same layout and use them instead:

@@ -1,5 +1,5 @@
 """How well masked parts of held-out clouds are reconstructed."""
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from mmengine.evaluator import BaseMetric

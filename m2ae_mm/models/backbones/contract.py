@@ -1,5 +1,5 @@
 """What mmdet3d's indoor detectors expect of a backbone."""
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor

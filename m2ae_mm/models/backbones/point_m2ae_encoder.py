@@ -1,13 +1,13 @@
 """The hierarchical encoder of Point-M2AE (paper section 3.3)."""
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet3d.registry import MODELS
 from m2ae_mm.checkpoint import load_pretrained_init
 from m2ae_mm.ops import gather
+from mmdet3d.registry import MODELS
 
 from ..layers.attention import attention_mask
 from ..layers.initialization import init_truncated_normal

@@ -1,11 +1,12 @@
 """Reconstruction head and loss of Point-M2AE (paper section 3.4)."""
-from typing import NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet3d.registry import MODELS
 from m2ae_mm.ops import chamfer_distance
+from mmdet3d.registry import MODELS
 
 from ..layers.initialization import init_truncated_normal
 from ..layers.scales import Scale, relative_neighborhoods

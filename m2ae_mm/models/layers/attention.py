@@ -1,5 +1,4 @@
 """Multi-head self-attention and its masks. ``True`` in a mask = left out."""
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 

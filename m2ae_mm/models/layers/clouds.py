@@ -1,5 +1,5 @@
 """Clouds of different sizes as one batch."""
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor

@@ -1,5 +1,5 @@
 """Multi-scale masking (paper section 3.2). ``True`` means masked."""
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor

@@ -3,7 +3,7 @@
 Embeds the scale-1 groups and merges tokens from scale to scale (paper
 section 3.3, "token embedding" and "token merging").
 """
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -1,5 +1,6 @@
 """The multi-scale representation of a cloud (paper section 3.1)."""
-from typing import NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from torch import Tensor
 

@@ -1,5 +1,5 @@
 """Transformer stages of encoder and decoder."""
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from mmcv.cnn.bricks import DropPath

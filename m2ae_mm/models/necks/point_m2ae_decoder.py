@@ -1,5 +1,5 @@
 """The hierarchical decoder of Point-M2AE (paper section 3.4)."""
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from mmengine.model import BaseModule

@@ -1,5 +1,5 @@
 """Brings coarse encoder tokens back to a finer scale for detectors."""
-from typing import Sequence
+from collections.abc import Sequence
 
 from mmengine.model import BaseModule
 from torch import nn
