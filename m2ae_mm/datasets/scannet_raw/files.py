@@ -1,0 +1,69 @@
+"""The files of one prepared scan, and how they are found complete again."""
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..rooms.files import write_atomically
+from .scene import Scene
+
+RECORDS = 'scenes'
+FOLDERS = ('points', 'instance_mask', 'semantic_mask', RECORDS)
+
+
+def write_scene(out: Path, name: str, scene: Scene, max_points: int) -> dict[str, Any]:
+    """Write one scan; its record comes last and marks it complete.
+
+    Args:
+        out: Folder with the :data:`FOLDERS`.
+        name: Of the scan.
+        scene: From :func:`read_scene`.
+        max_points: Keep this many points, drawn at random without
+            replacement, the same in every run; 0 keeps all.
+
+    Returns:
+        The record: points written and scanned, boxes, labels, alignment.
+    """
+    total = len(scene.points)
+    kept = slice(None)
+    if 0 < max_points < total:
+        kept = np.sort(np.random.default_rng(zlib.crc32(name.encode())).choice(total, max_points, replace=False))
+    arrays = {'points': scene.points[kept].astype('<f4')}
+    if scene.instance is not None:
+        arrays['instance_mask'] = scene.instance[kept].astype('<i8')
+        arrays['semantic_mask'] = scene.semantic[kept].astype('<i8')
+    for folder, array in arrays.items():
+        write_atomically(out / folder / f'{name}.bin', array.tobytes())
+    record = {'points': len(arrays['points']), 'scanned': total, 'max_points': max_points,
+              'sizes': {folder: array.nbytes for folder, array in arrays.items()},
+              'boxes': scene.boxes.tolist(), 'labels': scene.labels, 'alignment': scene.alignment.tolist()}
+    write_atomically(out / RECORDS / f'{name}.json', json.dumps(record).encode())
+    return record
+
+
+def read_record(out: Path, name: str) -> dict[str, Any] | None:
+    """The record of a complete scan; ``None`` if anything of it is missing or cut off."""
+    try:
+        record = json.loads((out / RECORDS / f'{name}.json').read_text())
+        complete = all((out / folder / f'{name}.bin').stat().st_size == size
+                       for folder, size in record['sizes'].items())
+    except (OSError, ValueError):
+        return None
+    return record if complete else None
+
+
+def scannet_info(name: str, record: dict[str, Any]) -> dict[str, Any]:
+    """One entry of ``data_list`` as mmdet3d's ScanNetDataset reads it.
+
+    The paths of masks are there for test scenes too, since the data set asks for them; the files are not.
+    """
+    file = f'{name}.bin'
+    return {'lidar_points': {'num_pts_feats': 6, 'lidar_path': file},
+            'axis_align_matrix': record['alignment'],
+            'pts_semantic_mask_path': file, 'pts_instance_mask_path': file,
+            'instances': [{'bbox_3d': box, 'bbox_label_3d': label}
+                          for box, label in zip(record['boxes'], record['labels'])]}

@@ -1,0 +1,153 @@
+"""One scan of the raw release: vertices, annotation and boxes."""
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from plyfile import PlyData, PlyParseError
+
+from mmdet3d.datasets import ScanNetDataset
+
+from .layout import RawScene
+
+# NYU40 id -> label of the 18 detection classes, in mmdet3d's order.
+CLASS_OF_ID = {number: label for label, number in enumerate(ScanNetDataset.METAINFO['seg_valid_class_ids'])}
+
+
+class Scene(NamedTuple):
+    """What mmdet3d needs of a scan.
+
+    Attributes:
+        points: ``(N, 6)`` float32: x y z in metres in the *scanner's* frame, r g b 0..255.
+        alignment: ``(4, 4)`` float64, from the scanner's frame to the aligned one.
+        instance: ``(N,)`` int64, 0 = not annotated, else the object's id + 1; None without annotation.
+        semantic: ``(N,)`` int64 NYU40 ids, 0 = not annotated; None without annotation.
+        boxes: ``(K, 6)`` float64 gravity centre and size in the aligned frame, of the 18 classes only.
+        labels: K labels 0..17.
+    """
+    points: np.ndarray
+    alignment: np.ndarray
+    instance: np.ndarray | None
+    semantic: np.ndarray | None
+    boxes: np.ndarray
+    labels: list[int]
+
+
+def read_scene(raw: RawScene, nyu40: Mapping[str, int]) -> Scene:
+    """Read a scan with all its vertices.
+
+    Where segments belong to several objects, the last one has them, in the
+    masks and in the boxes; an object left without vertices has no box.
+
+    Args:
+        raw: Its files.
+        nyu40: From :func:`read_labels`.
+
+    Raises:
+        ValueError: If a file is damaged or the files contradict each other,
+            naming the file and what is wrong.
+    """
+    points = _read_points(raw.mesh)
+    if not raw.annotated:
+        return Scene(points, np.eye(4), None, None, np.zeros((0, 6)), [])
+    alignment = _read_alignment(raw.meta)
+    instance, semantic = _read_masks(raw, len(points), nyu40)
+    xyz = points[:, :3].astype(np.float64) @ alignment[:3, :3].T + alignment[:3, 3]
+    boxes, labels = _boxes(xyz, instance, semantic)
+    return Scene(points, alignment, instance, semantic, boxes, labels)
+
+
+def _read_points(path: Path) -> np.ndarray:
+    """``(N, 6)`` float32 vertices with colours."""
+    try:
+        # Knowing that faces are triangles, plyfile maps them instead of parsing them one by one.
+        vertex = PlyData.read(path, known_list_len={'face': {'vertex_indices': 3}})['vertex'].data
+        points = np.stack([vertex[name] for name in ('x', 'y', 'z', 'red', 'green', 'blue')], 1).astype(np.float32)
+    except (PlyParseError, KeyError, ValueError) as error:
+        raise ValueError(f'{path.name}: {error}') from error
+    if not len(points):
+        raise ValueError(f'{path.name}: no vertices')
+    bad = ~np.isfinite(points).all(1)
+    if bad.any():
+        raise ValueError(f'{path.name}: {int(bad.sum())} of {len(points)} vertices are NaN or infinite')
+    return points
+
+
+def _read_alignment(path: Path) -> np.ndarray:
+    """``(4, 4)`` from the line ``axisAlignment = ...``."""
+    for line in path.read_text().splitlines():
+        key, _, value = line.partition('=')
+        if key.strip() != 'axisAlignment':
+            continue
+        numbers = np.array(value.split(), np.float64)
+        if numbers.shape != (16, ) or not np.isfinite(numbers).all():
+            raise ValueError(f'{path.name}: axisAlignment needs 16 numbers, got {value.strip()!r}')
+        return numbers.reshape(4, 4)
+    raise ValueError(f'{path.name}: no line axisAlignment')
+
+
+def _read_masks(raw: RawScene, count: int, nyu40: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Object id + 1 and NYU40 id of each of the ``count`` vertices, ``(count,)`` int64 each."""
+    of_vertex = np.asarray(_entry(raw.segments, 'segIndices'))
+    if of_vertex.shape != (count, ):
+        raise ValueError(f'{raw.segments.name}: {of_vertex.size} vertices, but {raw.mesh.name} has {count}')
+    groups = _entry(raw.aggregation, 'segGroups')
+    _check_groups(raw, groups, nyu40)
+    segments, of_vertex = np.unique(of_vertex, return_inverse=True)
+    position = {segment: i for i, segment in enumerate(segments.tolist())}
+    instance, semantic = np.zeros((2, len(segments)), np.int64)
+    for group in groups:
+        unknown = [segment for segment in group['segments'] if segment not in position]
+        if unknown:
+            raise ValueError(f'{raw.aggregation.name}: object {group["objectId"]} has segment {unknown[0]}, which '
+                             f'{raw.segments.name} does not have')
+        members = [position[segment] for segment in group['segments']]
+        instance[members] = group['objectId'] + 1
+        semantic[members] = nyu40[group['label']]
+    return instance[of_vertex], semantic[of_vertex]
+
+
+def _check_groups(raw: RawScene, groups: list[dict[str, Any]], nyu40: Mapping[str, int]) -> None:
+    for group in groups:
+        lacking = [name for name in ('objectId', 'segments', 'label') if name not in group]
+        if lacking:
+            raise ValueError(f'{raw.aggregation.name}: an object without {", ".join(lacking)}')
+    ids = [group['objectId'] for group in groups]
+    if not all(isinstance(number, int) and number >= 0 for number in ids):
+        raise ValueError(f'{raw.aggregation.name}: objectIds are numbers from 0 on, got {ids[:5]}')
+    twice = sorted({number for number in ids if ids.count(number) > 1})
+    if twice:
+        raise ValueError(f'{raw.aggregation.name}: several objects have the objectId {twice[0]}')
+    unknown = sorted({group['label'] for group in groups} - nyu40.keys())
+    if unknown:
+        raise ValueError(f'{raw.aggregation.name}: labels that are not in the label table: '
+                         f'{", ".join(map(repr, unknown))}')
+
+
+def _entry(path: Path, name: str) -> Any:
+    """One list of a JSON object."""
+    try:
+        value = json.loads(path.read_bytes())[name]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f'{path.name}: no JSON with the entry {name} ({type(error).__name__}: {error})') from error
+    if not isinstance(value, list):
+        raise ValueError(f'{path.name}: {name} is {type(value).__name__}, not a list')
+    return value
+
+
+def _boxes(xyz: np.ndarray, instance: np.ndarray, semantic: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Smallest aligned boxes around the objects of the 18 classes, in the order of their ids."""
+    order = np.argsort(instance, kind='stable')
+    ids, first = np.unique(instance[order], return_index=True)
+    boxes, labels = [], []
+    for number, members in zip(ids.tolist(), np.split(order, first[1:])):
+        label = CLASS_OF_ID.get(int(semantic[members[0]]))
+        if number == 0 or label is None:
+            continue
+        low, high = xyz[members].min(0), xyz[members].max(0)
+        boxes.append(np.concatenate([(low + high) / 2, high - low]))
+        labels.append(label)
+    return np.array(boxes).reshape(-1, 6), labels

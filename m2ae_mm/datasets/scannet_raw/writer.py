@@ -1,0 +1,160 @@
+"""Prepare many scans in parallel."""
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mmdet3d.datasets import ScanNetDataset
+
+from ..io.problems import Problems
+from ..rooms.files import write_atomically
+from .files import FOLDERS, read_record, scannet_info, write_scene
+from .layout import HELP, RawScene, find_labels, find_scenes, read_labels
+from .scene import read_scene
+
+CLASSES = ScanNetDataset.METAINFO['classes']
+Records = dict[str, dict[str, dict[str, Any]]]
+
+
+def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: str | Path | None = None,
+                   labels: str | Path | None = None, max_points: int = 0, skip_incomplete: bool = False) -> Records:
+    """Write ScanNetV2 as mmdet3d's ``ScanNetDataset`` loads it.
+
+    Scans that are already there, complete, are kept, so an interrupted run
+    goes on where it was; delete ``out`` to begin anew, say after getting a file
+    again. Scans that cannot be read are all reported at the end; the
+    annotation files are written only if there is none.
+
+    Args:
+        root: The release's ``scans/``, or the folder that holds it.
+        out: Folder, made if missing.
+        workers: Processes; 0 takes one per core.
+        splits: Folder with ``scannetv2_{train,val,test}.txt``; ``root`` if None.
+        labels: ``scannetv2-labels.combined.tsv``; searched in and beside ``root`` if None.
+        max_points: Keep this many points of a scan; 0 keeps all.
+        skip_incomplete: Leave out scans of which files are missing.
+
+    Returns:
+        The records of the scans, by split and name.
+
+    Raises:
+        FileNotFoundError: If files are missing; all are counted, some named.
+        ValueError: For a wrong option, damaged or contradicting files, or a
+            folder that cannot be made or was prepared with another ``max_points``.
+    """
+    if max_points < 0 or workers < 0:
+        raise ValueError(f'max_points and workers must be at least 0, got {max_points} and {workers}.')
+    root, out = Path(root), Path(out)
+    scenes = find_scenes(root, Path(splits) if splits else root)
+    nyu40 = read_labels(find_labels(root, Path(labels) if labels else None))
+    scenes = _complete(scenes, skip_incomplete)
+    _make_folders(out)
+    records = {split: {raw.name: read_record(out, raw.name) for raw in raws} for split, raws in scenes.items()}
+    _check_cap(out, records, max_points)
+    missing = {raw.name: (split, raw) for split, raws in scenes.items() for raw in raws
+               if records[split][raw.name] is None}
+    total = sum(map(len, scenes.values()))
+    if len(missing) < total:
+        print(f'{total - len(missing)} of {total} scans are already in {str(out)!r}.')
+    problems = Problems('ScanNetV2', HELP)
+    problems.checked = len(missing)
+    prepare = partial(_prepare, out, nyu40, max_points)
+    with tqdm(total=len(missing), desc='preparing scans', unit='scan', disable=not missing) as bar:
+        for name, record, reason in _in_parallel(prepare, [raw for _, raw in missing.values()], workers or _cores()):
+            split, raw = missing[name]
+            records[split][name] = record
+            if reason:
+                problems.add('unreadable', raw.folder, reason)
+            bar.update()
+    problems.raise_any()
+    for split in records:
+        _write_infos(out, split, records[split])
+    return records
+
+
+def summary(records: Records) -> str:
+    """A table of how many scans, points and boxes of each class each split holds."""
+    header = ''.join(f'{split:>12}' for split in records)
+    lines = [f'{"":<16}{header}', _row('scans', [len(scans) for scans in records.values()])]
+    for what, pick in (('fewest points', min), ('most points', max)):
+        lines.append(_row(what, [pick(record['points'] for record in scans.values()) for scans in records.values()]))
+    counts = [Counter(label for record in scans.values() for label in record['labels']) for scans in records.values()]
+    lines += [_row(name, [count[label] for count in counts]) for label, name in enumerate(CLASSES)]
+    return '\n'.join(lines)
+
+
+def _row(name: str, values: list[int]) -> str:
+    return f'{name:<16}' + ''.join(f'{value:>12,}' for value in values)
+
+
+def _complete(scenes: dict[str, list[RawScene]], skip_incomplete: bool) -> dict[str, list[RawScene]]:
+    """The scans of which all files are there; an error, or with ``skip_incomplete`` a message, if others are."""
+    problems = Problems('ScanNetV2', HELP)
+    lacking = {raw for raws in scenes.values() for raw in raws for path in raw.files if not problems.check_file(path)}
+    if not skip_incomplete:
+        problems.raise_any()
+    complete = {split: [raw for raw in raws if raw not in lacking] for split, raws in scenes.items()}
+    complete = {split: raws for split, raws in complete.items() if raws}
+    if not complete:
+        problems.raise_any()
+    for split, raws in scenes.items():
+        left_out = len(raws) - len(complete.get(split, []))
+        if left_out:
+            print(f'{left_out} of {len(raws)} {split} scans lack files and are left out.')
+    return complete
+
+
+def _make_folders(out: Path) -> None:
+    try:
+        for folder in FOLDERS:
+            (out / folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f'cannot make folders in {str(out)!r} ({error.strerror}); choose another --out.') from error
+
+
+def _check_cap(out: Path, records: Records, max_points: int) -> None:
+    """A folder holds scans of one cap only."""
+    other = {record['max_points'] for scans in records.values() for record in scans.values() if record} - {max_points}
+    if other:
+        raise ValueError(f'{str(out)!r} holds scans prepared with --max-points {other.pop()}, {max_points} asked for '
+                         '(0 keeps all points); they are not mixed. Choose another --out, or delete that folder.')
+
+
+def _cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
+
+def _prepare(out: Path, nyu40: dict[str, int], max_points: int, raw: RawScene):
+    """Name, record, and why there is none."""
+    try:
+        scene = read_scene(raw, nyu40)
+    except ValueError as error:
+        return raw.name, None, str(error)
+    return raw.name, write_scene(out, raw.name, scene, max_points), ''
+
+
+def _in_parallel(prepare, raws: list[RawScene], workers: int) -> Iterator[tuple]:
+    """Results of ``prepare`` in any order."""
+    if min(workers, len(raws)) <= 1:
+        yield from map(prepare, raws)
+        return
+    method = 'fork' if sys.platform == 'linux' else 'spawn'
+    with multiprocessing.get_context(method).Pool(min(workers, len(raws))) as pool:
+        yield from pool.imap_unordered(prepare, raws)
+
+
+def _write_infos(out: Path, split: str, records: dict[str, dict[str, Any]]) -> None:
+    infos = {'metainfo': {'dataset': 'scannet', 'info_version': '1.1',
+                          'categories': {name: label for label, name in enumerate(CLASSES)}},
+             'data_list': [scannet_info(name, record) for name, record in records.items()]}
+    write_atomically(out / f'scannet_infos_{split}.pkl', pickle.dumps(infos, protocol=4))
