@@ -135,7 +135,7 @@ def load_for_test(model: nn.Module, path: str | Path) -> None:
                  for name, value in own.items() if name in stored and stored[name].shape != value.shape]
     if problems:
         raise ValueError(f'{str(path)!r} is no checkpoint of this {type(model).__name__}: {len(problems)} of '
-                         f'{len(own)} tensors differ ({"; ".join(problems[:3])}). Use the config that it was trained with.')
+                         f'{len(own)} tensors differ ({"; ".join(problems[:3])}). Use the config it was trained with.')
     model.load_state_dict(stored)
     print_log(f'{type(model).__name__}: loaded all {len(own)} tensors from {path}', logger='current')
 
