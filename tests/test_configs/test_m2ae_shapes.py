@@ -1,10 +1,12 @@
 """Every config for single shapes trains, resumes and evaluates on files in the published layout."""
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from runs import CONFIGS, LOADERS, score, shrink_model, tiny_config, train
 from shapes import (
+    shape_points,
     write_fewshot,
     write_modelnet40,
     write_modelnet40_h5,
@@ -38,6 +40,15 @@ def test_pretraining_resumes_and_is_probed(pretrained):
     # Warm-up from 1e-6 over the first 10 of 300 epochs.
     rates = runner.message_hub.get_scalar('train/lr').data[0]
     assert 1e-6 <= rates[0] < rates[-1] < 1e-3
+
+
+def test_biases_norms_and_tokens_do_not_decay(pretrained):
+    runner, _ = pretrained
+    groups = runner.optim_wrapper.optimizer.param_groups
+    decay = {id(parameter): group['weight_decay'] for group in groups for parameter in group['params']}
+    for name, parameter in runner.model.named_parameters():
+        free = parameter.dim() == 1 or 'token' in name
+        assert decay[id(parameter)] == (0 if free else 0.05), name
 
 
 def test_linear_probe_stand_alone_gives_the_same_figure(pretrained, tmp_path):
@@ -95,6 +106,18 @@ def test_packs(name, tmp_path):
     runner = train(tiny_config(name, tmp_path / 'work', write_packs(tmp_path / 'data')))
     figure = 'part/instance_miou' if 'parts' in name else 'accuracy/overall'
     assert 0 <= score(runner, figure) <= 100
+
+
+@pytest.mark.parametrize('name', ['folder_pretrain.py', 'folder_cls.py'])
+def test_your_own_folder(name, tmp_path):
+    for i in range(24):
+        folder = tmp_path / 'own' / 'ab'[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savetxt(folder / f'{i}.xyz', shape_points(i, 150 + i))
+    config = tiny_config(name, tmp_path / 'work', tmp_path / 'own')
+    runner = train(config)
+    assert 12 < len(runner.train_dataloader.dataset) <= 24
+    assert 0 <= score(runner, 'accuracy/overall' if 'cls' in name else 'reconstruction/chamfer') <= 100
 
 
 def test_probe_of_a_pack(tmp_path):

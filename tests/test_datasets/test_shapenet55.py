@@ -67,6 +67,7 @@ def test_unreadable_files_are_listed_when_the_cache_is_made(tmp_path):
     with pytest.raises(ValueError, match='2 unreadable') as error:
         build(root, cache_dir=str(tmp_path / 'cache'))
     assert '1 of 8192 points hold NaN' in str(error.value)
+    assert not list((tmp_path / 'cache').iterdir())
 
 
 def test_no_data_at_all(tmp_path):

@@ -27,6 +27,14 @@ def test_labels_follow_the_points():
     assert np.array_equal(results['points'][:, 0], 3 * results['pts_semantic_mask'])
 
 
+def test_seeded_subset_is_the_same_for_a_shape_and_not_its_first_points():
+    points = np.arange(300, dtype=np.float32).reshape(100, 3)
+    step = TRANSFORMS.build(dict(type='M2AESamplePoints', num_points=40, seed=1))
+    first, again, other = (step(dict(points=points, sample_idx=i))['points'] for i in (3, 3, 4))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+    assert first[:, 0].max() > 3 * 60 and len(np.unique(first[:, 0])) == 40
+
+
 def test_small_clouds_keep_every_point():
     points = np.arange(30, dtype=np.float32).reshape(10, 3)
     result = run(points, type='M2AESamplePoints', num_points=25)['points']

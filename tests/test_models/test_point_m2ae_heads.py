@@ -154,6 +154,15 @@ def test_segmentor_refuses_labels_that_do_not_fit():
         segmentor().eval()(dict(points=points(1)), part_samples([torch.arange(40) % 7]), mode='loss')
 
 
+def test_losses_stay_in_float32_under_autocast():
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = [classifier()(dict(points=points()), samples([0, 1, 4]), mode='loss')['loss_cls'],
+                  segmentor()(dict(points=points()), part_samples(torch.zeros(3, 40, dtype=torch.long)),
+                              mode='loss')['loss_part']]
+    for loss in losses:
+        assert loss.dtype == torch.float32 and loss.isfinite()
+
+
 def test_untrained_loss_is_that_of_guessing():
     model = segmentor()
     model.init_weights()

@@ -35,21 +35,33 @@ class PointCache:
         """
         self.points_path.parent.mkdir(parents=True, exist_ok=True)
         raw = self.points_path.with_suffix(f'.{os.getpid()}.raw')
+        try:
+            ends, columns = self._write_rows(raw, clouds)
+            # A .npy file is a header and the raw rows; the header needs their number.
+            rows = np.memmap(raw, np.float32, 'r', shape=(ends[-1], columns)) if ends else np.empty((0, 3), np.float32)
+            self._save(rows, self.points_path)
+            del rows
+        finally:
+            raw.unlink(missing_ok=True)
+        self._save(np.asarray(ends, np.int64), self.ends_path)
+
+    @staticmethod
+    def _write_rows(path: Path, clouds: Iterable[np.ndarray]) -> tuple[list[int], int]:
+        """Rows of all clouds one after the other; the end row of each cloud, and the columns."""
         ends, total, columns = [], 0, 0
-        with open(raw, 'wb') as file:
+        with open(path, 'wb') as file:
             for cloud in clouds:
                 file.write(np.ascontiguousarray(cloud, np.float32).tobytes())
                 total, columns = total + len(cloud), cloud.shape[1]
                 ends.append(total)
-        # A .npy file is a header and the raw rows; the header needs their number.
-        temporary = raw.with_suffix('.npy')
-        rows = np.memmap(raw, np.float32, 'r', shape=(total, columns))
-        np.save(temporary, rows)
-        del rows
-        raw.unlink()
-        os.replace(temporary, self.points_path)
-        np.save(temporary, np.asarray(ends, np.int64))
-        os.replace(temporary, self.ends_path)
+        return ends, columns
+
+    @staticmethod
+    def _save(array: np.ndarray, path: Path) -> None:
+        """Save under another name first, so that ``path`` is complete once it exists."""
+        temporary = path.with_suffix(f'.{os.getpid()}.npy')
+        np.save(temporary, array)
+        os.replace(temporary, path)
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Cloud ``index`` as a read-only view ``(n_i, C)`` float32."""

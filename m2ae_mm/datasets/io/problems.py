@@ -50,5 +50,6 @@ class Problems:
             lines += [f'  {kind}: {path}' for path in paths[:_SHOWN]]
             if len(paths) > _SHOWN:
                 lines.append(f'  {kind}: ... and {len(paths) - _SHOWN} more')
-        lines.append(self.layout)
+        lines += [self.layout, 'Files elsewhere? Set data_root of the data set, e.g. --cfg-options '
+                  'train_dataloader.dataset.data_root=/path/to/it']
         raise (FileNotFoundError if 'missing' in self.found else ValueError)('\n'.join(lines))
