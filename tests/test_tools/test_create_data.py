@@ -87,7 +87,7 @@ def test_missing_files_end_in_one_message(tmp_path):
 
 
 def test_help_does_not_wait_for_mmdet3d():
-    listing = subprocess.run([sys.executable, '-X', 'importtime', 'tools/create_data.py', 'scannet', '--help'], cwd=ROOT,
-                             capture_output=True, text=True, timeout=60)
+    listing = subprocess.run([sys.executable, '-X', 'importtime', 'tools/create_data.py', 'scannet', '--help'],
+                             cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert listing.returncode == 0 and '--max-points' in listing.stdout
     assert not any(name in listing.stderr for name in ('mmengine', 'numpy', 'm2ae_mm.datasets'))
