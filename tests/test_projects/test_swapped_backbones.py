@@ -6,10 +6,11 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
+from scenes import box_scene, write_layout
 
 from m2ae_mm.checkpoint import write_checkpoint
 from m2ae_mm.evaluation import M2AEIndoorMetric
-from mmdet3d.registry import MODELS, VISUALIZERS
+from mmdet3d.registry import DATASETS, MODELS, VISUALIZERS
 from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample, PointData
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,3 +138,18 @@ def test_pretrained_encoder_loads(name, tmp_path):
     detector.init_weights()
     loaded = detector.backbone.state_dict()
     assert all(torch.equal(value, loaded[key]) for key, value in pretrained.backbone.state_dict().items())
+
+
+def test_pretraining_with_height_as_in_the_readme(tmp_path):
+    text = (ROOT / 'projects/votenet_m2ae/README.md').read_text()
+    options = dict(word.split('=') for word in text.split() if '.shift_height=' in word or 'in_channels=' in word)
+    assert len(options) == 3
+    config = Config.fromfile(ROOT / 'configs/m2ae/scannet_pretrain.py')
+    config.merge_from_dict({key: {'True': True, '4': 4}[value] for key, value in options.items()})
+    root = write_layout(tmp_path, [box_scene(0)], [box_scene(1)])
+    for loader in (config.train_dataloader, config.val_dataloader):
+        loader.dataset.data_root = str(root)
+        points = DATASETS.build(loader.dataset)[0]['inputs']['points']
+        assert points.shape[1] == config.model.backbone.in_channels == 4
+        floor = points[:, 2] - points[:, 3]
+        torch.testing.assert_close(floor, floor.mean().expand(len(points)))
