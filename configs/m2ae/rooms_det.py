@@ -11,28 +11,33 @@ train_dataloader = dict(num_workers=1, dataset=dict(data_root='data/rooms/', pip
 val_dataloader = dict(num_workers=1, dataset=dict(data_root='data/rooms/', pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-encoder_dims = [48, 96, 192]
+encoder_dims = [32, 64, 128]
 model = dict(
-    backbone=dict(
-        num_centers=[512, 256, 128],
+    backbone=dict(  # as in rooms_pretrain.py
+        num_centers=[256, 192, 96],
+        num_neighbors=[16, 8, 8],
         embed_dims=encoder_dims,
-        depths=[2, 2, 2],
+        depths=[1, 1, 1],
         num_heads=4,
-        point_hidden=[32, 64, 128]),
+        point_hidden=[16, 32, 64],
+        drop_path_rate=0.),
     neck=dict(encoder_dims=encoder_dims, out_channels=[128]),
+    # So short a training underfits: no dropout.
     bbox_head=dict(
         in_channels=128,
         projection_channels=(128, ),
         embed_dims=128,
-        num_queries=96,
+        num_queries=64,
         num_layers=3,
         feedforward_channels=128,
-        mlp_dropout=0.1))
+        dropout=0.,
+        mlp_dropout=0.))
 
-epochs = 30
-optim_wrapper = dict(optimizer=dict(lr=1e-3), clip_grad=dict(max_norm=1.))
+epochs = 40
+optim_wrapper = dict(optimizer=dict(lr=1.5e-3), clip_grad=dict(max_norm=1.))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', eta_min=1e-5, by_epoch=True, begin=1, end=epochs, convert_to_iter_based=True),
 ]
 train_cfg = dict(max_epochs=epochs, val_interval=epochs)
+default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=1))

@@ -10,21 +10,23 @@ train_dataloader = dict(num_workers=1, dataset=dict(data_root='data/rooms/', pip
 val_dataloader = dict(num_workers=1, dataset=dict(data_root='data/rooms/', pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-encoder_dims = [48, 96, 192]
+encoder_dims = [32, 64, 128]
 model = dict(
     backbone=dict(
-        num_centers=[512, 256, 128],
+        num_centers=[256, 192, 96],
+        num_neighbors=[16, 8, 8],
         embed_dims=encoder_dims,
-        depths=[2, 2, 2],
+        depths=[1, 1, 1],
         num_heads=4,
-        point_hidden=[32, 64, 128]),
-    neck=dict(encoder_dims=encoder_dims, embed_dims=[192, 96], num_heads=4),
-    head=dict(in_channels=96))
+        point_hidden=[16, 32, 64]),
+    neck=dict(encoder_dims=encoder_dims, embed_dims=[128, 64], num_heads=4),
+    head=dict(in_channels=64))
 
-epochs = 12
+epochs = 20
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=1, end=epochs, convert_to_iter_based=True),
 ]
-train_cfg = dict(max_epochs=epochs, val_interval=3)
+train_cfg = dict(max_epochs=epochs, val_interval=5)
+default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=1))
