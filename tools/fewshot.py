@@ -48,6 +48,8 @@ def main() -> None:
     if args.checkpoint:
         config.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=args.checkpoint, prefix='backbone.')
 
+    from mmengine.dist import is_main_process
+
     from m2ae_mm.engine import init_cpu_processes
     from m2ae_mm.evaluation import summarize_folds
     init_cpu_processes(args.launcher)
@@ -56,8 +58,11 @@ def main() -> None:
     for fold in range(args.folds):
         if fold not in done:
             done[fold] = run_fold(fold_config(config, fold))
-            table.parent.mkdir(parents=True, exist_ok=True)
-            table.write_text(json.dumps(done))
+            if is_main_process():
+                table.parent.mkdir(parents=True, exist_ok=True)
+                table.write_text(json.dumps(done))
+    if not is_main_process():
+        return
     summary = summarize_folds({fold: done[fold] for fold in range(args.folds)})
     print(' '.join(f'{done[fold]:.2f}' for fold in range(args.folds)))
     print(f'{summary["mean"]:.2f} +- {summary["std"]:.2f} % over {summary["folds"]} folds')

@@ -72,7 +72,10 @@ class M2AEFewShot(LoadedShapeDataset):
                 add(cloud, name=f'{path.stem}/{split}/{i}', gt_label=int(np.asarray(label).item()), split=split)
 
     def _draw_episode(self, add: Callable) -> None:
-        pools = {split: DATASETS.build(dict(self.source, split=split)) for split in ('train', 'test')}
+        pools = {
+            split: DATASETS.build(dict(self.source, split=split, serialize_data=False))
+            for split in ('train', 'test')
+        }
         members = {split: _by_label(pool) for split, pool in pools.items()}
         able = sorted(label for label, found in members['train'].items()
                       if len(found) >= self.shot and label in members['test'])

@@ -21,6 +21,15 @@ from mmdet3d.registry import DATASETS, MODELS
 from mmdet3d.structures import Det3DDataSample
 
 
+@pytest.fixture(scope='module', autouse=True)
+def one_thread():
+    """Models this small lose more by handing work between threads than they gain."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope='module')
 def pretrained(tmp_path_factory):
     """Pre-training with a linear probe; gives its runner and a checkpoint."""

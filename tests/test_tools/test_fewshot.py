@@ -42,7 +42,10 @@ def tool(monkeypatch, tmp_path, capsys):
         fewshot.main()
         return json.loads((tmp_path / 'work' / 'folds.json').read_text()), capsys.readouterr().out.splitlines()[-1]
 
-    return call
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # faster for models this small
+    yield call
+    torch.set_num_threads(threads)
 
 
 def test_folds_are_run_once_and_resumed(tool, tmp_path):
