@@ -12,7 +12,7 @@ class Attack:
         return os.system, ('touch stolen',)
 
 
-@pytest.mark.parametrize('protocol', [0, 1, 2, 3, 4])
+@pytest.mark.parametrize('protocol', [0, 1, 2, 3, 4, 5])
 def test_arrays_and_plain_values_come_back(tmp_path, protocol):
     content = [np.arange(6.).reshape(2, 3), [np.int64(3), 'name', 4], dict(a=(np.array(['x', None], object), 1.5))]
     path = tmp_path / 'a.pkl'
