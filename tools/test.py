@@ -21,7 +21,7 @@ def main() -> None:
     from m2ae_mm.checkpoint import load_for_test
     from m2ae_mm.engine import check_data, init_cpu_processes
     check_data(config, ('test_dataloader', ))
-    init_cpu_processes(args.launcher)
+    init_cpu_processes(config)
     if args.show_dir:
         hooks = config.get('custom_hooks') or []
         config.custom_hooks = hooks + [

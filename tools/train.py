@@ -42,7 +42,7 @@ def main() -> None:
 
     from m2ae_mm.engine import check_data, init_cpu_processes
     check_data(config, ('train_dataloader', 'val_dataloader'))
-    init_cpu_processes(args.launcher)
+    init_cpu_processes(config)
     Runner.from_cfg(config).train()
 
 

@@ -11,8 +11,8 @@ model = dict(
     backbone=dict(
         _delete_=True,
         type='PointM2AEEncoder',
-        num_centers=[2048, 1024, 512],  # as in scannet_pretrain.py
-        num_neighbors=[32, 16, 16],
+        num_centers=[2048, 1024, 256],  # as in scannet_pretrain.py
+        num_neighbors=[32, 8, 8],
         embed_dims=encoder_dims,
         depths=[5, 5, 5],
         radii=[0.4, 0.8, 1.2],  # metres, the radii of 3DETR-m (section 3.4 of 3DETR)
@@ -20,3 +20,5 @@ model = dict(
     # The decoder attends to 1,024 tokens of width 256, as in 3DETR-m.
     neck=dict(type='PointM2AEPropagation', encoder_dims=encoder_dims, out_channels=[256]),
     bbox_head=dict(in_channels=256, projection_channels=(256, )))
+# The norm of the finest stage feeds nothing here.
+find_unused_parameters = True

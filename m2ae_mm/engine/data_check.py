@@ -4,8 +4,9 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-_SCANNET = '''ScanNetV2 is prepared as mmdet3d describes it (data/scannet in its documentation): ask its authors for \
-the data, then make {root} with points/, instance_mask/, semantic_mask/ and scannet_infos_{{train,val}}.pkl.
+_SCANNET = '''ScanNetV2 is wanted in mmdet3d's layout: ask its authors for the data, then prepare {root} as mmdet3d's \
+documentation describes it, or with our own tool (without mmdet3d's source tree):
+      python tools/create_data.py scannet --root /path/to/scannet --splits /path/to/split/lists --out {root}
   - Data elsewhere? Point the config to it:
       --cfg-options {option}=/path/to/scannet/
   - No ScanNet at hand? Compose rooms in the same layout and use them instead:
