@@ -97,7 +97,7 @@ def test_trains_and_is_scored(path):
 
 
 @pytest.mark.parametrize('name,place,seeds,width', [
-    ('votenet_m2ae', 'fp', 1024, 256), ('groupfree3d_m2ae', 'fp', 1024, 288), ('ssd3d_m2ae', 'sa', 512, 384)])
+    ('votenet_m2ae', 'fp', 1024, 256), ('groupfree3d_m2ae', 'fp', 1024, 288), ('ssd3d_m2ae', 'sa', 256, 384)])
 def test_head_receives_what_its_config_says(name, place, seeds, width):
     """At full size: seeds of the width that the head takes, each at the input point its index names."""
     config = Config.fromfile(PROJECTS[name])

@@ -17,7 +17,7 @@ model = dict(
         depths=[5, 5, 5],
         radii=[0.4, 0.8, 1.2],
         init_cfg=dict(type='Pretrained', checkpoint=None, prefix='backbone.')),
-    # No neck: 3DSSD votes from the coarsest tokens, the first 256 of 512 in the order of furthest point sampling.
+    # No neck: 3DSSD votes from the 256 coarsest tokens.
     bbox_head=dict(
         num_classes=18,
         bbox_coder=dict(type='AnchorFreeBBoxCoder', num_dir_bins=1, with_rot=False),
