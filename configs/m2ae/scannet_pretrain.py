@@ -34,3 +34,5 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1080, val_interval=10)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 auto_scale_lr = dict(enable=False, base_batch_size=8)
+# The norm of the finest stage feeds nothing: the decoder ends at scale 2.
+find_unused_parameters = True

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from .point_m2ae_downstream_keys import convert_point_m2ae_classifier, convert_point_m2ae_segmentor
 from .point_m2ae_keys import convert_point_m2ae_pretrain
 from .three_detr_keys import convert_three_detr
 
@@ -28,6 +29,11 @@ class PublishedModel(NamedTuple):
 PUBLISHED = [
     PublishedModel('Point-M2AE, pre-training', ('mask_token', 'h_encoder.', 'h_decoder.', 'rec_head.'),
                    'configs/m2ae/shapenet_pretrain.py', convert_point_m2ae_pretrain),
+    PublishedModel('Point-M2AE, classification', ('h_encoder.', 'cls_head_finetune.'), 'configs/m2ae/modelnet40_cls.py '
+                   "(ScanObjectNN: scanobjectnn_*_cls.py with model.head.pooling='concat_published')",
+                   convert_point_m2ae_classifier),
+    PublishedModel('Point-M2AE, part segmentation', ('h_encoder.', 'label_conv.'), 'configs/m2ae/shapenetpart_seg.py',
+                   convert_point_m2ae_segmentor),
     PublishedModel('3DETR-m', ('pre_encoder.', 'encoder.interim_downsampling.', 'mlp_heads.'),
                    'configs/3detr/3detr-m_scannet.py', convert_three_detr),
     PublishedModel('3DETR', ('pre_encoder.', 'encoder.layers.', 'mlp_heads.'), 'configs/3detr/3detr_scannet.py',

@@ -33,6 +33,9 @@ def test_published_pretraining_file_becomes_ours(tmp_path):
 
 @pytest.mark.parametrize('vector, title', [
     ('point_m2ae_pretrain', 'Point-M2AE, pre-training'),
+    ('point_m2ae_modelnet40_cls', 'Point-M2AE, classification'),
+    ('point_m2ae_scanobjectnn_cls', 'Point-M2AE, classification'),
+    ('point_m2ae_shapenetpart_seg', 'Point-M2AE, part segmentation'),
     ('3detr', '3DETR'),
     ('3detr_m', '3DETR-m'),
 ])
