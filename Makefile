@@ -23,7 +23,9 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt pip setuptools wheel
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt torch
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[test]'
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[lite,test]'
+	# Two OpenCV wheels share one folder; the headless one needs no graphics libraries of the system.
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --force-reinstall --no-deps opencv-python-headless
 	rm -f $(VENV)/.ready-*
 	touch $@
 

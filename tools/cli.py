@@ -5,6 +5,11 @@ import sys
 import traceback
 from pathlib import Path
 
+# What mmengine's Runner reads although a config may not mention it.
+RUNNER_KEYS = ('auto_scale_lr', 'cfg', 'compile', 'custom_hooks', 'default_hooks', 'env_cfg', 'experiment_name',
+               'find_unused_parameters', 'launcher', 'load_from', 'log_level', 'log_processor', 'model_wrapper_cfg',
+               'param_scheduler', 'randomness', 'resume', 'sync_bn', 'visualizer', 'work_dir')
+
 
 def base_parser(description: str) -> argparse.ArgumentParser:
     """Options that training and testing have in common; names as in mmdet3d."""
@@ -22,7 +27,12 @@ def base_parser(description: str) -> argparse.ArgumentParser:
 
 
 def load_config(args: argparse.Namespace):
-    """The mmengine config with the command line merged in and keys checked."""
+    """The mmengine config with the command line merged in.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+        ValueError: For an option that is not KEY=VALUE or whose first key is unknown.
+    """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if not Path(args.config).is_file():
         raise FileNotFoundError(f'there is no config {args.config!r}; the configs that come with the project are in '
@@ -34,7 +44,12 @@ def load_config(args: argparse.Namespace):
     import m2ae_mm  # noqa: F401
 
     config = Config.fromfile(args.config)
-    config.merge_from_dict(dict(parse_option(text, DictAction) for text in args.cfg_options))
+    options = dict(parse_option(text, DictAction) for text in args.cfg_options)
+    unknown = sorted({key.split('.')[0] for key in options} - set(config) - set(RUNNER_KEYS))
+    if unknown:
+        raise ValueError(f'--cfg-options sets {", ".join(unknown)}, which this config does not have; it has '
+                         f'{", ".join(sorted(config))}.')
+    config.merge_from_dict(options)
     config.launcher = args.launcher
     if args.work_dir:
         config.work_dir = args.work_dir
@@ -60,7 +75,7 @@ def run(main) -> None:
     """
     try:
         main()
-    except (ValueError, TypeError, KeyError, AttributeError, FileNotFoundError) as error:
+    except Exception as error:
         if os.environ.get('M2AE_TRACEBACK') == '1' or not _made_for_the_user(error):
             raise
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
@@ -70,8 +85,8 @@ def run(main) -> None:
 
 def _made_for_the_user(error: BaseException) -> bool:
     last = traceback.extract_tb(error.__traceback__)[-1]
-    path = Path(last.filename).as_posix()
-    tools = Path(__file__).resolve().parent.as_posix()
-    ours = '/m2ae_mm/' in path or path.startswith(tools)
+    path, root = Path(last.filename).as_posix(), Path(__file__).resolve().parent.parent.as_posix()
+    package = sys.modules.get('m2ae_mm')
+    ours = [f'{root}/tools/', Path(package.__file__).parent.as_posix() + '/' if package else f'{root}/m2ae_mm/']
     machinery = '/mmengine/registry/' in path or '/mmengine/config/' in path
-    return machinery or ours and (last.line or '').startswith('raise')
+    return machinery or path.startswith(tuple(ours)) and (last.line or '').startswith('raise')

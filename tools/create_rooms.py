@@ -1,7 +1,6 @@
 #!/usr/bin/env python
 """Compose furnished rooms with 3D boxes in ScanNet's layout, for use where ScanNet itself is not at hand."""
 import argparse
-import sys
 import time
 
 from cli import run
@@ -27,10 +26,7 @@ def main() -> None:
     from m2ae_mm.datasets.rooms.writer import summary
 
     start = time.perf_counter()
-    try:
-        result = create_rooms(args.out, args.train, args.val, args.points, args.seed, args.profile, args.workers)
-    except PermissionError as error:
-        sys.exit(f'error: {error}')
+    result = create_rooms(args.out, args.train, args.val, args.points, args.seed, args.profile, args.workers)
     print(summary(result))
     print(f'{args.train} training and {args.val} validation rooms are in {args.out!r} '
           f'({time.perf_counter() - start:.0f} s).')

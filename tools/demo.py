@@ -20,7 +20,7 @@ def parse_args():
     parser.add_argument('--train', type=int, default=400, help='rooms to train on (default: %(default)s)')
     parser.add_argument('--val', type=int, default=60, help='unseen rooms to evaluate on (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='overrides for all trainings, e.g. for a quick look')
+                        help='overrides for all trainings and tests, e.g. for a quick look')
     return parser.parse_args()
 
 
@@ -59,7 +59,7 @@ class Demo:
     def test(self, name: str, config: str, checkpoint: Path, *options: str) -> dict[str, float]:
         folder = self.out / name
         self.run(name, 'tools/test.py', config, str(checkpoint), '--work-dir', str(folder), *options, '--cfg-options',
-                 *self.data_options('test_dataloader.dataset'))
+                 *self.data_options('test_dataloader.dataset'), *self.args.cfg_options)
         newest = max(folder.glob('*/*.json'), key=lambda path: path.stat().st_mtime)
         return json.loads(newest.read_text())
 

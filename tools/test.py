@@ -29,7 +29,7 @@ def main() -> None:
         ]
     # The test needs all of the weights: the pre-training of the backbone is
     # not read again, and nothing may be missing.
-    config.load_from = None
+    config.load_from, config.resume = None, False
     runner = Runner.from_cfg(config)
     load_for_test(runner.model, args.checkpoint)
     runner.test()

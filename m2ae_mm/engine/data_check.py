@@ -8,10 +8,10 @@ _SCANNET = '''ScanNetV2 is wanted in mmdet3d's layout: ask its authors for the d
 documentation describes it, or with our own tool (without mmdet3d's source tree):
       python tools/create_data.py scannet --root /path/to/scannet --splits /path/to/split/lists --out {root}
   - Data elsewhere? Point the config to it:
-      --cfg-options {option}=/path/to/scannet/
+      --cfg-options {options}
   - No ScanNet at hand? Compose rooms in the same layout and use them instead:
       python tools/create_rooms.py --out data/rooms --train 400 --val 60
-      ... --cfg-options {option}=data/rooms/
+      ... --cfg-options {rooms}
   - Just looking? "make demo" runs pre-training, detection and evaluation on such rooms.'''
 
 
@@ -24,15 +24,18 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
             ``('train_dataloader', 'val_dataloader')``.
 
     Raises:
-        FileNotFoundError: Naming the first missing file and how to get it.
+        FileNotFoundError: Naming all missing files and how to get them.
     """
+    missing = []
     for loader in loaders:
         if not config.get(loader):
             continue
         for path, dataset in _datasets(config[loader].dataset, f'{loader}.dataset'):
             annotation = Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
             if dataset.get('ann_file') and not annotation.is_file():
-                raise FileNotFoundError(_message(annotation, path, dataset))
+                missing.append((annotation, path, dataset))
+    if missing:
+        raise FileNotFoundError(_message(missing))
 
 
 def _datasets(dataset: ConfigDict, path: str) -> Iterator[tuple[str, ConfigDict]]:
@@ -47,8 +50,12 @@ def _datasets(dataset: ConfigDict, path: str) -> Iterator[tuple[str, ConfigDict]
         yield path, dataset
 
 
-def _message(annotation: Path, path: str, dataset: ConfigDict) -> str:
-    text = f'{dataset.type} needs {str(annotation)!r}, which does not exist.'
-    if 'ScanNet' in str(dataset.type):
-        return text + ' ' + _SCANNET.format(root=dataset.data_root, option=f'{path}.data_root')
-    return text + f' Set {path}.data_root to the folder that holds {dataset.ann_file!r}.'
+def _message(missing: list[tuple[Path, str, ConfigDict]]) -> str:
+    files = ', '.join(repr(str(annotation)) for annotation, _, _ in missing)
+    text = f'{missing[0][2].type} needs {files}, which {"does" if len(missing) == 1 else "do"} not exist.'
+    if 'ScanNet' in str(missing[0][2].type):
+        options, demo = (' '.join(f'{path}.data_root={root}' for _, path, _ in missing)
+                         for root in ('/path/to/scannet/', 'data/rooms/'))
+        return text + ' ' + _SCANNET.format(root=missing[0][2].data_root, options=options, rooms=demo)
+    options = ' '.join(f'{path}.data_root=FOLDER' for _, path, _ in missing)
+    return f'{text} Say where they are with --cfg-options {options}'

@@ -222,7 +222,7 @@ def test_fewer_points_than_tokens_and_no_ground_truth(count):
 
 
 @pytest.mark.parametrize('points,message', [
-    ([cloud(10), torch.full((10, 3), torch.nan)], r'clouds \[1\] of the batch hold NaN'),
+    ([cloud(10), torch.full((10, 3), torch.nan)], 'holds 10 points with NaN'),
     ([cloud(10), cloud(0)], 'cloud 1 of the batch has no points'),
     ([cloud(10, columns=4)], r'needs points \(B, N, 3\), got \(1, 10, 4\)'),
 ])

@@ -36,11 +36,15 @@ class M2AEPictureHook(Hook):
                         data_batch: dict | None = None,
                         outputs: Sequence[Det3DDataSample] | None = None) -> None:
         """Draw the samples of one batch."""
-        self.out_dir.mkdir(parents=True, exist_ok=True)
         self.visualizer.dataset_meta = runner.test_dataloader.dataset.metainfo
         for points, sample in zip(data_batch['inputs']['points'], outputs):
             if self.drawn >= self.limit:
                 return
+            if 'reconstructed_points' not in sample and 'pred_instances_3d' not in sample:
+                runner.logger.warning('there are pictures of detections and reconstructions only; this task has none.')
+                self.limit = 0
+                return
+            self.out_dir.mkdir(parents=True, exist_ok=True)
             name = Path(sample.metainfo.get('lidar_path', f'sample_{self.drawn:05d}')).stem
             self._draw(points, sample, self.out_dir / f'{name}.png')
             self.drawn += 1

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from m2ae_mm.checkpoint import load_pretrained_init
 from mmdet3d.registry import MODELS
 
 from ..layers.initialization import init_truncated_normal
@@ -35,7 +36,7 @@ class PointM2AEClsHead(BaseModule):
         dropout: After each hidden layer.
         label_smoothing: Share of the target taken from the true class and
             spread evenly over the *other* classes.
-        init_cfg: mmengine's initialisation option.
+        init_cfg: ``dict(type='Pretrained', ...)``, see :func:`load_pretrained_init`.
     """
 
     def __init__(self,
@@ -63,8 +64,10 @@ class PointM2AEClsHead(BaseModule):
 
     def init_weights(self) -> None:
         """Truncated normal 0.02."""
-        super().init_weights()
-        init_truncated_normal(self)
+        if not self.is_init:
+            init_truncated_normal(self)
+            load_pretrained_init(self, self.init_cfg)
+            self._is_init = True
 
     def forward(self, tokens: Tensor) -> Tensor:
         """``(B, M, C)`` tokens to ``(B, num_classes)`` logits."""

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from m2ae_mm.checkpoint import load_pretrained_init
 from m2ae_mm.ops import interpolate
 from mmdet3d.registry import MODELS
 
@@ -65,7 +66,7 @@ class PointM2AEPartHead(BaseModule):
         hidden: Widths of the classifying MLP.
         category_channels: Width of the category embedding.
         dropout: After the first layer of the classifying MLP.
-        init_cfg: mmengine's initialisation option.
+        init_cfg: ``dict(type='Pretrained', ...)``, see :func:`load_pretrained_init`.
     """
 
     def __init__(self,
@@ -88,8 +89,10 @@ class PointM2AEPartHead(BaseModule):
 
     def init_weights(self) -> None:
         """Truncated normal 0.02."""
-        super().init_weights()
-        init_truncated_normal(self)
+        if not self.is_init:
+            init_truncated_normal(self)
+            load_pretrained_init(self, self.init_cfg)
+            self._is_init = True
 
     def forward(self, points: Tensor, scales: Sequence[Scale], features: Sequence[Tensor], category: Tensor) -> Tensor:
         """Classify every point.

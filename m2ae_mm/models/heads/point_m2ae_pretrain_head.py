@@ -5,6 +5,7 @@ from typing import NamedTuple
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from m2ae_mm.checkpoint import load_pretrained_init
 from m2ae_mm.ops import chamfer_distance
 from mmdet3d.registry import MODELS
 
@@ -34,7 +35,7 @@ class PointM2AEPretrainHead(BaseModule):
         num_points: Predicted points P per centre. The published head predicts
             k_1 = 16 points against k_2 = 8 true ones.
         loss_weight: Factor of the loss.
-        init_cfg: mmengine's initialisation option.
+        init_cfg: ``dict(type='Pretrained', ...)``, see :func:`load_pretrained_init`.
     """
 
     def __init__(self,
@@ -44,12 +45,15 @@ class PointM2AEPretrainHead(BaseModule):
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.predict_points = nn.Linear(in_channels, 3 * num_points)
+        self.num_points = num_points
         self.loss_weight = loss_weight
 
     def init_weights(self) -> None:
         """Truncated normal 0.02."""
-        super().init_weights()
-        init_truncated_normal(self)
+        if not self.is_init:
+            init_truncated_normal(self)
+            load_pretrained_init(self, self.init_cfg)
+            self._is_init = True
 
     def forward(self, decoded: Tensor, points: Tensor, scales: Sequence[Scale],
                 masked: Sequence[Tensor]) -> Reconstruction:
@@ -67,10 +71,13 @@ class PointM2AEPretrainHead(BaseModule):
         below = scales[-2].centers if len(scales) > 1 else points[..., :3]
         hidden = masked[-1]
         target = relative_neighborhoods(below, scales[-1])[hidden]
-        predicted = self.predict_points(decoded[hidden]).view(len(target), -1, 3)
+        predicted = self.predict_points(decoded[hidden]).view(len(target), self.num_points, 3)
         return Reconstruction(predicted.float(), target, scales[-1].centers[hidden])
 
     def loss(self, reconstruction: Reconstruction) -> dict[str, Tensor]:
-        """Mean squared-L2 Chamfer distance over all masked tokens of the batch."""
+        """Mean squared-L2 Chamfer distance over all masked tokens of the batch.
+
+        0, and still connected to the network, if nothing is masked.
+        """
         distance = chamfer_distance(reconstruction.predicted, reconstruction.target)
-        return dict(loss_chamfer=self.loss_weight * distance.mean())
+        return dict(loss_chamfer=self.loss_weight * distance.sum() / max(len(distance), 1))

@@ -5,6 +5,24 @@ from torch import Tensor, nn
 from m2ae_mm.ops import squared_distances
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor, left_out: Tensor | None, dropout: float = 0.) -> Tensor:
+    """Fused attention with this project's mask polarity.
+
+    Args:
+        q: ``(B, heads, M, D)``.
+        k: ``(B, heads, N, D)``.
+        v: ``(B, heads, N, D)``.
+        left_out: Bool, broadcasts to ``(B, heads, M, N)``, ``True`` = the query does not see the key.
+        dropout: Share of attention weights to drop.
+
+    Returns:
+        ``(B, heads, M, D)``.
+    """
+    # PyTorch's mask has the opposite polarity: True takes part.
+    takes_part = None if left_out is None else ~left_out
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=takes_part, dropout_p=dropout)
+
+
 class SelfAttention(nn.Module):
     """Multi-head self-attention, qkv without bias.
 
@@ -34,9 +52,7 @@ class SelfAttention(nn.Module):
         """
         batch, length, dims = x.shape
         q, k, v = self.qkv(x).view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        # PyTorch's mask has the opposite polarity: True takes part.
-        takes_part = None if left_out is None else ~left_out
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=takes_part)
+        x = attend(q, k, v, left_out)
         return self.proj(x.transpose(1, 2).reshape(batch, length, dims))
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from m2ae_mm.ops.checks import check_finite
+
 
 def stack_clouds(clouds: Sequence[Tensor] | Tensor) -> Tensor:
     """Stack clouds; smaller ones repeat their points from the start.
@@ -13,7 +15,8 @@ def stack_clouds(clouds: Sequence[Tensor] | Tensor) -> Tensor:
     a filled-up cloud is its point ``i % n``.
 
     Args:
-        clouds: B tensors ``(n_b, 3 + C)``, or already ``(B, N, 3 + C)``.
+        clouds: B tensors ``(n_b, 3 + C)``, or already ``(B, N, 3 + C)`` and
+            checked, as data preprocessors hand them on.
 
     Returns:
         ``(B, max n_b, 3 + C)`` float32.
@@ -30,15 +33,11 @@ def stack_clouds(clouds: Sequence[Tensor] | Tensor) -> Tensor:
         raise ValueError(f'cloud {sizes.index(0)} of the batch has no points; check the file and the point filters '
                          'of the pipeline.')
     if isinstance(clouds, Tensor):
-        stacked = clouds.float()
-    else:
-        longest = max(sizes)
-        stacked = torch.stack([
-            cloud if len(cloud) == longest else cloud[torch.arange(longest, device=cloud.device) % len(cloud)]
-            for cloud in clouds
-        ]).float()
-    if not torch.isfinite(stacked).all():
-        bad = (~torch.isfinite(stacked)).flatten(1).any(1).nonzero().flatten().tolist()
-        raise ValueError(f'clouds {bad} of the batch hold NaN or infinite values; clean the files or filter them in '
-                         'the pipeline.')
+        return clouds.float()
+    longest = max(sizes)
+    stacked = torch.stack([
+        cloud if len(cloud) == longest else cloud[torch.arange(longest, device=cloud.device) % len(cloud)]
+        for cloud in clouds
+    ]).float()
+    check_finite(stacked, 'the batch (cloud, point)')
     return stacked

@@ -3,6 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .attention import attend
+
 
 class MultiheadAttention(nn.Module):
     """Attention of queries on keys, with fused kernels.
@@ -44,10 +46,7 @@ class MultiheadAttention(nn.Module):
         q, k, v = (
             F.linear(x, weight, bias).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
             for x, weight, bias in zip((query, key, value), weights, biases))
-        # PyTorch's mask has the opposite polarity: True takes part.
-        takes_part = None if left_out is None else ~left_out
-        dropout = self.dropout if self.training else 0.
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=takes_part, dropout_p=dropout)
+        x = attend(q, k, v, left_out, self.dropout if self.training else 0.)
         return self.out_proj(x.transpose(1, 2).flatten(2))
 
 

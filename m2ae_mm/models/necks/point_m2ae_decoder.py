@@ -5,6 +5,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from m2ae_mm.checkpoint import load_pretrained_init
 from mmdet3d.registry import MODELS
 
 from ..layers.initialization import init_truncated_normal, init_xavier
@@ -32,7 +33,7 @@ class PointM2AEDecoder(BaseModule):
             (zeros at masked centres); off in an ablation of table 7.
         mlp_ratio: Hidden width of the blocks' MLPs over the token width.
         drop_path_rate: Stochastic depth of the last block; rises from 0.
-        init_cfg: mmengine's initialisation option.
+        init_cfg: ``dict(type='Pretrained', ...)``, see :func:`load_pretrained_init`.
     """
 
     def __init__(self,
@@ -65,10 +66,12 @@ class PointM2AEDecoder(BaseModule):
 
     def init_weights(self) -> None:
         """Xavier for the stages, truncated normal 0.02 for the mask token and 1x1 convolutions."""
-        super().init_weights()
-        init_xavier(self.stages)
-        init_truncated_normal(self.propagations)
-        nn.init.trunc_normal_(self.mask_token, std=0.02)
+        if not self.is_init:
+            init_xavier(self.stages)
+            init_truncated_normal(self.propagations)
+            nn.init.trunc_normal_(self.mask_token, std=0.02)
+            load_pretrained_init(self, self.init_cfg)
+            self._is_init = True
 
     @property
     def num_stages(self) -> int:

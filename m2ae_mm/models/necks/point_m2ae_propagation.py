@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from mmengine.model import BaseModule
 from torch import nn
 
+from m2ae_mm.checkpoint import load_pretrained_init
 from mmdet3d.registry import MODELS
 
 from ..layers.initialization import init_truncated_normal
@@ -22,7 +23,7 @@ class PointM2AEPropagation(BaseModule):
         encoder_dims: Token widths of the encoder, fine to coarse.
         out_channels: Widths after each step, coarse to fine.
         num_blocks: Residual 1x1 blocks per step.
-        init_cfg: mmengine's initialisation option.
+        init_cfg: ``dict(type='Pretrained', ...)``, see :func:`load_pretrained_init`.
     """
 
     def __init__(self,
@@ -40,8 +41,10 @@ class PointM2AEPropagation(BaseModule):
 
     def init_weights(self) -> None:
         """Truncated normal 0.02."""
-        super().init_weights()
-        init_truncated_normal(self)
+        if not self.is_init:
+            init_truncated_normal(self)
+            load_pretrained_init(self, self.init_cfg)
+            self._is_init = True
 
     def forward(self, outputs: dict) -> dict:
         """Extend the ``fp_*`` lists of the dictionary that the encoder returned."""

@@ -39,8 +39,8 @@ class PointM2AE(BaseModel):
                  data_preprocessor: dict | None = None,
                  init_cfg: dict | None = None) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type='Det3DDataPreprocessor')), init_cfg)
-        if not 0 <= mask_ratio < 1:
-            raise ValueError(f'mask_ratio is the masked share of the coarsest centres, in [0, 1); got {mask_ratio}.')
+        if not 0 < mask_ratio < 1:
+            raise ValueError(f'mask_ratio is the masked share of the coarsest centres, in (0, 1); got {mask_ratio}.')
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
         self.head = MODELS.build(head)
