@@ -34,9 +34,10 @@ def shrink_model(model):
 
 
 def tiny_config(name, work_dir, root=None, epochs=1, batch_size=4, **options):
-    """The config ``name`` with a small model, few epochs and data under ``root``; ``options`` are merged in last."""
+    """The config ``name``, few epochs, data under ``root`` and a small model (detectors are shrunk by ``options``)."""
     config = Config.fromfile(CONFIGS / name)
-    shrink_model(config.model)
+    if config.model.type != 'ThreeDETR':
+        shrink_model(config.model)
     config.update(work_dir=str(work_dir), log_level='WARNING')
     for loader in LOADERS:
         if config.get(loader) is not None:

@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 from mmengine.config import Config
-from runs import CONFIGS, run_config, tiny_config
+from runs import CONFIGS, tiny_config, train
 
 import m2ae_mm  # noqa: F401
 from mmdet3d.registry import MODELS
@@ -77,6 +77,6 @@ def test_trains_and_evaluates(tmp_path, name, prefix, columns):
     config.train_dataloader.dataset.pipeline = [
         step for step in config.train_dataloader.dataset.pipeline if step.type != 'PointSample'
     ]
-    runner = run_config(config)
+    runner = train(config)
     assert 0 < runner.message_hub.get_scalar('train/loss').current() < 200
     assert 0 <= runner.message_hub.get_scalar('val/mAP_0.25').current() <= 1
