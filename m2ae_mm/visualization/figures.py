@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy.spatial import cKDTree
 
 from . import render, text
 from .camera import Camera, fit_camera
@@ -18,6 +19,8 @@ _HEIGHT_COLOURS = ((105, 135, 180), (150, 190, 175), (240, 215, 165))
 _AZIMUTH = 235.0
 # Pictures are drawn at twice their size and reduced, which smooths edges.
 _OVERSAMPLING = 2
+# A shape in the unit sphere is at most this long; what is longer is a room in metres.
+_LARGEST_SHAPE = 2.01
 
 
 def detection_figure(points: np.ndarray, true_boxes: np.ndarray | None, true_labels: np.ndarray | None,
@@ -67,10 +70,10 @@ def detection_image(points: np.ndarray, true_boxes: np.ndarray | None, true_labe
 
 def reconstruction_figure(points: np.ndarray, masked_points: np.ndarray, reconstruction: np.ndarray,
                           path: str | Path) -> Path:
-    """Write input, visible part and reconstruction side by side.
+    """Write input, visible part and reconstruction side by side; rooms are opened in front.
 
     Args:
-        points: (N, 3) the input cloud.
+        points: (N, 3) the input cloud, a shape in the unit sphere or a room in metres.
         masked_points: (V, 3) the part of it that the model saw.
         reconstruction: (R, 3) what it predicted for the rest.
         path: Of the picture, ending in .png or .jpg.
@@ -83,8 +86,14 @@ def reconstruction_figure(points: np.ndarray, masked_points: np.ndarray, reconst
     predicted = _checked(reconstruction, 'reconstruction', (3, 6))[:, :3]
     if len(points) == 0:
         raise ValueError('a reconstruction is shown next to its input, but points is empty.')
+    is_room = np.ptp(points, axis=0).max() > _LARGEST_SHAPE
+    if is_room:
+        # What hides the inside of the input is cut away everywhere: each point goes with its nearest input point.
+        kept, nearest = render.open_front(points, _AZIMUTH), cKDTree(points)
+        visible, predicted = (cloud[kept[nearest.query(cloud)[1]]] for cloud in (visible, predicted))
+        points = points[kept]
     # Stray predictions must not shrink the shape: the camera shows the input.
-    camera = _camera(points, (560, 560), elevation=30.0)
+    camera = _camera(points, (560, 560), elevation=50.0 if is_room else 30.0)
     radius = _radius(points, camera)
     grey = np.tile(_VISIBLE_COLOUR, (len(visible), 1))
     blue = np.tile(_RECONSTRUCTED_COLOUR, (len(predicted), 1))
