@@ -68,8 +68,10 @@ class Demo:
         self.run('rooms', 'tools/create_rooms.py', '--out', str(self.rooms), '--train', str(self.args.train), '--val',
                  str(self.args.val))
         pretrained = self.train('pretrain', PRETRAIN)
-        finetuned = self.train('det_pretrained', DETECT, f'model.backbone.init_cfg.checkpoint={pretrained}')
-        scratch = self.train('det_scratch', DETECT, 'model.backbone.init_cfg.checkpoint=None')
+        # Both detectors are evaluated below, once, so not at the end of training.
+        late = 'train_cfg.val_interval=1000'
+        finetuned = self.train('det_pretrained', DETECT, f'model.backbone.init_cfg.checkpoint={pretrained}', late)
+        scratch = self.train('det_scratch', DETECT, 'model.backbone.init_cfg.checkpoint=None', late)
         pictures = self.out / 'pictures'
         self.test('test_pretrain', PRETRAIN, pretrained, '--show-dir', str(pictures / 'reconstruction'),
                   '--max-pictures', '4')
