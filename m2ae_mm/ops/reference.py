@@ -24,8 +24,17 @@ def furthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
     return indices
 
 
+def _blocks(queries: Tensor, points: Tensor) -> tuple[Tensor, ...]:
+    """Queries in blocks: the pairs of a scene at once would take several GB."""
+    return queries.split(max(_PAIRS_AT_ONCE // (points.shape[0] * points.shape[1]), 1), 1)
+
+
 def knn(queries: Tensor, points: Tensor, k: int) -> Tensor:
     """All pairwise distances, ties broken by index; see :func:`m2ae_mm.ops.knn`."""
+    return torch.cat([_knn_block(block, points, k) for block in _blocks(queries, points)], 1)
+
+
+def _knn_block(queries: Tensor, points: Tensor, k: int) -> Tensor:
     squared = squared_distances(queries, points)
     found = min(k, points.shape[1])
     # A non-negative float32 sorts like its bit pattern, so distance and index
@@ -40,6 +49,11 @@ def knn(queries: Tensor, points: Tensor, k: int) -> Tensor:
 
 def ball_query(centers: Tensor, points: Tensor, radius: float, num_samples: int, min_radius: float) -> Tensor:
     """All pairwise distances; see :func:`m2ae_mm.ops.ball_query`."""
+    blocks = [_ball_block(block, points, radius, num_samples, min_radius) for block in _blocks(centers, points)]
+    return torch.cat(blocks, 1)
+
+
+def _ball_block(centers: Tensor, points: Tensor, radius: float, num_samples: int, min_radius: float) -> Tensor:
     squared = squared_distances(centers, points)
     inside = (squared < radius**2) & ((squared >= min_radius**2) | (squared == 0))
     num_points = points.shape[1]

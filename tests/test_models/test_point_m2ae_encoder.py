@@ -101,3 +101,10 @@ def test_wrong_sizes_are_refused(changes, message):
 def test_wrong_columns_are_named():
     with pytest.raises(ValueError, match=r'needs points \(B, N, 3\), got \(2, 50, 6\)'):
         encoder()(torch.rand(2, 50, 6))
+
+
+def test_compiled_whole_graph_equals_eager(cloud):
+    model = encoder()
+    compiled = torch.compile(model, backend='aot_eager', fullgraph=True)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(cloud)['fp_features'][-1], model(cloud)['fp_features'][-1])

@@ -56,7 +56,6 @@ def test_encoder_honours_the_backbone_contract(masked):
     picked = points.take_along_dim(feats['fp_indices'][-1].unsqueeze(-1), 1)
     assert torch.equal(picked, feats['fp_xyz'][-1])
     assert [xyz.shape[1] for xyz in feats['sa_xyz']] == ([200, 32, 16] if masked else [200, 32])
-    assert encoder.embed_dims_per_scale == [16] * (2 if masked else 1)
 
 
 def test_interim_groups_index_the_finer_centres():

@@ -5,6 +5,7 @@ import torch
 from clouds import KINDS, cloud
 
 from m2ae_mm import ops
+from m2ae_mm.ops import reference
 
 
 def squared_distances(query, points):
@@ -100,3 +101,12 @@ def test_bad_input():
         ops.ball_query(points, points, 0.2, 4, 0.3)
     with pytest.raises(ValueError, match='queries holds no point'):
         ops.knn(points[:, :0], points, 1)
+
+
+def test_reference_in_blocks_equals_one_block(monkeypatch):
+    generator = torch.Generator().manual_seed(5)
+    queries, points = torch.rand(2, 11, 3, generator=generator), torch.rand(2, 50, 3, generator=generator)
+    whole = reference.knn(queries, points, 4), reference.ball_query(queries, points, 0.3, 5, 0.)
+    monkeypatch.setattr(reference, '_PAIRS_AT_ONCE', 300)  # three queries of two clouds at a time
+    assert torch.equal(reference.knn(queries, points, 4), whole[0])
+    assert torch.equal(reference.ball_query(queries, points, 0.3, 5, 0.), whole[1])

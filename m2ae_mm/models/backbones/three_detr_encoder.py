@@ -84,11 +84,6 @@ class ThreeDETREncoder(BaseModule):
         self.stages = nn.ModuleList(nn.ModuleList(layers.pop(0) for _ in range(depth)) for depth in split)
         self.radii = [[radii.pop(0) for _ in range(depth)] for depth in split]
 
-    @property
-    def embed_dims_per_scale(self) -> list[int]:
-        """Token width of each scale, fine to coarse."""
-        return [self.embed_dims] * len(self.embeddings)
-
     def init_weights(self) -> None:
         """Load the checkpoint of ``init_cfg``; the layers have initialised themselves."""
         if not self.is_init:
