@@ -5,12 +5,15 @@ Everything is written below --out; a run that was stopped goes on where it was w
 """
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# Lets the C library keep freed memory from step to step, a fifth of the page faults. Ignored where it means nothing.
+ENV = {'MALLOC_TRIM_THRESHOLD_': '2000000000', 'MALLOC_MMAP_THRESHOLD_': '33554432', **os.environ}
 PRETRAIN, DETECT = 'configs/m2ae/rooms_pretrain.py', 'configs/m2ae/rooms_det.py'
 
 
@@ -39,7 +42,7 @@ class Demo:
         print(f'[{time.strftime("%H:%M:%S")}] {name}\n    python {" ".join(command)}', flush=True)
         log, start = self.out / 'logs' / f'{name}.log', time.time()
         with open(log, 'w') as file:
-            done = subprocess.run([sys.executable, *command], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+            done = subprocess.run([sys.executable, *command], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env=ENV)
         self.timings[name] = time.time() - start
         if done.returncode:
             print(''.join(log.read_text().splitlines(keepends=True)[-15:]))

@@ -33,7 +33,7 @@ model = dict(
         dropout=0.,
         mlp_dropout=0.))
 
-epochs = 28
+epochs = 22
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3), clip_grad=dict(max_norm=1.))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
