@@ -5,6 +5,8 @@ import sys
 import traceback
 from pathlib import Path
 
+from memory import keep_freed_memory
+
 # What mmengine's Runner reads although a config may not mention it.
 RUNNER_KEYS = ('auto_scale_lr', 'cfg', 'compile', 'custom_hooks', 'default_hooks', 'env_cfg', 'experiment_name',
                'find_unused_parameters', 'launcher', 'load_from', 'log_level', 'log_processor', 'model_wrapper_cfg',
@@ -37,6 +39,7 @@ def load_config(args: argparse.Namespace):
     if not Path(args.config).is_file():
         raise FileNotFoundError(f'there is no config {args.config!r}; the configs that come with the project are in '
                                 'configs/.')
+    keep_freed_memory()
     from mmengine.config import Config, DictAction
 
     # The stand-in for mmcv's operators must be in place before a config

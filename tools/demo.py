@@ -4,16 +4,12 @@
 Everything is written below --out; a run that was stopped goes on where it was when started again.
 """
 import argparse
-import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-# Lets the C library keep freed memory from step to step, a fifth of the page faults. Ignored where it means nothing.
-ENV = {'MALLOC_TRIM_THRESHOLD_': '2000000000', 'MALLOC_MMAP_THRESHOLD_': '33554432', **os.environ}
+from cli import run
+from steps import Steps
+
 PRETRAIN, DETECT = 'configs/m2ae/rooms_pretrain.py', 'configs/m2ae/rooms_det.py'
 
 
@@ -27,61 +23,35 @@ def parse_args():
     return parser.parse_args()
 
 
-class Demo:
+class Demo(Steps):
     """The steps, each a call of a tool that a user would make."""
 
     def __init__(self, args) -> None:
-        self.out = args.out.resolve()
+        super().__init__(args.out, args.cfg_options)
         self.rooms = self.out / 'rooms'
         self.args = args
-        self.timings: dict[str, float] = {}
-        (self.out / 'logs').mkdir(parents=True, exist_ok=True)
-
-    def run(self, name: str, *command: str) -> None:
-        """One tool; its output goes to a log file, progress to the screen."""
-        print(f'[{time.strftime("%H:%M:%S")}] {name}\n    python {" ".join(command)}', flush=True)
-        log, start = self.out / 'logs' / f'{name}.log', time.time()
-        with open(log, 'w') as file:
-            done = subprocess.run([sys.executable, *command], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env=ENV)
-        self.timings[name] = time.time() - start
-        if done.returncode:
-            print(''.join(log.read_text().splitlines(keepends=True)[-15:]))
-            sys.exit(f'{name} failed; the whole log is in {log}.')
-        print(f'    done in {self.timings[name]:.0f} s', flush=True)
 
     def data_options(self, *loaders: str) -> list[str]:
-        return [f'{loader}.data_root={self.rooms}/' for loader in loaders]
-
-    def train(self, name: str, config: str, *options: str) -> Path:
-        folder = self.out / name
-        data = self.data_options('train_dataloader.dataset', 'val_dataloader.dataset')
-        self.run(name, 'tools/train.py', config, '--work-dir', str(folder), '--resume', '--cfg-options', *data,
-                 *options, *self.args.cfg_options)
-        return Path((folder / 'last_checkpoint').read_text())
-
-    def test(self, name: str, config: str, checkpoint: Path, *options: str) -> dict[str, float]:
-        folder = self.out / name
-        self.run(name, 'tools/test.py', config, str(checkpoint), '--work-dir', str(folder), *options, '--cfg-options',
-                 *self.data_options('test_dataloader.dataset'), *self.args.cfg_options)
-        newest = max(folder.glob('*/*.json'), key=lambda path: path.stat().st_mtime)
-        return json.loads(newest.read_text())
+        return [f'{loader}_dataloader.dataset.data_root={self.rooms}/' for loader in loaders]
 
     def main(self) -> None:
         start = time.time()
         self.run('rooms', 'tools/create_rooms.py', '--out', str(self.rooms), '--train', str(self.args.train), '--val',
                  str(self.args.val))
-        pretrained = self.train('pretrain', PRETRAIN)
+        data = self.data_options('train', 'val')
+        pretrained = self.train('pretrain', PRETRAIN, *data)
         # Both detectors are evaluated below, once, so not at the end of training.
         late = 'train_cfg.val_interval=1000'
-        finetuned = self.train('det_pretrained', DETECT, f'model.backbone.init_cfg.checkpoint={pretrained}', late)
-        scratch = self.train('det_scratch', DETECT, 'model.backbone.init_cfg.checkpoint=None', late)
-        pictures = self.out / 'pictures'
-        self.test('test_pretrain', PRETRAIN, pretrained, '--show-dir', str(pictures / 'reconstruction'),
+        slot = 'model.backbone.init_cfg.checkpoint'
+        finetuned = self.train('det_pretrained', DETECT, *data, f'{slot}={pretrained}', late)
+        scratch = self.train('det_scratch', DETECT, *data, f'{slot}=None', late)
+        data, pictures = self.data_options('test'), self.out / 'pictures'
+        self.test('test_pretrain', PRETRAIN, pretrained, data, '--show-dir', str(pictures / 'reconstruction'),
                   '--max-pictures', '4')
         scores = {
-            'pre-trained': self.test('test_pretrained', DETECT, finetuned, '--show-dir', str(pictures / 'detection'),
-                                     '--max-pictures', '8'),
-            'from scratch': self.test('test_scratch', DETECT, scratch),
+            'pre-trained': self.test('test_pretrained', DETECT, finetuned, data, '--show-dir',
+                                     str(pictures / 'detection'), '--max-pictures', '8'),
+            'from scratch': self.test('test_scratch', DETECT, scratch, data),
         }
         self.report(scores, time.time() - start)
 
@@ -101,4 +71,4 @@ class Demo:
 
 
 if __name__ == '__main__':
-    Demo(parse_args()).main()
+    run(lambda: Demo(parse_args()).main())

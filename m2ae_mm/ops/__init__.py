@@ -9,11 +9,12 @@ from .checks import check_finite
 from .dispatch import use_reference
 from .grouping import gather, interpolate, weighted_sum
 from .neighbors import ball_query, knn, three_nn
+from .pooling import max_over_members
 from .reference import squared_distances
 from .sampling import furthest_point_sample
 
 __all__ = [
     'ball_query', 'box_giou_3d', 'box_iou_3d', 'chamfer_distance', 'check_finite', 'furthest_point_sample', 'gather',
-    'interpolate', 'knn', 'nms3d', 'points_in_boxes', 'rotated_iou_bev', 'squared_distances', 'three_nn',
-    'use_reference', 'weighted_sum'
+    'interpolate', 'knn', 'max_over_members', 'nms3d', 'points_in_boxes', 'rotated_iou_bev', 'squared_distances',
+    'three_nn', 'use_reference', 'weighted_sum'
 ]

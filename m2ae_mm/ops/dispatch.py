@@ -60,7 +60,8 @@ def _load(name: str, needs: str) -> ModuleType:
 
 
 # Custom operators are opaque to torch.compile: it calls them as they are and
-# needs no graph break. They return indices or masks, so they have no gradient.
+# needs no graph break. All but max_over_members return indices or masks only,
+# which have no gradient.
 
 
 @torch.library.custom_op('m2ae_mm::furthest_point_sample', mutates_args=())
@@ -87,6 +88,23 @@ def points_in_boxes(points: Tensor, frames: Tensor) -> Tensor:
     return backend(points.device.type).points_in_boxes(points, frames)
 
 
+@torch.library.custom_op('m2ae_mm::max_over_members', mutates_args=())
+def max_over_members(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Values and int32 members ``(T, C)`` from ``(T, k, C)``."""
+    return _pooling_backend(values).max_over_members(values)
+
+
+@torch.library.custom_op('m2ae_mm::max_over_members_backward', mutates_args=())
+def max_over_members_backward(gradient: Tensor, member: Tensor, k: int) -> Tensor:
+    """``(T, k, C)``: the gradient ``(T, C)`` at the chosen members, 0 elsewhere."""
+    return _pooling_backend(gradient).max_over_members_backward(gradient, member, k)
+
+
+def _pooling_backend(values: Tensor) -> ModuleType:
+    # The CPU kernels are for float32; other devices have a PyTorch operator that does as well.
+    return backend('cpu') if values.device.type == 'cpu' and values.dtype == torch.float32 else reference
+
+
 @furthest_point_sample.register_fake
 def _(points: Tensor, num_samples: int) -> Tensor:
     return points.new_empty((points.shape[0], num_samples), dtype=torch.long)
@@ -105,3 +123,24 @@ def _(centers: Tensor, _points: Tensor, _radius: float, num_samples: int, _min_r
 @points_in_boxes.register_fake
 def _(points: Tensor, frames: Tensor) -> Tensor:
     return points.new_empty((*points.shape[:2], frames.shape[2]), dtype=torch.bool)
+
+
+@max_over_members.register_fake
+def _(values: Tensor) -> tuple[Tensor, Tensor]:
+    shape = values.shape[0], values.shape[2]
+    return values.new_empty(shape), values.new_empty(shape, dtype=torch.int32)
+
+
+@max_over_members_backward.register_fake
+def _(gradient: Tensor, _member: Tensor, k: int) -> Tensor:
+    return gradient.new_empty((gradient.shape[0], k, gradient.shape[1]))
+
+
+def _save_for_pooling(ctx, inputs: tuple, output: tuple) -> None:
+    ctx.save_for_backward(output[1])
+    ctx.k = inputs[0].shape[1]
+
+
+max_over_members.register_autograd(
+    lambda ctx, gradient, _: max_over_members_backward(gradient, *ctx.saved_tensors, ctx.k),
+    setup_context=_save_for_pooling)

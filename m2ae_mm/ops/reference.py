@@ -100,3 +100,15 @@ def squared_distances(queries: Tensor, points: Tensor) -> Tensor:
     queries, points = queries.to(dtype), points.to(dtype)
     x, y, z = ((queries[:, :, None, axis] - points[:, None, :, axis]).square() for axis in range(3))
     return x + y + z
+
+
+def max_over_members(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Largest values and which members have them, ``(T, C)`` each; see :func:`m2ae_mm.ops.max_over_members`."""
+    largest, member = values.max(1)
+    return largest, member.int()
+
+
+def max_over_members_backward(gradient: Tensor, member: Tensor, k: int) -> Tensor:
+    """``(T, k, C)``: the gradient ``(T, C)`` at the chosen members, 0 elsewhere."""
+    result = gradient.new_zeros(gradient.shape[0], k, gradient.shape[1])
+    return result.scatter_(1, member.long().unsqueeze(1), gradient.unsqueeze(1))

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from m2ae_mm.ops import max_over_members
+
 
 class MiniPointNet(nn.Module):
     """Two shared MLPs with a max-pool after each.
@@ -42,7 +44,7 @@ class MiniPointNet(nn.Module):
         count, k, _ = groups.shape
         x = self.lift(groups).flatten(0, 1)
         local = self.local(F.relu(self.lift_norm(x))).view(count, k, -1)
-        pooled = local.amax(1)
+        pooled = max_over_members(local)
         # The weight's left half meets the pooled vector, the same for all k
         # members, so that half of the product is taken once per group.
         width = pooled.shape[-1]
@@ -50,4 +52,4 @@ class MiniPointNet(nn.Module):
         own = F.linear(local, self.join.weight[:, width:])
         x = (own + shared.unsqueeze(1)).flatten(0, 1)
         x = self.out(F.relu(self.join_norm(x)))
-        return x.view(count, k, -1).amax(1)
+        return max_over_members(x.view(count, k, -1))

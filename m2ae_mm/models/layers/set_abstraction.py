@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from m2ae_mm.ops import ball_query, furthest_point_sample, gather
+from m2ae_mm.ops import ball_query, furthest_point_sample, gather, max_over_members
 
 from .scales import Scale
 from .token_mlp import TokenLayer
@@ -92,4 +92,4 @@ class SetAbstraction(nn.Module):
         x = self.layers[0].finish(x)
         for layer in self.layers[1:]:
             x = layer(x)
-        return x.amax(1)
+        return max_over_members(x)

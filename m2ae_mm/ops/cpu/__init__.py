@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import ball, boxes, neighbors, sampling
-from .threads import for_each_cloud
+from . import ball, boxes, neighbors, pooling, sampling
+from .threads import for_each_cloud, for_each_part
 
 _LEAF_SIZE = 16
 
@@ -49,3 +49,22 @@ def points_in_boxes(points: Tensor, frames: Tensor) -> Tensor:
     clouds, per_cloud, output = points.contiguous().numpy(), frames.contiguous().numpy(), inside.numpy()
     for_each_cloud(lambda cloud: boxes.contains(clouds[cloud], per_cloud[cloud], output[cloud]), len(clouds))
     return inside
+
+
+def max_over_members(values: Tensor) -> tuple[Tensor, Tensor]:
+    """See :func:`m2ae_mm.ops.reference.max_over_members`."""
+    count, _, channels = values.shape
+    largest = values.new_empty(count, channels)
+    member = torch.empty(count, channels, dtype=torch.int32)
+    source, outputs = values.detach().contiguous().numpy(), (largest.numpy(), member.numpy())
+    for_each_part(lambda start, stop: pooling.forward(source, start, stop, *outputs), count)
+    return largest, member
+
+
+def max_over_members_backward(gradient: Tensor, member: Tensor, k: int) -> Tensor:
+    """See :func:`m2ae_mm.ops.reference.max_over_members_backward`."""
+    count, channels = gradient.shape
+    result = gradient.new_empty(count, k, channels)
+    sources, output = (gradient.detach().contiguous().numpy(), member.numpy()), result.numpy()
+    for_each_part(lambda start, stop: pooling.backward(*sources, start, stop, output), count)
+    return result

@@ -23,6 +23,12 @@ def for_each_cloud(kernel: Callable[[int], None], num_clouds: int) -> None:
     list(_pool(workers).map(kernel, range(num_clouds)))
 
 
+def for_each_part(kernel: Callable[[int, int], None], count: int) -> None:
+    """Call ``kernel(start, stop)`` for the parts of ``range(count)``, one part a thread."""
+    parts = max(min(torch.get_num_threads(), count), 1)
+    for_each_cloud(lambda part: kernel(part * count // parts, (part + 1) * count // parts), parts)
+
+
 @functools.lru_cache(maxsize=1)
 def _pool(workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix='m2ae_ops')

@@ -1,0 +1,115 @@
+#!/usr/bin/env python
+"""Train detectors on composed rooms, equally long and with several seeds, and print mean and deviation of their AP.
+
+Everything is written below --out; a run that was stopped goes on where it was when started again.
+"""
+import argparse
+import json
+import statistics
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from cli import run
+from steps import Steps
+
+SLOT = 'model.backbone.init_cfg.checkpoint'
+METRICS = {'AP25': 'mAP_0.25', 'AP50': 'mAP_0.50', 'AR25': 'mAR_0.25', 'AR50': 'mAR_0.50'}
+
+
+class Row(NamedTuple):
+    """A detector: its config, the pre-training it starts from, and where its training data set is in the config."""
+
+    name: str
+    config: str
+    pretraining: str | None = None
+    train_set: str = 'train_dataloader.dataset'
+
+
+PRETRAININGS = {
+    '3detr-m': ('configs/m2ae/rooms_3detr-m_pretrain.py', []),
+    # VoteNet adds the height of a point as fourth channel. Equally many steps of 4 rooms, as for 3DETR-m.
+    'm2ae_height': ('configs/m2ae/rooms_pretrain.py', [
+        'model.backbone.in_channels=4', 'train_dataloader.batch_size=4', 'optim_wrapper.optimizer.lr=5e-4',
+        'train_dataloader.dataset.pipeline.0.shift_height=True', 'val_dataloader.dataset.pipeline.0.shift_height=True',
+        'param_scheduler.1.end=8', 'train_cfg.max_epochs=8', 'train_cfg.val_interval=8']),
+}
+VOTENET, VOTENET_M2AE = (f'projects/votenet_m2ae/configs/{name}_rooms.py' for name in ('votenet', 'votenet_m2ae'))
+REPEATED = 'train_dataloader.dataset.dataset'
+ROWS = [
+    Row('3detr-m', 'configs/m2ae/rooms_3detr-m_det.py'),
+    Row('3detr-m_pretrained', 'configs/m2ae/rooms_3detr-m_det.py', '3detr-m'),
+    Row('votenet', VOTENET, train_set=REPEATED),
+    Row('votenet_m2ae', VOTENET_M2AE, train_set=REPEATED),
+    Row('votenet_m2ae_pretrained', VOTENET_M2AE, 'm2ae_height', REPEATED),
+]
+
+
+def parse_args():
+    names = [row.name for row in ROWS]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/rooms_benchmark'),
+                        help='folder (default: %(default)s)')
+    parser.add_argument('--rows', nargs='+', choices=names, default=names, help='detectors (default: all)')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], help='(default: 0 1 2)')
+    parser.add_argument('--train', type=int, default=800, help='rooms to train on (default: %(default)s)')
+    parser.add_argument('--val', type=int, default=200, help='unseen rooms to evaluate on (default: %(default)s)')
+    parser.add_argument('--jobs', type=int, default=2, help='trainings at a time, one thread each (default: 2)')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='overrides for all trainings and tests, e.g. for a quick look')
+    return parser.parse_args()
+
+
+class RoomsBenchmark(Steps):
+    """The trainings and tests of all detectors and seeds."""
+
+    def __init__(self, args) -> None:
+        super().__init__(args.out, args.cfg_options, threads=1)
+        self.args = args
+        self.root = f'{self.out / "rooms"}/'
+
+    def data(self, train_set: str) -> list[str]:
+        return [f'{train_set}.data_root={self.root}', f'val_dataloader.dataset.data_root={self.root}']
+
+    def pretrain(self, name: str, seed: int) -> Path:
+        config, options = PRETRAININGS[name]
+        return self.train(f'pretrain_{name}_{seed}', config, *self.data('train_dataloader.dataset'), *options,
+                          f'randomness.seed={seed}')
+
+    def score(self, row: Row, seed: int) -> dict[str, float]:
+        """Train and test one detector, or read what an earlier run got."""
+        name = f'{row.name}_{seed}'
+        result = self.out / 'results' / f'{name}.json'
+        if not result.is_file():
+            start = [f'{SLOT}={self.pretrain(row.pretraining, seed)}'] if row.pretraining else []
+            # Scored once, below.
+            checkpoint = self.train(name, row.config, *self.data(row.train_set), *start, f'randomness.seed={seed}',
+                                    'train_cfg.val_interval=1000')
+            scores = self.test(f'test_{name}', row.config, checkpoint,
+                               [f'test_dataloader.dataset.data_root={self.root}'])
+            result.parent.mkdir(exist_ok=True)
+            result.write_text(json.dumps(scores))
+        return json.loads(result.read_text())
+
+    def main(self) -> None:
+        # Of another seed than the demo's rooms, which sizes and schedules were chosen on.
+        self.run('rooms', 'tools/create_rooms.py', '--out', self.root, '--train', str(self.args.train), '--val',
+                 str(self.args.val), '--seed', '1')
+        rows = [row for row in ROWS if row.name in self.args.rows]
+        with ThreadPoolExecutor(self.args.jobs) as pool:
+            scores = {(row, seed): pool.submit(self.score, row, seed) for seed in self.args.seeds for row in rows}
+        print(f'\nIn percent on {self.args.val} unseen rooms, mean +- deviation over seeds {self.args.seeds}:')
+        print(f'{"detector":<26}' + ''.join(f'{metric:>14}' for metric in METRICS))
+        for row in rows:
+            found = [scores[row, seed].result() for seed in self.args.seeds]
+            cells = (mean_and_deviation([100 * score[key] for score in found]) for key in METRICS.values())
+            print(f'{row.name:<26}' + ''.join(f'{cell:>14}' for cell in cells))
+
+
+def mean_and_deviation(values: list[float]) -> str:
+    deviation = f' +- {statistics.stdev(values):.1f}' if len(values) > 1 else ''
+    return f'{statistics.mean(values):.1f}{deviation}'
+
+
+if __name__ == '__main__':
+    run(lambda: RoomsBenchmark(parse_args()).main())

@@ -1,0 +1,59 @@
+"""Several calls of our tools in a row, each with its log, in a folder from which a stopped run goes on."""
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Steps:
+    """Runs tools as a user would.
+
+    Args:
+        out: Folder for everything that is written.
+        options: ``KEY=VALUE`` overrides for every training and test.
+        threads: Threads of each tool; None leaves the choice to it.
+    """
+
+    def __init__(self, out: Path, options: list[str], threads: int | None = None) -> None:
+        self.out = out.resolve()
+        self.options = options
+        self.env = os.environ if threads is None else {**os.environ, 'OMP_NUM_THREADS': str(threads)}
+        self.timings: dict[str, float] = {}
+        (self.out / 'logs').mkdir(parents=True, exist_ok=True)
+
+    def run(self, name: str, *command: str) -> None:
+        """One tool; its output goes to a log file, progress to the screen.
+
+        Raises:
+            RuntimeError: If the tool failed, with the end of its log.
+        """
+        print(f'[{time.strftime("%H:%M:%S")}] {name}\n    python {" ".join(command)}', flush=True)
+        log, start = self.out / 'logs' / f'{name}.log', time.time()
+        with open(log, 'w') as file:
+            done = subprocess.run([sys.executable, *command], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file,
+                                  stderr=subprocess.STDOUT, env=self.env)
+        self.timings[name] = time.time() - start
+        if done.returncode:
+            end = '\n'.join(log.read_text().splitlines()[-15:])
+            raise RuntimeError(f'{name} failed; the whole log is in {log}. It ends with\n{end}')
+        print(f'    {name}: {self.timings[name]:.0f} s', flush=True)
+
+    def train(self, name: str, config: str, *options: str) -> Path:
+        """Train or go on training; the last checkpoint."""
+        folder = self.out / name
+        self.run(name, 'tools/train.py', config, '--work-dir', str(folder), '--resume', '--cfg-options', *options,
+                 *self.options)
+        return Path((folder / 'last_checkpoint').read_text())
+
+    def test(self, name: str, config: str, checkpoint: Path | str, options: list[str],
+             *arguments: str) -> dict[str, float]:
+        """Score a checkpoint; what the metrics say."""
+        folder = self.out / name
+        self.run(name, 'tools/test.py', config, str(checkpoint), '--work-dir', str(folder), *arguments,
+                 '--cfg-options', *options, *self.options)
+        newest = max(folder.glob('*/*.json'), key=lambda path: path.stat().st_mtime)
+        return json.loads(newest.read_text())
