@@ -1,0 +1,31 @@
+# Pre-training for CPUs, whose encoder comes with the package as 'cad_shapes'. Against pretrain.py: a quarter of the
+# tokens, half the width and a quarter of the depth, 1,024 of the points, 60 epochs, and batches of 32, which gives
+# four times the steps per epoch.
+_base_ = './pretrain.py'
+
+encoder_dims = [48, 96, 256]
+model = dict(
+    backbone=dict(
+        num_centers=[128, 64, 32],
+        embed_dims=encoder_dims,
+        depths=[1, 1, 2],
+        num_heads=4,
+        point_hidden=[32, 64, 128],
+        drop_path_rate=0.),
+    neck=dict(encoder_dims=encoder_dims, embed_dims=[256, 96], num_heads=4, drop_path_rate=0.),
+    head=dict(in_channels=96))
+
+points, first_points = (dict(type='M2AESamplePoints', num_points=1024, random=random) for random in (True, False))
+pack = dict(type='M2AEPackShape')
+train_dataloader = dict(batch_size=32, num_workers=1, dataset=dict(pipeline=[points, pack]))
+val_dataloader = dict(num_workers=1, dataset=dict(pipeline=[first_points, pack]))
+test_dataloader = val_dataloader
+
+epochs = 60
+optim_wrapper = dict(optimizer=dict(lr=5e-4))  # 1e-3 for batches of 128, scaled by the square root
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=True, begin=0, end=3, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=3, end=epochs, convert_to_iter_based=True),
+]
+train_cfg = dict(max_epochs=epochs, val_interval=10)
+default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=-1))  # all are probed for the learning curve
