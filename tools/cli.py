@@ -21,6 +21,9 @@ def base_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='override entries of the config, e.g. train_dataloader.batch_size=4 or '
                         'model.backbone.radii="[0.4,0.8]"')
+    parser.add_argument('--pretrained', metavar='NAME',
+                        help='give the encoder the sizes and weights of one that comes with the package, e.g. '
+                        'cad_shapes; --cfg-options have the last word')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
                         help='how the processes of a distributed job are started')
     # torch.distributed passes the first spelling, older launchers the second.
@@ -39,7 +42,6 @@ def load_config(args: argparse.Namespace):
     if not Path(args.config).is_file():
         raise FileNotFoundError(f'there is no config {args.config!r}; the configs that come with the project are in '
                                 'configs/.')
-    keep_freed_memory()
     from mmengine.config import Config, DictAction
 
     # The stand-in for mmcv's operators must be in place before a config
@@ -47,6 +49,9 @@ def load_config(args: argparse.Namespace):
     import m2ae_mm  # noqa: F401
 
     config = Config.fromfile(args.config)
+    if args.pretrained:
+        from m2ae_mm.checkpoint import start_from
+        start_from(config, args.pretrained)
     options = dict(parse_option(text, DictAction) for text in args.cfg_options)
     unknown = sorted({key.split('.')[0] for key in options} - set(config) - set(RUNNER_KEYS))
     if unknown:
@@ -76,6 +81,7 @@ def run(main) -> None:
     it, or if it came up in the config machinery itself (an unknown key).
     ``M2AE_TRACEBACK=1`` always shows the traceback.
     """
+    keep_freed_memory()
     try:
         main()
     except Exception as error:

@@ -32,7 +32,7 @@ PRETRAININGS = {
     'm2ae_height': ('configs/m2ae/rooms_pretrain.py', [
         'model.backbone.in_channels=4', 'train_dataloader.batch_size=4', 'optim_wrapper.optimizer.lr=5e-4',
         'train_dataloader.dataset.pipeline.0.shift_height=True', 'val_dataloader.dataset.pipeline.0.shift_height=True',
-        'param_scheduler.1.end=8', 'train_cfg.max_epochs=8', 'train_cfg.val_interval=8']),
+        'param_scheduler.1.end=5', 'train_cfg.max_epochs=5', 'train_cfg.val_interval=5']),
 }
 VOTENET, VOTENET_M2AE = (f'projects/votenet_m2ae/configs/{name}_rooms.py' for name in ('votenet', 'votenet_m2ae'))
 REPEATED = 'train_dataloader.dataset.dataset'

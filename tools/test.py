@@ -5,15 +5,25 @@ from cli import base_parser, load_config, run
 
 def parse_args():
     parser = base_parser(__doc__)
-    parser.add_argument('checkpoint', help='.pth or .safetensors file')
+    parser.add_argument('checkpoint',
+                        help=".pth or .safetensors file, the name of weights that come with the package, or 'random' "
+                        'for untrained ones')
     parser.add_argument('--show-dir', help='write a picture of every sample as PNG into this folder')
     parser.add_argument('--score-thr', type=float, default=0.3, help='boxes below this score are not drawn')
     parser.add_argument('--max-pictures', type=int, default=50, help='stop drawing after so many samples')
     return parser.parse_args()
 
 
+def is_shipped_pretraining(checkpoint: str) -> bool:
+    """Whether the checkpoint is the name of weights that bring their own sizes."""
+    from m2ae_mm.checkpoint import describe, shipped_names
+    return checkpoint in shipped_names() and describe(checkpoint)['task'] == 'pre-training'
+
+
 def main() -> None:
     args = parse_args()
+    if is_shipped_pretraining(args.checkpoint):
+        args.pretrained = args.checkpoint
     config = load_config(args)
 
     from mmengine.runner import Runner
@@ -31,7 +41,10 @@ def main() -> None:
     # not read again, and nothing may be missing.
     config.load_from, config.resume = None, False
     runner = Runner.from_cfg(config)
-    load_for_test(runner.model, args.checkpoint)
+    if args.checkpoint == 'random':
+        runner.model.init_weights()
+    else:
+        load_for_test(runner.model, args.checkpoint)
     runner.test()
 
 

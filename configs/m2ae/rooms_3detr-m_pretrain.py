@@ -22,7 +22,7 @@ model = dict(
     neck=dict(encoder_dims=encoder_dims, embed_dims=[128]),
     head=dict(in_channels=128, num_points=8))
 
-epochs = 8
+epochs = 5
 optim_wrapper = dict(optimizer=dict(lr=5e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),

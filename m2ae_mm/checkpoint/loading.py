@@ -10,6 +10,8 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from .shipped import resolve
+
 
 def read_checkpoint(path: str | Path) -> OrderedDict[str, Tensor]:
     """The tensors of a checkpoint file, by name.
@@ -21,16 +23,15 @@ def read_checkpoint(path: str | Path) -> OrderedDict[str, Tensor]:
     ``module.`` from data-parallel training is dropped.
 
     Args:
-        path: A file on this machine.
+        path: A file on this machine, or the name of weights that come with
+            the package.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no checkpoint, is cut short, or holds anything
             that only unpickling arbitrary objects could read.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'there is no checkpoint {str(path)!r}; give the path of a .pth or .safetensors file.')
+    path = resolve(path)
     if path.suffix == '.safetensors':
         content = _read_safetensors(path)
     else:
@@ -81,8 +82,9 @@ def write_checkpoint(tensors: Mapping[str, Tensor], path: str | Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + '.part')
     if path.suffix == '.safetensors':
-        from safetensors.torch import save_file
-        save_file({name: value.contiguous() for name, value in tensors.items()}, partial)
+        from safetensors.torch import save
+        # Not save_file, whose files only their owner can read.
+        partial.write_bytes(save({name: value.contiguous() for name, value in tensors.items()}))
     else:
         torch.save(dict(state_dict=OrderedDict(tensors), meta={}), partial)
     partial.replace(path)

@@ -1,5 +1,5 @@
 # A short training for two CPU cores, ours: one epoch of warm-up, then a cosine.
-epochs = 8
+epochs = 5
 optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.1), clip_grad=dict(max_norm=1.))
 param_scheduler = [

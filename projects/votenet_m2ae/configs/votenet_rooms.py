@@ -23,7 +23,7 @@ model = dict(
     bbox_head=dict(vote_aggregation_cfg=dict(num_point=64)))
 
 # The learning rate of VoteNet's authors (their batches are of 8); schedule as in configs/_base_/schedules/rooms.py.
-epochs = 8
+epochs = 5
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),

@@ -1,0 +1,74 @@
+"""Weights that come with the package, loaded by name.
+
+Each is a pair of files in ``m2ae_mm/weights``: ``NAME.safetensors`` with all
+tensors of a checkpoint and ``NAME.json`` with the model's config and where the
+weights come from.
+"""
+import json
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent.parent / 'weights'
+# What of an encoder's config decides the shapes of its weights and the tokens it was trained with.
+SIZES = ('in_channels', 'num_centers', 'num_neighbors', 'embed_dims', 'depths', 'num_heads', 'point_hidden')
+
+
+def shipped_names() -> list[str]:
+    """Names of all weights that come with the package."""
+    return sorted(path.stem for path in FOLDER.glob('*.safetensors'))
+
+
+def resolve(path: str | Path) -> Path:
+    """The file of a checkpoint given as path or, if there is no such file, as the name of shipped weights.
+
+    Raises:
+        FileNotFoundError: If it is neither.
+    """
+    if Path(path).is_file():
+        return Path(path)
+    if str(path) in shipped_names():
+        return FOLDER / f'{path}.safetensors'
+    raise FileNotFoundError(f'there is no checkpoint {str(path)!r}; give the path of a .pth or .safetensors file, or '
+                            f'one of the weights that come with the package: {", ".join(shipped_names())}.')
+
+
+def describe(name: str) -> dict:
+    """What ``NAME.json`` says: ``model`` (a config), ``task``, ``data``, ``figures``, ...
+
+    Raises:
+        ValueError: If there are no such weights.
+    """
+    if name not in shipped_names():
+        raise ValueError(f'no weights {name!r} come with the package, only {", ".join(shipped_names())}.')
+    return json.loads((FOLDER / f'{name}.json').read_text())
+
+
+def start_from(config, name: str) -> None:
+    """Give a config's encoder the sizes and weights of a shipped one.
+
+    Neck and head follow in what they must: a pre-training model takes over
+    both, other models the widths they read.
+
+    Args:
+        config: mmengine config with a ``PointM2AEEncoder`` as ``model.backbone``.
+        name: Shipped weights of a pre-training.
+
+    Raises:
+        ValueError: For weights that are no pre-training, or a model whose
+            encoder they do not fit.
+    """
+    stored, model = describe(name)['model'], config.model
+    kinds = {'PointM2AEEncoder', 'PointM2AEClassTokenEncoder'}
+    for what, kind in ((f'weights {name!r}', stored['backbone']['type']), ('this config', model.backbone.type)):
+        if kind not in kinds:
+            raise ValueError(f'pre-trained weights by name are for PointM2AEEncoder; {what} has {kind}.')
+    sizes = {key: stored['backbone'][key] for key in SIZES if key in stored['backbone']}
+    model.backbone.update(sizes, init_cfg=dict(type='Pretrained', checkpoint=name, prefix='backbone.'))
+    dims = sizes['embed_dims']
+    if model.type.startswith('PointM2AE') and 'mask_ratio' in model:
+        model.update(neck=stored['neck'], head=stored['head'])
+    elif model.get('head', {}).get('type') == 'PointM2AEClsHead':
+        model.head.in_channels = dims[-1]
+    elif model.get('head', {}).get('type') == 'PointM2AEPartHead':
+        model.head.in_channels = dims
+    elif model.get('neck', {}).get('type') == 'PointM2AEPropagation':
+        model.neck.encoder_dims = dims

@@ -1,0 +1,93 @@
+"""Learning curves and maps of features (figures 6 and 7 of the paper)."""
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+_MARKERS = 'osv^D'
+
+
+def learning_curves(curves: Mapping[str, Sequence[tuple[float, float]]], quantity: str, path: str | Path) -> Path:
+    """Write one line per training.
+
+    Args:
+        curves: Name -> (epoch, value) pairs.
+        quantity: What the values are, for the axis.
+        path: Of the picture, ending in .png or .svg.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ValueError: If a curve has no point.
+    """
+    figure, axes = _new_figure((6.4, 4))
+    for name, curve in curves.items():
+        if not len(curve):
+            raise ValueError(f'the curve {name!r} has no point.')
+        epochs, values = zip(*sorted(curve))
+        axes.plot(epochs, values, marker='.', label=name)
+    axes.set(xlabel='epoch', ylabel=quantity)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    return _save(figure, path)
+
+
+def feature_map(features: Mapping[str, np.ndarray], labels: np.ndarray, names: Sequence[str], path: str | Path,
+                seed: int = 0) -> Path:
+    """Write t-SNE maps of features side by side, one colour and marker per class.
+
+    Args:
+        features: Title -> (M, C) features of the same M shapes.
+        labels: (M,) class indices; only the classes that occur are shown.
+        names: Class names.
+        path: Of the picture, ending in .png or .svg.
+        seed: Of the initial positions.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ValueError: For fewer than three shapes, or features that are not one row per label.
+    """
+    from sklearn.manifold import TSNE
+    if len(labels) < 3:
+        raise ValueError(f'a map needs at least three shapes, got {len(labels)}.')
+    figure, axes = _new_figure((6 * len(features), 5.4), len(features))
+    for panel, (title, values) in zip(np.atleast_1d(axes), features.items()):
+        if len(values) != len(labels):
+            raise ValueError(f'{title}: {len(values)} features for {len(labels)} labels.')
+        perplexity = min(30., (len(labels) - 1) / 3)
+        places = TSNE(perplexity=perplexity, init='pca', random_state=seed).fit_transform(np.asarray(values))
+        _scatter(panel, places, labels, names)
+        panel.set(title=title, xticks=[], yticks=[])
+    handles, texts = panel.get_legend_handles_labels()
+    figure.legend(handles, texts, loc='center left', bbox_to_anchor=(1, 0.5), frameon=False, fontsize='small')
+    return _save(figure, path)
+
+
+def _scatter(panel, places: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> None:
+    colours = _colours(20)
+    for order, label in enumerate(np.unique(labels)):
+        chosen = labels == label
+        panel.scatter(*places[chosen].T, s=22, color=colours[order % 20], marker=_MARKERS[order // 20 % len(_MARKERS)],
+                      label=names[label])
+
+
+def _colours(count: int) -> np.ndarray:
+    from matplotlib import colormaps
+    return colormaps['tab20'](np.arange(count))
+
+
+def _new_figure(size: tuple[float, float], panels: int = 1):
+    # Not pyplot, which keeps figures and may look for a screen.
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=size, layout='constrained')
+    return figure, figure.subplots(1, panels)
+
+
+def _save(figure, path: str | Path) -> Path:
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120, bbox_inches='tight')
+    return path

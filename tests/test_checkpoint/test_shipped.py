@@ -1,0 +1,57 @@
+"""Weights that come with the package."""
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from m2ae_mm.checkpoint import describe, read_checkpoint, shipped_names, start_from
+from m2ae_mm.checkpoint.shipped import FOLDER
+from mmdet3d.registry import MODELS
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+PRETRAININGS = [name for name in shipped_names() if describe(name)['task'] == 'pre-training']
+
+
+@pytest.mark.parametrize('name', shipped_names())
+def test_weights_fit_the_config_they_are_described_with_and_have_terms(name):
+    description = describe(name)
+    model = MODELS.build(description['model'])
+    model.load_state_dict(read_checkpoint(name))  # strict
+    assert description['model'] == Config.fromfile(CONFIGS.parent / description['config']).model.to_dict()
+    assert 'CC BY' in description['data'] and description['figures']
+    assert (FOLDER / f'{name}.safetensors').stat().st_size < 30 * 2**20
+    assert all(value.isfinite().all() for value in read_checkpoint(name).values())
+
+
+@pytest.mark.parametrize('name', PRETRAININGS)
+@pytest.mark.parametrize('config', ['modelnet40_cls', 'modelnet40_fewshot_5way_10shot', 'scanobjectnn_pbt50rs_cls',
+                                    'shapenetpart_seg', 'labeled_parts_seg', 'cad_shapes/cls_kicad'])
+def test_downstream_configs_take_sizes_and_weights_by_name(name, config):
+    config = Config.fromfile(CONFIGS / f'm2ae/{config}.py')
+    start_from(config, name)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    stored = read_checkpoint(name)
+    own = {key: value for key, value in model.state_dict().items() if key.startswith('backbone.')}
+    assert own and all(torch.equal(value, stored[key]) for key, value in own.items())
+
+
+@pytest.mark.parametrize('name', PRETRAININGS)
+def test_a_linear_probe_takes_the_whole_model(name):
+    config = Config.fromfile(CONFIGS / 'm2ae/modelnet40_svm.py')
+    start_from(config, name)
+    assert MODELS.build(config.model).state_dict().keys() == read_checkpoint(name).keys()
+
+
+def test_a_detector_of_another_encoder_is_refused():
+    config = Config.fromfile(CONFIGS / '3detr/3detr_scannet.py')
+    with pytest.raises(ValueError, match='for PointM2AEEncoder; this config has ThreeDETREncoder'):
+        start_from(config, PRETRAININGS[0])
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(FileNotFoundError, match="no checkpoint 'shapenet'.*cad_shapes"):
+        read_checkpoint('shapenet')
+    with pytest.raises(ValueError, match="no weights 'shapenet' come with the package, only .*cad_shapes"):
+        describe('shapenet')

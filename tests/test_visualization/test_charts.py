@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from m2ae_mm.visualization import feature_map, learning_curves
+
+
+def coloured(path):
+    """Share of pixels that are neither grey nor white."""
+    pixels = np.asarray(Image.open(path).convert('RGB')).astype(int)
+    return (np.ptp(pixels, axis=2) > 40).mean()
+
+
+def test_curves_are_drawn_in_the_order_of_epochs(tmp_path):
+    forward = learning_curves({'a': [(1, 0.), (2, 1.), (3, 4.)]}, 'loss', tmp_path / 'a.png')
+    shuffled = learning_curves({'a': [(3, 4.), (1, 0.), (2, 1.)]}, 'loss', tmp_path / 'new' / 'b.png')
+    assert forward.read_bytes() == shuffled.read_bytes()
+    assert coloured(forward) > 0.001
+
+
+def test_a_curve_without_points_is_named(tmp_path):
+    with pytest.raises(ValueError, match="the curve 'empty' has no point"):
+        learning_curves({'empty': []}, 'loss', tmp_path / 'a.png')
+
+
+def test_a_map_shows_the_classes_that_occur(tmp_path):
+    random = np.random.default_rng(0)
+    labels = np.repeat([0, 2], 6)
+    features = random.normal(size=(12, 4)) + 10 * labels[:, None]
+    path = feature_map({'all': features, 'again': features}, labels, ['chair', 'unused', 'table'], tmp_path / 'map.png')
+    assert coloured(path) > 0.0005
+
+
+def test_features_and_labels_must_agree(tmp_path):
+    with pytest.raises(ValueError, match='all: 4 features for 5 labels'):
+        feature_map({'all': np.zeros((4, 2))}, np.zeros(5, int), ['a'], tmp_path / 'map.png')
+    with pytest.raises(ValueError, match='at least three shapes, got 2'):
+        feature_map({'all': np.zeros((2, 2))}, np.zeros(2, int), ['a'], tmp_path / 'map.png')

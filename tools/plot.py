@@ -1,0 +1,104 @@
+#!/usr/bin/env python
+"""Draw learning curves of trainings, or a t-SNE map of the features of an encoder."""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from cli import base_parser, load_config, run
+
+
+def parse_args():
+    if sys.argv[1:2] == ['tsne']:
+        parser = base_parser('A t-SNE map of the test shapes of a linear-probe config, for one or more checkpoints.')
+        parser.add_argument('checkpoints', nargs='+', metavar='TITLE=CHECKPOINT',
+                            help="files, names of weights that come with the package, or 'random'")
+        parser.add_argument('--names', help='JSON file with the class names in the order of the labels: a list, or a '
+                            'dictionary of lists of which --key is taken')
+        parser.add_argument('--key', help='of --names')
+    else:
+        parser = argparse.ArgumentParser(description=__doc__)
+        parser.add_argument('what', choices=['curves', 'tsne'], help='"plot.py tsne --help" tells the options of tsne')
+        parser.add_argument('runs', nargs='+', metavar='TITLE=WORK_DIR', help='trainings to draw')
+        parser.add_argument('--metric', required=True, help='key in the log, e.g. loss or linear_probe/accuracy')
+    parser.add_argument('--out', type=Path, required=True, help='picture to write, .png or .svg')
+    return parser.parse_args(sys.argv[2:] if sys.argv[1:2] == ['tsne'] else None)
+
+
+def pairs(texts: list[str]) -> dict[str, str]:
+    """TITLE=VALUE texts as a dictionary."""
+    wrong = [text for text in texts if '=' not in text]
+    if wrong:
+        raise ValueError(f'expected TITLE=VALUE, got {wrong[0]!r}.')
+    return dict(text.split('=', 1) for text in texts)
+
+
+def read_curve(folder: str, metric: str) -> list[tuple[float, float]]:
+    """(epoch, mean value) of a metric from the logs of a training, continued ones included."""
+    logs = sorted(Path(folder).glob('*/vis_data/scalars.json'))
+    if not logs:
+        raise FileNotFoundError(f'{folder!r} holds no log of a training (*/vis_data/scalars.json).')
+    records = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
+    values: dict[float, list[float]] = {}
+    for record in records:
+        if metric in record:
+            # Training records count iterations in "step" and name their epoch; evaluations only have a step: the epoch.
+            values.setdefault(record.get('epoch', record['step']), []).append(record[metric])
+    if not values:
+        known = sorted({key for record in records for key in record})
+        raise ValueError(f'the logs in {folder!r} have no {metric!r}; they have {", ".join(known)}.')
+    return [(epoch, sum(found) / len(found)) for epoch, found in values.items()]
+
+
+def extract(config, checkpoint: str):
+    """Features (M, C) and labels (M,) of the labelled test shapes."""
+    import numpy as np
+    import torch
+    from mmengine.runner import Runner
+
+    from m2ae_mm.checkpoint import load_for_test
+    from mmdet3d.registry import MODELS
+    model = MODELS.build(config.model)
+    model.init_weights() if checkpoint == 'random' else load_for_test(model, checkpoint)
+    model.eval()
+    features, labels = [], []
+    with torch.no_grad():
+        for batch in Runner.build_dataloader(config.test_dataloader):
+            batch = model.data_preprocessor(batch, False)
+            features.append(model(**batch, mode='tensor').float().cpu().numpy())
+            labels += [int(sample.gt_label) for sample in batch['data_samples']]
+    return np.concatenate(features), np.array(labels)
+
+
+def draw_map(args) -> Path:
+    checkpoints = pairs(args.checkpoints)
+    named = [name for name in checkpoints.values() if not Path(name).is_file() and name != 'random']
+    args.pretrained = args.pretrained or next(iter(named), None)
+    config = load_config(args)
+
+    from mmengine.registry import init_default_scope
+
+    from m2ae_mm.visualization import feature_map
+    init_default_scope('mmdet3d')
+    config.test_dataloader.dataset.split = 'test'
+    config.model.backbone.init_cfg = None
+    found = {title: extract(config, checkpoint) for title, checkpoint in checkpoints.items()}
+    labels = next(iter(found.values()))[1]
+    names = json.loads(Path(args.names).read_text()) if args.names else [str(i) for i in range(labels.max() + 1)]
+    names = names[args.key] if args.key else names
+    return feature_map({title: features for title, (features, _) in found.items()}, labels, names, args.out)
+
+
+def main() -> None:
+    args = parse_args()
+    if sys.argv[1:2] == ['tsne']:
+        path = draw_map(args)
+    else:
+        from m2ae_mm.visualization import learning_curves
+        path = learning_curves({title: read_curve(folder, args.metric) for title, folder in pairs(args.runs).items()},
+                               args.metric, args.out)
+    print(path)
+
+
+if __name__ == '__main__':
+    run(main)
