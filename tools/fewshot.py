@@ -50,9 +50,9 @@ def main() -> None:
 
     from mmengine.dist import is_main_process
 
-    from m2ae_mm.engine import init_cpu_processes
+    from m2ae_mm.engine import prepare_processes
     from m2ae_mm.evaluation import summarize_folds
-    init_cpu_processes(config)
+    prepare_processes(config)
     table = Path(config.work_dir) / 'folds.json'
     done = {int(fold): value for fold, value in json.loads(table.read_text()).items()} if table.is_file() else {}
     for fold in range(args.folds):

@@ -40,9 +40,9 @@ def main() -> None:
 
     from mmengine.runner import Runner
 
-    from m2ae_mm.engine import check_data, init_cpu_processes
+    from m2ae_mm.engine import check_data, prepare_processes
     check_data(config, ('train_dataloader', 'val_dataloader'))
-    init_cpu_processes(config)
+    prepare_processes(config)
     Runner.from_cfg(config).train()
 
 

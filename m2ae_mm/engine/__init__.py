@@ -1,6 +1,10 @@
 """Hooks and checks around training and testing."""
 from .data_check import check_data
-from .distributed import M2AEDistributedCPU, init_cpu_processes
+from .distributed import M2AEDistributedCPU, init_cpu_processes, prepare_processes
 from .hooks import M2AELinearProbeHook, M2AEPictureHook
+from .sync_batch_norm import SyncBatchNormCPU
 
-__all__ = ['M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEPictureHook', 'check_data', 'init_cpu_processes']
+__all__ = [
+    'M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEPictureHook', 'SyncBatchNormCPU', 'check_data',
+    'init_cpu_processes', 'prepare_processes'
+]

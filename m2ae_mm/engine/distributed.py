@@ -1,4 +1,4 @@
-"""Distributed training on machines without CUDA."""
+"""Distributed training: what mmengine's launchers leave to do, and machines without CUDA."""
 import os
 
 import torch
@@ -7,6 +7,8 @@ from mmengine.model import MMDistributedDataParallel
 from torch import distributed, nn
 
 from mmdet3d.registry import MODEL_WRAPPERS
+
+from .sync_batch_norm import SyncBatchNormCPU
 
 
 @MODEL_WRAPPERS.register_module()
@@ -20,21 +22,52 @@ class M2AEDistributedCPU(MMDistributedDataParallel):
         module: The model.
         device_ids: Ignored.
         find_unused_parameters: As in PyTorch.
+        sync_bn: Whether BatchNorm counts the rows of all processes.
     """
 
-    def __init__(self, module: nn.Module, device_ids: list[int], find_unused_parameters: bool = False) -> None:
+    def __init__(self,
+                 module: nn.Module,
+                 device_ids: list[int] | None = None,
+                 find_unused_parameters: bool = False,
+                 sync_bn: bool = False) -> None:
+        module = SyncBatchNormCPU.convert(module) if sync_bn else module
         super().__init__(module=module, broadcast_buffers=False, find_unused_parameters=find_unused_parameters)
+
+
+def prepare_processes(config: Config) -> None:
+    """Make ``config`` and the environment fit for several processes; nothing to do for a single one.
+
+    - Every process gets random numbers of its own, unless the config says
+      otherwise: by default mmengine seeds all alike, and they would draw the
+      same masks, drop paths and augmentations for their different clouds.
+      Weights and the order of samples are shared by mmengine in any case.
+    - mmengine reads the local rank under mpi but does not pass it on to the
+      wrapper, which would put every model on the first GPU.
+    - Without an accelerator, see :func:`init_cpu_processes`.
+
+    Args:
+        config: A full config, changed in place.
+    """
+    if config.launcher == 'none':
+        return
+    config.setdefault('randomness', dict(seed=None))
+    config.randomness.setdefault('diff_rank_seed', True)
+    if config.launcher == 'mpi' and 'OMPI_COMM_WORLD_LOCAL_RANK' in os.environ:
+        os.environ['LOCAL_RANK'] = os.environ['OMPI_COMM_WORLD_LOCAL_RANK']
+    init_cpu_processes(config)
 
 
 def init_cpu_processes(config: Config) -> None:
     """Make ``config.launcher`` work with gloo where mmengine would insist on CUDA.
 
     mmengine's launchers and its model wrapper select a CUDA device
-    unconditionally. On a machine without an accelerator the process group is
-    made here first, which mmengine then uses, and the wrapper is set.
+    unconditionally, and PyTorch's ``SyncBatchNorm`` wants one. On a machine
+    without an accelerator the process group is made here first, which mmengine
+    then uses, and the wrapper is set.
 
     Args:
-        config: A full config; ``model_wrapper_cfg`` may be added.
+        config: A full config; ``model_wrapper_cfg`` may be added and takes
+            over ``sync_bn``.
 
     Raises:
         ValueError: For a launcher other than ``'pytorch'``, or without the
@@ -52,4 +85,5 @@ def init_cpu_processes(config: Config) -> None:
     if not distributed.is_initialized():
         distributed.init_process_group('gloo')
     config.model_wrapper_cfg = dict(
-        type='mmdet3d.M2AEDistributedCPU', find_unused_parameters=config.get('find_unused_parameters', False))
+        type='mmdet3d.M2AEDistributedCPU', find_unused_parameters=config.get('find_unused_parameters', False),
+        sync_bn=config.pop('sync_bn', None) is not None)

@@ -28,4 +28,5 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=3, end=epochs, convert_to_iter_based=True),
 ]
 train_cfg = dict(max_epochs=epochs, val_interval=10)
+auto_scale_lr = dict(base_batch_size=32)
 default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=-1))  # all are probed for the learning curve
