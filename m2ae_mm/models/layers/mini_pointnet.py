@@ -5,6 +5,7 @@ section 3.3, "token embedding" and "token merging").
 """
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -42,14 +43,24 @@ class MiniPointNet(nn.Module):
     def forward(self, groups: Tensor) -> Tensor:
         """``(T, k, in)`` groups to ``(T, out)`` tokens."""
         count, k, _ = groups.shape
-        x = self.lift(groups).flatten(0, 1)
-        local = self.local(F.relu(self.lift_norm(x))).view(count, k, -1)
-        pooled = max_over_members(local)
-        # The weight's left half meets the pooled vector, the same for all k
-        # members, so that half of the product is taken once per group.
-        width = pooled.shape[-1]
-        shared = F.linear(pooled, self.join.weight[:, :width], self.join.bias)
-        own = F.linear(local, self.join.weight[:, width:])
-        x = (own + shared.unsqueeze(1)).flatten(0, 1)
-        x = self.out(F.relu(self.join_norm(x)))
-        return max_over_members(x.view(count, k, -1))
+        x = self.lift_norm(self.lift(groups).flatten(0, 1))
+        x = F.relu(x, inplace=True)
+        pooled = max_over_members(self.local(x).view(count, k, -1))
+        member, cloud = self._join_weights()
+        # The pooled vector is the same for all k members: its half of the
+        # product is taken once per group.
+        shared = F.linear(pooled, *cloud)
+        x = F.linear(x, member).view(count, k, -1) + shared.unsqueeze(1)
+        x = F.relu(self.join_norm(x.flatten(0, 1)), inplace=True)
+        return max_over_members(self.out(x).view(count, k, -1))
+
+    def _join_weights(self) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """What ``join`` does to a member and, with a bias, to the pooled vector.
+
+        Nothing lies between ``local`` and ``join``: their product, taken once
+        per step, spares every member the larger of the two.
+        """
+        width = self.local.out_features
+        with torch.autocast(self.join.weight.device.type, enabled=False):
+            pooled, own = self.join.weight.split([width, width], 1)
+            return own @ self.local.weight, (pooled, self.join.bias + own @ self.local.bias)

@@ -1,0 +1,36 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
+from plot import pairs, read_curve  # noqa: E402
+
+
+def write_log(folder, run, records):
+    path = folder / run / 'vis_data' / 'scalars.json'
+    path.parent.mkdir(parents=True)
+    path.write_text('\n'.join(json.dumps(record) for record in records))
+
+
+def test_a_curve_averages_epochs_and_goes_on_in_a_resumed_log(tmp_path):
+    write_log(tmp_path, '20260101_000000', [dict(loss=4., epoch=1, step=10), dict(loss=2., epoch=1, step=20),
+                                            dict(accuracy=50., step=1)])
+    write_log(tmp_path, '20260102_000000', [dict(loss=1., epoch=2, step=30)])
+    assert read_curve(str(tmp_path), 'loss') == [(1, 3.), (2, 1.)]
+    assert read_curve(str(tmp_path), 'accuracy') == [(1, 50.)]
+
+
+def test_an_unknown_metric_is_answered_with_the_known_ones(tmp_path):
+    write_log(tmp_path, 'a', [dict(loss=4., epoch=1, step=10)])
+    with pytest.raises(ValueError, match="have no 'acc'; they have epoch, loss, step"):
+        read_curve(str(tmp_path), 'acc')
+    with pytest.raises(FileNotFoundError, match='holds no log of a training'):
+        read_curve(str(tmp_path / 'none'), 'loss')
+
+
+def test_pairs_need_a_title():
+    assert pairs(['a=b=c']) == {'a': 'b=c'}
+    with pytest.raises(ValueError, match="expected TITLE=VALUE, got 'work_dirs'"):
+        pairs(['work_dirs'])
