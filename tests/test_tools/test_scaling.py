@@ -37,7 +37,7 @@ def train(command, work_dir, options, *flags):
     """Pre-train for some epochs with a probe; what was printed and the last checkpoint's optimizer."""
     done = subprocess.run(
         [*command, *flags, '--work-dir', str(work_dir), '--auto-scale-lr', '--cfg-options', *OPTIONS, *options],
-        cwd=ROOT, capture_output=True, text=True, timeout=300,
+        cwd=ROOT, capture_output=True, text=True, timeout=900,
         env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable, 'PORT': str(free_port())})
     log = done.stdout + done.stderr
     assert done.returncode == 0, log[-3000:]
