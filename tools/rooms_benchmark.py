@@ -42,6 +42,8 @@ ROWS = [
     Row('votenet', VOTENET, train_set=REPEATED),
     Row('votenet_m2ae', VOTENET_M2AE, train_set=REPEATED),
     Row('votenet_m2ae_pretrained', VOTENET_M2AE, 'm2ae_height', REPEATED),
+    Row('groupfree3d_m2ae', 'projects/groupfree3d_m2ae/configs/groupfree3d_m2ae_rooms.py', train_set=REPEATED),
+    Row('ssd3d_m2ae', 'projects/ssd3d_m2ae/configs/ssd3d_m2ae_rooms.py', train_set=REPEATED),
 ]
 
 

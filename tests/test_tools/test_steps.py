@@ -1,0 +1,41 @@
+"""Tools run one after another, and weights by name from the command line."""
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tools'))
+from cli import base_parser, load_config  # noqa: E402
+from steps import Steps  # noqa: E402
+
+
+def test_a_step_is_logged_and_timed(tmp_path, capsys):
+    steps = Steps(tmp_path, [], threads=3)
+    steps.run('count', '-c', 'import os; print("threads", os.environ["OMP_NUM_THREADS"])')
+    assert (tmp_path / 'logs' / 'count.log').read_text() == 'threads 3\n'
+    assert steps.timings['count'] > 0
+    assert 'count' in capsys.readouterr().out
+
+
+def test_a_failed_step_shows_the_end_of_its_log(tmp_path):
+    with pytest.raises(RuntimeError, match=r'(?s)broken failed; the whole log is in .*broken.log.*because of this'):
+        Steps(tmp_path, []).run('broken', '-c', 'raise SystemExit("because of this")')
+
+
+def config_with(*arguments):
+    parser = base_parser('')
+    return load_config(parser.parse_args([str(ROOT / 'configs/m2ae/modelnet40_cls.py'), *arguments]))
+
+
+def test_pretrained_weights_bring_their_sizes():
+    model = config_with('--pretrained', 'cad_shapes').model
+    assert model.backbone.embed_dims == [48, 96, 256] and model.head.in_channels == 256
+    assert model.backbone.init_cfg.checkpoint == 'cad_shapes'
+    # What a task needs stays.
+    assert model.backbone.radii == [0.32, 0.64, 1.28] and not model.backbone.stage_norm
+
+
+def test_options_have_the_last_word():
+    model = config_with('--pretrained', 'cad_shapes', '--cfg-options', 'model.backbone.init_cfg.checkpoint=None').model
+    assert model.backbone.embed_dims == [48, 96, 256] and model.backbone.init_cfg.checkpoint is None
