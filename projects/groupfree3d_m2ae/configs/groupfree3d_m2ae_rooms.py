@@ -27,7 +27,8 @@ model = dict(
         drop_path_rate=0.),
     neck=dict(encoder_dims=encoder_dims),
     bbox_head=dict(
-        num_decoder_layers=2, num_proposal=64, transformerlayers=dict(ffn_cfgs=dict(feedforward_channels=288))))
+        num_decoder_layers=2, num_proposal=64, transformerlayers=dict(ffn_cfgs=dict(feedforward_channels=288))),
+    test_cfg=dict(prediction_stages='last'))  # mmdet3d's 'last_three' needs three decoder layers
 
 # mmdet3d's 6e-3 is for 32 scenes per step. Schedule as in configs/_base_/schedules/rooms.py.
 epochs = 5
