@@ -3,7 +3,8 @@
 
 Inputs are made up, so nothing but this project is needed. Each row runs in a process of its own. Columns:
 
-  variant      ours; reference: the PyTorch reference of an operator; plain: Point-M2AE in stock PyTorch
+  variant      ours; reference: the PyTorch reference of an operator; plain: Point-M2AE in stock PyTorch, run as a
+               script of its own would be; plain+mem: the same with our tools' settings of the memory allocator
   samples/s    clouds a second, at the median call
   ms, 10 %, 90 %   median call, 10th and 90th percentile
   MiB          CUDA: most memory allocated; CPU: what the calls made the process grow by, and the network's parameters
@@ -78,6 +79,8 @@ def plans(args, folder: Path) -> list:
     from bench.work import Setting
     result = []
     for case in (case for name in args.cases for case in CASES[name]):
+        if case.variant == 'plain+mem' and args.device == 'cuda':
+            continue  # those settings are about the host's memory
         batch = args.batch or (case.on_cuda if args.device == 'cuda' else case.on_cpu)
         for precision in dict.fromkeys(args.precision) if case.network else ['fp32']:
             for compiled in (False, True) if args.compile and case.network else (False, ):
@@ -114,7 +117,7 @@ def measure_all(args, folder: Path) -> dict:
         row = dict(case=plan.case.title, variant=plan.case.variant, device=args.device,
                    precision=plan.setting.precision, compiled=plan.compiled, batch=plan.setting.batch)
         try:
-            row.update(in_child(measure, plan, peaks, limit=args.limit))
+            row.update(in_child(measure, plan, peaks, limit=args.limit, bare=plan.case.variant == 'plain'))
         except RuntimeError as error:
             row['error'] = str(error)
         row['speed_up'] = speed_up(row, rows)

@@ -23,7 +23,8 @@ model = dict(
 # norms and the mask token.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.05, fused=True),
+    constructor='M2AEOptimWrapperConstructor',
     paramwise_cfg=dict(
         norm_decay_mult=0., bias_decay_mult=0., custom_keys=dict(mask_token=dict(decay_mult=0.))))
 param_scheduler = [

@@ -158,6 +158,7 @@ def test_speed_up_is_over_the_same_case_only():
     assert speed_up(row, [dict(plain, precision='bf16'), plain]) == 3
     assert speed_up(row, [dict(plain, compiled=True), dict(plain, batch=4), dict(plain, error='died')]) is None
     assert speed_up(plain, [plain]) is None
+    assert speed_up(dict(plain, variant='plain+mem', samples_per_second=6.), [plain]) == 1.5
 
 
 def test_a_failed_row_says_so_in_one_line():
@@ -174,6 +175,18 @@ def test_a_row_that_takes_too_long_is_given_up():
     from bench.rows import in_child
     with pytest.raises(RuntimeError, match='^gave up after 1 s$'):
         in_child(time.sleep, 60, limit=1)
+
+
+def wish_for_large_pages():
+    import os
+    return os.environ.get('THP_MEM_ALLOC_ENABLE')
+
+
+def test_a_bare_process_has_the_allocator_as_it_comes(monkeypatch):
+    from bench.rows import in_child
+    monkeypatch.setenv('THP_MEM_ALLOC_ENABLE', '1')
+    assert in_child(wish_for_large_pages) == '1' and in_child(wish_for_large_pages, bare=True) is None
+    assert wish_for_large_pages() == '1'
 
 
 def fail():

@@ -15,7 +15,8 @@ class Case(NamedTuple):
     Attributes:
         title: What is done, and its size.
         variant: ``'ours'``, or what it is compared with: ``'reference'`` (PyTorch references of the operators),
-            ``'plain'`` (baseline in stock PyTorch).
+            ``'plain'`` (baseline in stock PyTorch, its memory allocator as it comes), ``'plain+mem'`` (the same with
+            the allocator's settings of our tools).
         function: ``module.function`` of this package that sets it up.
         options: Its arguments before the setting.
         on_cpu, on_cuda: Clouds a call by default.
@@ -53,6 +54,11 @@ def network(title: str, function: str, on_cpu: int, on_cuda: int, variant: str =
     return Case(title, variant, f'models.{function}', options, on_cpu, on_cuda, network=True)
 
 
+def plain(title: str, function: str, on_cpu: int, on_cuda: int) -> list[Case]:
+    """A step of the baseline, with and without our settings of the allocator."""
+    return [network(title, function, on_cpu, on_cuda, variant) for variant in ('plain', 'plain+mem')]
+
+
 def _sampling() -> list[Case]:
     cases = []
     for scene, scales, batches in ((False, SHAPE_SCALES, SHAPES), (True, [SCENE_SCALE], SCENES)):
@@ -87,13 +93,13 @@ CASES: dict[str, list[Case]] = {
         *operator('interpolation 256->1024', 'interpolation', SCENES, coarse=256, fine=1024, channels=384, scene=True)],
     'chamfer': operator('chamfer 16 to 8 points', 'chamfer', SHAPES),
     'pretrain': [network('pretrain step', 'pretrain', 16, 128)],
-    'pretrain_plain': [network('pretrain step', 'pretrain_plain', 16, 128, 'plain')],
+    'pretrain_plain': plain('pretrain step', 'pretrain_plain', 16, 128),
     'features': [network('features', 'features', 16, 128)],
-    'features_plain': [network('features', 'features_plain', 16, 128, 'plain')],
+    'features_plain': plain('features', 'features_plain', 16, 128),
     'classify': [
         network('classify step', 'classify', 16, 32, from_files=False),
         network('classify step from 8192', 'classify', 16, 32, from_files=True)],
-    'classify_plain': [network('classify step', 'classify_plain', 16, 32, 'plain')],
+    'classify_plain': plain('classify step', 'classify_plain', 16, 32),
     'detect_train': [network('detect step', 'detect_train', 2, 8)],
     'detect_infer': [network('detect inference', 'detect_infer', 2, 8)],
     'data': [

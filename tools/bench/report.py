@@ -2,6 +2,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+BASELINES = ('reference', 'plain')
 _TITLE, _CELL = 32, 10
 _HEADINGS = ('variant', 'precision', 'batch', 'samples/s', 'ms', '10 %', '90 %', 'MiB', 'GFLOP', 'MB', 'floor ms',
              'speed-up')
@@ -29,11 +30,11 @@ def line(row: dict[str, Any]) -> str:
 
 
 def speed_up(row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> float | None:
-    """Samples a second over those of the row that ``row`` is compared with; None for that row, or without it."""
-    if row['variant'] != 'ours' or 'error' in row:
+    """Samples a second over those of the reference or plain row before it; None for that row, or without it."""
+    if row['variant'] in BASELINES or 'error' in row:
         return None
     same = ('case', 'precision', 'compiled', 'batch')
     for other in rows:
-        if other['variant'] != 'ours' and 'error' not in other and all(other[key] == row[key] for key in same):
+        if other['variant'] in BASELINES and 'error' not in other and all(other[key] == row[key] for key in same):
             return row['samples_per_second'] / other['samples_per_second']
     return None

@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import torch
+from memory import large_pages_unset
 
 from .cases import Case
 from .floors import Peaks, floor_of, probe, size_of
@@ -84,17 +85,21 @@ def load_kernels() -> None:
     torch.ops.m2ae_mm.max_over_members_backward(largest, member, points.shape[1])
 
 
-def in_child(function: Callable[..., Any], *arguments: Any, limit: float | None = None) -> Any:
+def in_child(function: Callable[..., Any], *arguments: Any, limit: float | None = None, bare: bool = False) -> Any:
     """``function(*arguments)`` in a process of its own, without its output.
+
+    A ``bare`` process starts afresh, without what :mod:`memory` set in this
+    one; it imports what it needs again.
 
     Raises:
         RuntimeError: With one line, if it raised an error, died, or took more than ``limit`` seconds.
     """
     # A fork has all modules loaded; elsewhere they are imported again.
-    context = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
+    context = multiprocessing.get_context('fork' if sys.platform == 'linux' and not bare else 'spawn')
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(sender, function, arguments))
-    process.start()
+    with large_pages_unset() if bare else contextlib.nullcontext():
+        process.start()
     sender.close()
     if not receiver.poll(limit):
         process.kill()

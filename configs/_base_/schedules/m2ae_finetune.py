@@ -1,9 +1,10 @@
 # Fine-tuning: AdamW 5e-4, batch 32, 300 epochs, cosine with 10 warm-up epochs (section 4.2, published code).
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.05, fused=True),
     clip_grad=dict(max_norm=10),
     # No decay on biases, norms and tokens (published code).
+    constructor='M2AEOptimWrapperConstructor',
     paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0., custom_keys=dict(class_token=dict(decay_mult=0.))))
 param_scheduler = [
     # 10 warm-up epochs from 1e-6, then to 1e-6.

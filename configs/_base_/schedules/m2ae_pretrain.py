@@ -2,8 +2,9 @@
 optim_wrapper = dict(
     type='OptimWrapper',
     # Learning rate 1e-3 is the published code's; the paper says 1e-4.
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05, fused=True),
     # No decay on biases, norms and tokens (published code).
+    constructor='M2AEOptimWrapperConstructor',
     paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0., custom_keys=dict(mask_token=dict(decay_mult=0.))))
 param_scheduler = [
     # 10 warm-up epochs from 1e-6.

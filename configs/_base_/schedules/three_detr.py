@@ -2,7 +2,7 @@
 # biases and norms included.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.1),
+    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.1, fused=True),
     clip_grad=dict(max_norm=0.1, norm_type=2))
 
 # 9 epochs of warm-up from 1e-6, then a cosine down to 1e-6, both stepped every iteration.

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from m2ae_mm.ops import max_over_members
 
+# Bytes of the widest activation of a part that the cache of a CPU holds.
+_PART_BYTES = 2**24
+
 
 class MiniPointNet(nn.Module):
     """Two shared MLPs with a max-pool after each.
@@ -42,6 +45,14 @@ class MiniPointNet(nn.Module):
 
     def forward(self, groups: Tensor) -> Tensor:
         """``(T, k, in)`` groups to ``(T, out)`` tokens."""
+        if self.training or torch.is_grad_enabled() or groups.device.type != 'cpu' or torch.compiler.is_compiling():
+            return self._tokens(groups)
+        # Without batch statistics groups have nothing to do with each other; taken in parts, their activations stay
+        # in the cache.
+        part = max(_PART_BYTES // (4 * groups.shape[1] * self.join.out_features), 1)
+        return torch.cat([self._tokens(groups) for groups in groups.split(part)])
+
+    def _tokens(self, groups: Tensor) -> Tensor:
         count, k, _ = groups.shape
         x = self.lift_norm(self.lift(groups).flatten(0, 1))
         x = F.relu(x, inplace=True)

@@ -23,3 +23,13 @@ def test_members_may_come_in_any_order():
     groups = torch.randn(5, 7, 6)
     torch.testing.assert_close(layer(groups), layer(groups.flip(1)))
     assert isinstance(layer.out, nn.Linear) and layer.out.out_features == 10
+
+
+def test_evaluation_in_parts_changes_nothing(monkeypatch):
+    torch.manual_seed(0)
+    layer = MiniPointNet(3, (8, 12, 16), 5).eval()
+    groups = torch.randn(10, 4, 3)
+    whole = layer(groups).detach()
+    monkeypatch.setattr('m2ae_mm.models.layers.mini_pointnet._PART_BYTES', 3 * 4 * 4 * 16)  # 3 groups a part
+    with torch.no_grad():
+        torch.testing.assert_close(layer(groups), whole)

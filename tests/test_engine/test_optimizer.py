@@ -1,0 +1,35 @@
+import pytest
+import torch
+from mmengine.optim import build_optim_wrapper
+from torch import nn
+
+from m2ae_mm.engine import M2AEOptimWrapperConstructor
+
+OPTIONS = dict(norm_decay_mult=0., bias_decay_mult=0., custom_keys={'0': dict(lr_mult=0.5)})
+
+
+def test_parameters_of_the_same_options_share_a_group():
+    model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.Linear(3, 4), nn.Sequential(nn.Linear(4, 5)))
+    settings = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.1, weight_decay=0.2, fused=True))
+    groups = M2AEOptimWrapperConstructor(settings, OPTIONS)(model).optimizer.param_groups
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    found = {(group['lr'], group['weight_decay']): [names[id(weight)] for weight in group['params']]
+             for group in groups}
+    # '3.0' has the custom key's 0 in its name, too.
+    assert found == {(0.05, 0.2): ['0.weight', '0.bias', '3.0.weight', '3.0.bias'],
+                     (0.1, 0.): ['1.weight', '1.bias', '2.bias'], (0.1, 0.2): ['2.weight']}
+
+
+@pytest.mark.parametrize('clip', [None, dict(max_norm=0.1)])
+def test_fused_steps_on_joined_groups_are_those_of_mmengine(clip):
+    weights = []
+    for constructor, fused in (('DefaultOptimWrapperConstructor', False), ('M2AEOptimWrapperConstructor', True)):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3))
+        wrapper = build_optim_wrapper(model, dict(
+            type='OptimWrapper', constructor=constructor, paramwise_cfg=OPTIONS, clip_grad=clip,
+            optimizer=dict(type='AdamW', lr=0.1, weight_decay=0.2, fused=fused)))
+        for _ in range(3):
+            wrapper.update_params(model(torch.tensor([[1., -2.]])).square().sum())
+        weights.append(nn.utils.parameters_to_vector(model.parameters()).detach())
+    torch.testing.assert_close(weights[1], weights[0], rtol=1e-5, atol=1e-6)
