@@ -1,0 +1,130 @@
+#!/usr/bin/env python
+"""Measure a training run as tools/train.py does it against its own bare step.
+
+Trains CONFIG for a few steps with its data loading, logging, checkpoint, validation and hooks on, in a temporary
+folder. In the middle, as many steps run on one batch at hand: the bare step. Prints the time from the start to the
+end of the first step, both throughputs, and what a whole cycle of epochs with one validation, checkpoint and linear
+probe at its end keeps of the bare step's throughput.
+"""
+import time
+
+START = time.perf_counter()  # before anything heavy is imported
+
+import json  # noqa: E402
+import tempfile  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from cli import base_parser, load_config, run  # noqa: E402
+
+# Kernels are loaded and the allocator settles in the first steps.
+_WARM_UP = 3
+
+
+def parse_args():
+    parser = base_parser(__doc__.splitlines()[0])
+    parser.add_argument('--steps', type=int, default=40, help='to measure, of the run and of the bare step '
+                        '(default: %(default)s)')
+    parser.add_argument('--repeat', type=int, default=1, help='times that the training data counts in an epoch')
+    parser.add_argument('--cycle', type=int, default=10, help='epochs between two validations, checkpoints and probes '
+                        '(default: %(default)s)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures there, too')
+    return parser.parse_args()
+
+
+class MeasuredBatches:
+    """The first batches of a loader, with a clock and, in the middle, bare steps on one of them.
+
+    Args:
+        loader: What the run would train on.
+        bare_step: Takes a batch.
+        steps: To measure, of either kind.
+    """
+
+    def __init__(self, loader, bare_step, steps: int) -> None:
+        self.loader, self.bare_step, self.steps = loader, bare_step, steps
+        self.first_step = self.run_seconds = self.bare_seconds = self.end = 0.
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __getattr__(self, name: str):
+        return getattr(self.loader, name)  # mmengine asks for the sampler and the data set
+
+    def __iter__(self) -> Iterator:
+        batches = iter(self.loader)
+        yield (batch := next(batches))
+        self.first_step = _now() - START
+        for _ in range(_WARM_UP - 1):
+            yield next(batches)
+        for count in (self.steps // 2, self.steps - self.steps // 2):
+            start = _now()
+            for _ in range(count):
+                yield next(batches)
+            self.run_seconds += _now() - start
+            start = _now()
+            for _ in range(count):
+                self.bare_step(batch)
+            self.bare_seconds += _now() - start
+        self.end = _now()
+
+
+def _now() -> float:
+    import torch
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def measure(config, args) -> dict[str, float]:
+    """Train and put the figures together.
+
+    Raises:
+        ValueError: If an epoch has too few steps to measure.
+    """
+    from mmengine.runner import Runner
+    if args.repeat > 1:
+        config.train_dataloader.dataset = dict(type='RepeatDataset', times=args.repeat,
+                                               dataset=config.train_dataloader.dataset)
+    config.train_cfg.update(max_epochs=1)
+    runner = Runner.from_cfg(config)
+    loop = runner.train_loop
+    if not 2 <= args.steps <= len(loop.dataloader) - _WARM_UP:
+        raise ValueError(f'--steps must be at least 2 and, with {_WARM_UP} steps to warm up, no more than an epoch has '
+                         f'({len(loop.dataloader)}), got {args.steps}; --repeat makes the epoch longer.')
+    batches = MeasuredBatches(
+        loop.dataloader, lambda batch: runner.model.train_step(batch, optim_wrapper=runner.optim_wrapper), args.steps)
+    loop.dataloader = batches
+    runner.train()
+    end_seconds = _now() - batches.end
+    samples = config.train_dataloader.batch_size * args.steps
+    cycle_steps = args.cycle * len(batches)
+    bare, in_run = batches.bare_seconds / args.steps, batches.run_seconds / args.steps
+    return dict(
+        first_step_seconds=batches.first_step, bare_samples_per_second=samples / batches.bare_seconds,
+        run_samples_per_second=samples / batches.run_seconds, end_seconds=end_seconds, steps_per_epoch=len(batches),
+        share_of_steps=bare / in_run, share_of_cycle=cycle_steps * bare / (cycle_steps * in_run + end_seconds))
+
+
+def main() -> None:
+    args = parse_args()
+    config = load_config(args)
+    from m2ae_mm.engine import check_data, prepare_processes
+    check_data(config, ('train_dataloader', 'val_dataloader'))
+    prepare_processes(config)
+    with tempfile.TemporaryDirectory() as folder:
+        config.work_dir = folder
+        figures = measure(config, args)
+    print(f'\nstart to end of first step  {figures["first_step_seconds"]:.1f} s\n'
+          f'bare step                   {figures["bare_samples_per_second"]:,.4g} samples/s\n'
+          f'step in the run             {figures["run_samples_per_second"]:,.4g} samples/s, '
+          f'{figures["share_of_steps"]:.1%} of the bare step\n'
+          f'end: validation, checkpoint, hooks {figures["end_seconds"]:.1f} s\n'
+          f'{args.cycle} epochs of {figures["steps_per_epoch"]} steps and one such end: '
+          f'{figures["share_of_cycle"]:.1%} of the bare step')
+    if args.json is not None:
+        args.json.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == '__main__':
+    run(main)
