@@ -23,7 +23,7 @@ def keep_freed_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is not None:
         mallopt(_MMAP_MAX, 0)
-        mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(_TRIM_THRESHOLD, -1)  # never; any number up to 2 GiB would be less than a step holds
         mallopt(_TOP_PAD, 2**28)
 
 

@@ -45,7 +45,7 @@ def measure(plan: Plan, peaks: Peaks) -> dict[str, Any]:
     held = size_of([*work.inputs, *(work.module.parameters() if work.module else [])])
     start = start_memory(device)
     # Kernels, the allocator and varying shapes settle in the first calls.
-    for _ in range(3 if plan.compiled or device == 'cuda' else 1):
+    for _ in range(5 if plan.case.network else 1):
         work.call()
     if device == 'cuda':
         start_memory(device)
