@@ -2,8 +2,8 @@
 """Measure a training run as tools/train.py does it against its own bare step.
 
 Trains CONFIG for a few steps with its data loading, logging, checkpoint, validation and hooks on, in a temporary
-folder. In the middle, as many steps run on one batch at hand: the bare step. Prints the time from the start to the
-end of the first step, both throughputs, and what a whole cycle of epochs with one validation, checkpoint and linear
+folder or in --work-dir. In the middle, as many steps run on one batch at hand: the bare step. Prints the time
+from the start to the end of the first step, both throughputs, and what a whole cycle of epochs with one validation, checkpoint and linear
 probe at its end keeps of the bare step's throughput.
 """
 import time
@@ -108,12 +108,14 @@ def measure(config, args) -> dict[str, float]:
 
 def main() -> None:
     args = parse_args()
+    if args.json is not None and not args.json.resolve().parent.is_dir():
+        raise ValueError(f'--json: there is no folder {str(args.json.resolve().parent)!r}.')
     config = load_config(args)
     from m2ae_mm.engine import check_data, prepare_processes
     check_data(config, ('train_dataloader', 'val_dataloader'))
     prepare_processes(config)
     with tempfile.TemporaryDirectory() as folder:
-        config.work_dir = folder
+        config.work_dir = args.work_dir or folder
         figures = measure(config, args)
     print(f'\nstart to end of first step  {figures["first_step_seconds"]:.1f} s\n'
           f'bare step                   {figures["bare_samples_per_second"]:,.4g} samples/s\n'

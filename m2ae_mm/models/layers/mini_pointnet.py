@@ -53,6 +53,7 @@ class MiniPointNet(nn.Module):
         return torch.cat([self._tokens(groups) for groups in groups.split(part)])
 
     def _tokens(self, groups: Tensor) -> Tensor:
+        """``(T, k, in)`` to ``(T, out)`` in one piece."""
         count, k, _ = groups.shape
         x = self.lift_norm(self.lift(groups).flatten(0, 1))
         x = F.relu(x, inplace=True)
