@@ -2,9 +2,9 @@
 """Measure a training run as tools/train.py does it against its own bare step.
 
 Trains CONFIG for a few steps with its data loading, logging, checkpoint, validation and hooks on, in a temporary
-folder or in --work-dir. In the middle, as many steps run on one batch at hand: the bare step. Prints the time
-from the start to the end of the first step, both throughputs, and what a whole cycle of epochs with one validation, checkpoint and linear
-probe at its end keeps of the bare step's throughput.
+folder or in --work-dir. In the middle, as many steps run on one batch at hand: the bare step. Prints the time from the
+start to the end of the first step, both throughputs, and what a whole cycle of epochs with one validation, checkpoint
+and linear probe at its end keeps of the bare step's throughput.
 """
 import time
 
