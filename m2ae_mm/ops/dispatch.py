@@ -105,6 +105,15 @@ def _pooling_backend(values: Tensor) -> ModuleType:
     return backend('cpu') if values.device.type == 'cpu' and values.dtype == torch.float32 else reference
 
 
+def cpu_step(values: Tensor) -> type[torch.autograd.Function] | None:
+    """``MiniPointNetStep`` of the CPU kernels where it serves ``values``: float32 as it is, not to be compiled."""
+    served = values.device.type == 'cpu' and values.dtype == torch.float32 and len(values) > 0
+    if not served or torch.compiler.is_compiling() or torch.is_autocast_enabled('cpu'):
+        return None
+    kernels = backend('cpu')
+    return None if kernels is reference else kernels.MiniPointNetStep
+
+
 @furthest_point_sample.register_fake
 def _(points: Tensor, num_samples: int) -> Tensor:
     return points.new_empty((points.shape[0], num_samples), dtype=torch.long)

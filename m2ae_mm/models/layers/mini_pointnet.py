@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from m2ae_mm.ops import max_over_members
+from m2ae_mm.ops import cpu_step, max_over_members
 
 # Bytes of the widest activation of a part that the cache of a CPU holds.
 _PART_BYTES = 2**24
@@ -45,6 +45,9 @@ class MiniPointNet(nn.Module):
 
     def forward(self, groups: Tensor) -> Tensor:
         """``(T, k, in)`` groups to ``(T, out)`` tokens."""
+        step = cpu_step(groups)
+        if step is not None and all(map(_takes_batch_statistics, (self.lift_norm, self.join_norm))):
+            return self._train_in_parts(step, groups)
         if self.training or torch.is_grad_enabled() or groups.device.type != 'cpu' or torch.compiler.is_compiling():
             return self._tokens(groups)
         # Without batch statistics groups have nothing to do with each other; taken in parts, their activations stay
@@ -66,6 +69,19 @@ class MiniPointNet(nn.Module):
         x = F.relu(self.join_norm(x.flatten(0, 1)), inplace=True)
         return max_over_members(self.out(x).view(count, k, -1))
 
+    def _train_in_parts(self, step: type[torch.autograd.Function], groups: Tensor) -> Tensor:
+        """What :meth:`_tokens` does, running statistics included, with ``step`` of the CPU kernels."""
+        lift_norm, join_norm = self.lift_norm, self.join_norm
+        member, (pooled, bias) = self._join_weights()
+        tokens, *statistics = step.apply(
+            groups, lift_norm.eps, join_norm.eps, self.lift.weight, self.lift.bias, lift_norm.weight, lift_norm.bias,
+            self.local.weight, self.local.bias, member, pooled, bias, join_norm.weight, join_norm.bias,
+            self.out.weight, self.out.bias)
+        members = groups.shape[0] * groups.shape[1]
+        _follow(lift_norm, *statistics[:2], members)
+        _follow(join_norm, *statistics[2:], members)
+        return tokens
+
     def _join_weights(self) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """What ``join`` does to a member and, with a bias, to the pooled vector.
 
@@ -76,3 +92,16 @@ class MiniPointNet(nn.Module):
         with torch.autocast(self.join.weight.device.type, enabled=False):
             pooled, own = self.join.weight.split([width, width], 1)
             return own @ self.local.weight, (pooled, self.join.bias + own @ self.local.bias)
+
+
+def _takes_batch_statistics(norm: nn.Module) -> bool:
+    """Whether ``norm`` is a BatchNorm in training with a running average (SyncBN asks other processes)."""
+    return type(norm) is nn.BatchNorm1d and norm.training and norm.track_running_stats and norm.momentum is not None
+
+
+@torch.no_grad()
+def _follow(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, members: int) -> None:
+    """Move the running statistics towards those of a batch (biased variance) of ``members`` rows."""
+    norm.num_batches_tracked.add_(1)
+    norm.running_mean.lerp_(mean, norm.momentum)
+    norm.running_var.lerp_(variance * (members / max(members - 1, 1)), norm.momentum)

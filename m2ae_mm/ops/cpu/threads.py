@@ -8,25 +8,24 @@ import functools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import torch
 
 
-def for_each_cloud(kernel: Callable[[int], None], num_clouds: int) -> None:
-    """Call ``kernel(cloud)`` for all clouds, on as many threads as torch may use."""
+def for_each_cloud(kernel: Callable[[int], Any], num_clouds: int) -> list:
+    """What ``kernel(cloud)`` returns for all clouds, called on as many threads as torch may use."""
     workers = min(num_clouds, torch.get_num_threads())
     if workers <= 1:
-        for cloud in range(num_clouds):
-            kernel(cloud)
-        return
+        return [kernel(cloud) for cloud in range(num_clouds)]
     # list(): wait for all of them, and raise here what one of them raised.
-    list(_pool(workers).map(kernel, range(num_clouds)))
+    return list(_pool(workers).map(kernel, range(num_clouds)))
 
 
-def for_each_part(kernel: Callable[[int, int], None], count: int) -> None:
-    """Call ``kernel(start, stop)`` for the parts of ``range(count)``, one part a thread."""
+def for_each_part(kernel: Callable[[int, int], Any], count: int) -> list:
+    """What ``kernel(start, stop)`` returns for the parts of ``range(count)``, one part a thread."""
     parts = max(min(torch.get_num_threads(), count), 1)
-    for_each_cloud(lambda part: kernel(part * count // parts, (part + 1) * count // parts), parts)
+    return for_each_cloud(lambda part: kernel(part * count // parts, (part + 1) * count // parts), parts)
 
 
 @functools.lru_cache(maxsize=1)
