@@ -105,13 +105,17 @@ def _pooling_backend(values: Tensor) -> ModuleType:
     return backend('cpu') if values.device.type == 'cpu' and values.dtype == torch.float32 else reference
 
 
-def cpu_step(values: Tensor) -> type[torch.autograd.Function] | None:
-    """``MiniPointNetStep`` of the CPU kernels where it serves ``values``: float32 as it is, not to be compiled."""
-    served = values.device.type == 'cpu' and values.dtype == torch.float32 and len(values) > 0
+def cpu_kernels(values: Tensor) -> ModuleType | None:
+    """The CPU kernels where they serve ``values``: float32 as it is, not empty, not to be compiled.
+
+    For the functions that have a gradient of their own; who gets None takes
+    the layers' PyTorch operators.
+    """
+    served = values.device.type == 'cpu' and values.dtype == torch.float32 and values.numel() > 0
     if not served or torch.compiler.is_compiling() or torch.is_autocast_enabled('cpu'):
         return None
     kernels = backend('cpu')
-    return None if kernels is reference else kernels.MiniPointNetStep
+    return None if kernels is reference else kernels
 
 
 @furthest_point_sample.register_fake

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from m2ae_mm.ops import cpu_step, max_over_members
+from m2ae_mm.ops import cpu_kernels, max_over_members
 
 # Bytes of the widest activation of a part that the cache of a CPU holds.
 _PART_BYTES = 2**24
@@ -45,9 +45,9 @@ class MiniPointNet(nn.Module):
 
     def forward(self, groups: Tensor) -> Tensor:
         """``(T, k, in)`` groups to ``(T, out)`` tokens."""
-        step = cpu_step(groups)
-        if step is not None and all(map(_takes_batch_statistics, (self.lift_norm, self.join_norm))):
-            return self._train_in_parts(step, groups)
+        kernels = cpu_kernels(groups)
+        if kernels is not None and all(map(_takes_batch_statistics, (self.lift_norm, self.join_norm))):
+            return self._train_in_parts(kernels.MiniPointNetStep, groups)
         if self.training or torch.is_grad_enabled() or groups.device.type != 'cpu' or torch.compiler.is_compiling():
             return self._tokens(groups)
         # Without batch statistics groups have nothing to do with each other; taken in parts, their activations stay

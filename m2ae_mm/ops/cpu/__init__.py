@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from . import ball, boxes, neighbors, pooling, sampling
+from .attention import NeighborAttention
 from .mini_pointnet import MiniPointNetStep
 from .threads import for_each_cloud, for_each_part
 
-__all__ = ['MiniPointNetStep', 'ball_query', 'furthest_point_sample', 'knn', 'max_over_members',
+__all__ = ['MiniPointNetStep', 'NeighborAttention', 'ball_query', 'furthest_point_sample', 'knn', 'max_over_members',
            'max_over_members_backward', 'points_in_boxes']
 
 _LEAF_SIZE = 16
