@@ -4,7 +4,8 @@
 Inputs are made up, so nothing but this project is needed. Each row runs in a process of its own. Columns:
 
   variant      ours; reference: the PyTorch reference of an operator; plain: Point-M2AE in stock PyTorch, run as a
-               script of its own would be; plain+mem: the same with our tools' settings of the memory allocator
+               script of its own would be; plain+tuned: the same with our tools' settings of the
+               memory allocator and of waiting threads
   samples/s    clouds a second, at the median call
   ms, 10 %, 90 %   median call, 10th and 90th percentile
   MiB          CUDA: most memory allocated; CPU: what the calls made the process grow by, and the network's parameters
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from bench.cases import CASES
 from cli import run
-from memory import keep_freed_memory
+from tuning import tune_process
 
 PRECISIONS = ('fp32', 'bf16')
 
@@ -79,8 +80,8 @@ def plans(args, folder: Path) -> list:
     from bench.work import Setting
     result = []
     for case in (case for name in args.cases for case in CASES[name]):
-        if case.variant == 'plain+mem' and args.device == 'cuda':
-            continue  # those settings are about the host's memory
+        if case.variant == 'plain+tuned' and args.device == 'cuda':
+            continue  # those settings are for the host
         batch = args.batch or (case.on_cuda if args.device == 'cuda' else case.on_cpu)
         for precision in dict.fromkeys(args.precision) if case.network else ['fp32']:
             for compiled in (False, True) if args.compile and case.network else (False, ):
@@ -129,7 +130,7 @@ def measure_all(args, folder: Path) -> dict:
 def main(arguments: list[str] | None = None) -> None:
     args = parse_args(arguments)
     check(args)
-    keep_freed_memory()
+    tune_process()
     # Loaded once, before the rows are forked off; mmcv's stand-in has to come before mmdet3d.
     import m2ae_mm  # noqa: F401
     with tempfile.TemporaryDirectory() as folder:

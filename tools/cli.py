@@ -5,7 +5,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from memory import keep_freed_memory
+from tuning import tune_process
 
 # What mmengine's Runner reads although a config may not mention it.
 RUNNER_KEYS = ('auto_scale_lr', 'cfg', 'compile', 'custom_hooks', 'default_hooks', 'env_cfg', 'experiment_name',
@@ -81,7 +81,7 @@ def run(main) -> None:
     it, or if it came up in the config machinery itself (an unknown key).
     ``M2AE_TRACEBACK=1`` always shows the traceback.
     """
-    keep_freed_memory()
+    tune_process()
     try:
         main()
     except Exception as error:

@@ -14,7 +14,7 @@ from .reference import squared_distances
 from .sampling import furthest_point_sample
 
 __all__ = [
-    'ball_query', 'box_giou_3d', 'box_iou_3d', 'chamfer_distance', 'check_finite', 'cpu_kernels', 'furthest_point_sample', 'gather',
-    'interpolate', 'knn', 'max_over_members', 'nms3d', 'points_in_boxes', 'rotated_iou_bev', 'squared_distances',
-    'three_nn', 'use_reference', 'weighted_sum'
+    'ball_query', 'box_giou_3d', 'box_iou_3d', 'chamfer_distance', 'check_finite', 'cpu_kernels',
+    'furthest_point_sample', 'gather', 'interpolate', 'knn', 'max_over_members', 'nms3d', 'points_in_boxes',
+    'rotated_iou_bev', 'squared_distances', 'three_nn', 'use_reference', 'weighted_sum'
 ]

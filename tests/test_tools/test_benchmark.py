@@ -158,7 +158,7 @@ def test_speed_up_is_over_the_same_case_only():
     assert speed_up(row, [dict(plain, precision='bf16'), plain]) == 3
     assert speed_up(row, [dict(plain, compiled=True), dict(plain, batch=4), dict(plain, error='died')]) is None
     assert speed_up(plain, [plain]) is None
-    assert speed_up(dict(plain, variant='plain+mem', samples_per_second=6.), [plain]) == 1.5
+    assert speed_up(dict(plain, variant='plain+tuned', samples_per_second=6.), [plain]) == 1.5
 
 
 def test_a_failed_row_says_so_in_one_line():
@@ -177,16 +177,17 @@ def test_a_row_that_takes_too_long_is_given_up():
         in_child(time.sleep, 60, limit=1)
 
 
-def wish_for_large_pages():
+def settings():
     import os
-    return os.environ.get('THP_MEM_ALLOC_ENABLE')
+    return os.environ.get('THP_MEM_ALLOC_ENABLE'), os.environ.get('GOMP_SPINCOUNT')
 
 
-def test_a_bare_process_has_the_allocator_as_it_comes(monkeypatch):
+def test_a_bare_process_is_as_it_comes(monkeypatch):
     from bench.rows import in_child
     monkeypatch.setenv('THP_MEM_ALLOC_ENABLE', '1')
-    assert in_child(wish_for_large_pages) == '1' and in_child(wish_for_large_pages, bare=True) is None
-    assert wish_for_large_pages() == '1'
+    monkeypatch.setenv('GOMP_SPINCOUNT', '5')
+    assert in_child(settings) == ('1', '5') and in_child(settings, bare=True) == (None, None)
+    assert settings() == ('1', '5')
 
 
 def fail():

@@ -15,7 +15,7 @@ class Case(NamedTuple):
     Attributes:
         title: What is done, and its size.
         variant: ``'ours'``, or what it is compared with: ``'reference'`` (PyTorch references of the operators),
-            ``'plain'`` (baseline in stock PyTorch, its memory allocator as it comes), ``'plain+mem'`` (the same with
+            ``'plain'`` (baseline in stock PyTorch, its memory allocator as it comes), ``'plain+tuned'`` (the same with
             the allocator's settings of our tools).
         function: ``module.function`` of this package that sets it up.
         options: Its arguments before the setting.
@@ -56,7 +56,7 @@ def network(title: str, function: str, on_cpu: int, on_cuda: int, variant: str =
 
 def plain(title: str, function: str, on_cpu: int, on_cuda: int) -> list[Case]:
     """A step of the baseline, with and without our settings of the allocator."""
-    return [network(title, function, on_cpu, on_cuda, variant) for variant in ('plain', 'plain+mem')]
+    return [network(title, function, on_cpu, on_cuda, variant) for variant in ('plain', 'plain+tuned')]
 
 
 def _sampling() -> list[Case]:

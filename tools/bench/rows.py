@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import torch
-from memory import large_pages_unset
+from tuning import variables_unset
 
 from .cases import Case
 from .floors import Peaks, floor_of, probe, size_of
@@ -76,6 +76,8 @@ def find_peaks(device: str, precisions: list[str]) -> tuple[str, Peaks]:
 def load_kernels() -> None:
     """Load what CPU cases would load at their first call, so that it is not counted as their memory."""
     from m2ae_mm import ops
+    from m2ae_mm.models.layers.attention import SelfAttention
+    from m2ae_mm.models.layers.mini_pointnet import MiniPointNet
     points, box = torch.rand(1, 64, 3), torch.ones(1, 1, 7)
     picked = ops.furthest_point_sample(points, 4)
     ops.knn(ops.gather(points, picked), points, 2)
@@ -83,12 +85,15 @@ def load_kernels() -> None:
     ops.points_in_boxes(points, box)
     largest, member = torch.ops.m2ae_mm.max_over_members(points)
     torch.ops.m2ae_mm.max_over_members_backward(largest, member, points.shape[1])
+    MiniPointNet.merging(3, 4)(points).sum().backward()
+    few = ~torch.eye(16, dtype=torch.bool).view(1, 1, 16, 16)
+    SelfAttention(4, 1)(torch.rand(1, 16, 4), few).sum().backward()
 
 
 def in_child(function: Callable[..., Any], *arguments: Any, limit: float | None = None, bare: bool = False) -> Any:
     """``function(*arguments)`` in a process of its own, without its output.
 
-    A ``bare`` process starts afresh, without what :mod:`memory` set in this
+    A ``bare`` process starts afresh, without what :mod:`tuning` set in this
     one; it imports what it needs again.
 
     Raises:
@@ -98,7 +103,7 @@ def in_child(function: Callable[..., Any], *arguments: Any, limit: float | None 
     context = multiprocessing.get_context('fork' if sys.platform == 'linux' and not bare else 'spawn')
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(sender, function, arguments))
-    with large_pages_unset() if bare else contextlib.nullcontext():
+    with variables_unset() if bare else contextlib.nullcontext():
         process.start()
     sender.close()
     if not receiver.poll(limit):

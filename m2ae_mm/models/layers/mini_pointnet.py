@@ -48,15 +48,12 @@ class MiniPointNet(nn.Module):
         kernels = cpu_kernels(groups)
         if kernels is not None and all(map(_takes_batch_statistics, (self.lift_norm, self.join_norm))):
             return self._train_in_parts(kernels.MiniPointNetStep, groups)
-        if self.training or torch.is_grad_enabled() or groups.device.type != 'cpu' or torch.compiler.is_compiling():
+        if torch.is_grad_enabled() or self.lift_norm.training or self.join_norm.training:
             return self._tokens(groups)
-        # Without batch statistics groups have nothing to do with each other; taken in parts, their activations stay
-        # in the cache.
-        part = max(_PART_BYTES // (4 * groups.shape[1] * self.join.out_features), 1)
-        return torch.cat([self._tokens(groups) for groups in groups.split(part)])
+        return self._evaluate(groups)
 
     def _tokens(self, groups: Tensor) -> Tensor:
-        """``(T, k, in)`` to ``(T, out)`` in one piece."""
+        """``(T, k, in)`` to ``(T, out)``, operator by operator."""
         count, k, _ = groups.shape
         x = self.lift_norm(self.lift(groups).flatten(0, 1))
         x = F.relu(x, inplace=True)
@@ -68,6 +65,26 @@ class MiniPointNet(nn.Module):
         x = F.linear(x, member).view(count, k, -1) + shared.unsqueeze(1)
         x = F.relu(self.join_norm(x.flatten(0, 1)), inplace=True)
         return max_over_members(self.out(x).view(count, k, -1))
+
+    def _evaluate(self, groups: Tensor) -> Tensor:
+        """What :meth:`_tokens` does with running statistics, which are factors of the products before them."""
+        lift = _fold(self.lift_norm, self.lift.bias, self.lift.weight)
+        member, (pooled, bias) = self._join_weights()
+        bias, member, pooled = _fold(self.join_norm, bias, member, pooled)
+        tokens = []
+        for part in self._parts(groups):
+            x = F.relu(F.linear(part, *lift[::-1]), inplace=True)
+            # A bias may be added behind the max-pool, to fewer rows.
+            largest = max_over_members(F.linear(x, self.local.weight)) + self.local.bias
+            x = F.linear(x, member).add_(F.linear(largest, pooled, bias).unsqueeze(1)).relu_()
+            tokens.append(max_over_members(F.linear(x, self.out.weight)))
+        return torch.cat(tokens) + self.out.bias
+
+    def _parts(self, groups: Tensor) -> Sequence[Tensor]:
+        """Groups have nothing to do with each other: in parts, their activations stay in the cache of a CPU."""
+        if groups.device.type != 'cpu' or torch.compiler.is_compiling():
+            return [groups]
+        return groups.split(max(_PART_BYTES // (4 * groups.shape[1] * self.join.out_features), 1))
 
     def _train_in_parts(self, step: type[torch.autograd.Function], groups: Tensor) -> Tensor:
         """What :meth:`_tokens` does, running statistics included, with ``step`` of the CPU kernels."""
@@ -92,6 +109,12 @@ class MiniPointNet(nn.Module):
         with torch.autocast(self.join.weight.device.type, enabled=False):
             pooled, own = self.join.weight.split([width, width], 1)
             return own @ self.local.weight, (pooled, self.join.bias + own @ self.local.bias)
+
+
+def _fold(norm: nn.BatchNorm1d, bias: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+    """``bias`` (C,) and ``weights`` (C, ...) of linear layers with ``norm`` in evaluation behind them."""
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    return (bias - norm.running_mean) * scale + norm.bias, *(weight * scale.unsqueeze(1) for weight in weights)
 
 
 def _takes_batch_statistics(norm: nn.Module) -> bool:

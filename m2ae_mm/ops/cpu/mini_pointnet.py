@@ -5,7 +5,6 @@ at the paper's sizes 67 and 268 MB each for 16 clouds. Here they do so once or
 twice, and the gradients of the max-pools, zero for all members but one, are
 not multiplied.
 """
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
