@@ -78,6 +78,9 @@ def load_kernels() -> None:
     from m2ae_mm import ops
     from m2ae_mm.models.layers.attention import SelfAttention
     from m2ae_mm.models.layers.mini_pointnet import MiniPointNet
+    # One thread: a forked process waits for ever for threads of torch that the first one has started.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     points, box = torch.rand(1, 64, 3), torch.ones(1, 1, 7)
     picked = ops.furthest_point_sample(points, 4)
     ops.knn(ops.gather(points, picked), points, 2)
@@ -88,6 +91,7 @@ def load_kernels() -> None:
     MiniPointNet.merging(3, 4)(points).sum().backward()
     few = ~torch.eye(16, dtype=torch.bool).view(1, 1, 16, 16)
     SelfAttention(4, 1)(torch.rand(1, 16, 4), few).sum().backward()
+    torch.set_num_threads(threads)
 
 
 def in_child(function: Callable[..., Any], *arguments: Any, limit: float | None = None, bare: bool = False) -> Any:
