@@ -35,18 +35,73 @@ def add_and_measure(values, shared, start, stop):
 
 
 @kernel
-def through_max(gradient, member, weight, values, norm, start, stop, result):
-    """Back from a max-pool through the linear layer before it, its ReLU and to its normalisation.
+def collect(gradient, member, values, norm, start, stop):
+    """What the gradient of a max-pool says about the linear layer and the normalisation before it.
 
     Only the members that were chosen have a gradient: 1 of k for each
-    channel.
+    channel. ``gradient`` and ``member`` (T, P) are of what the max-pool gave
+    and who was chosen.
+
+    Returns:
+        ``(2, P, C)``: sums over groups of ``gradient``, and of ``gradient * (values - mean)``, where the member's
+        channel passed the ReLU.
+    """
+    _, k, channels = values.shape
+    sums = np.zeros((2, gradient.shape[1], channels), np.float32)
+    passed, moved = np.empty(channels, np.float32), np.empty(channels, np.float32)
+    mean, scale, shift = norm[0], norm[1], norm[2]
+    for group in range(start, stop):
+        for i in range(k):
+            for c in range(channels):
+                value = values[group, i, c]
+                passes = value * scale[c] + shift[c] > 0
+                passed[c] = np.float32(1) if passes else np.float32(0)
+                moved[c] = value - mean[c] if passes else np.float32(0)
+            for pooled in range(gradient.shape[1]):
+                if member[group, pooled] == i:
+                    amount = gradient[group, pooled]
+                    for c in range(channels):
+                        sums[0, pooled, c] += amount * passed[c]
+                    for c in range(channels):
+                        sums[1, pooled, c] += amount * moved[c]
+    return sums
+
+
+@kernel
+def spread(gradient, member, weight, values, norm, averages, start, stop, result, total):
+    """Back from a max-pool through linear layer, ReLU and normalisation.
 
     Args:
-        gradient: ``(T, P)`` of what the max-pool gave.
-        member: ``(T, P)`` who was chosen.
         weight: ``(P, C)`` of the linear layer.
-        result: ``(T, k, C)`` what other paths left on the normalised members
-            after the ReLU; the gradient before the ReLU, in place.
+        averages: See :func:`through_norm`.
+        result: ``(T, k, C)`` gradient before the normalisation, written.
+        total: ``(T, C)`` its sum over members, written.
+    """
+    _, k, channels = values.shape
+    mean, scale, shift = norm[0], norm[1], norm[2]
+    for group in range(start, stop):
+        result[group] = 0
+        total[group] = 0
+        for pooled in range(gradient.shape[1]):
+            amount, i = gradient[group, pooled], member[group, pooled]
+            for c in range(channels):
+                result[group, i, c] += amount * weight[pooled, c]
+        for i in range(k):
+            for c in range(channels):
+                value = values[group, i, c]
+                amount = result[group, i, c] if value * scale[c] + shift[c] > 0 else np.float32(0)
+                amount = scale[c] * (amount - averages[0, c] - (value - mean[c]) * averages[1, c])
+                result[group, i, c] = amount
+                total[group, c] += amount
+
+
+@kernel
+def through_max(gradient, member, weight, values, norm, start, stop, result):
+    """Back from a max-pool through linear layer and ReLU, where the members have other gradients, too.
+
+    Args:
+        result: ``(T, k, C)`` the others, behind the ReLU; all of it before the
+            ReLU, in place.
 
     Returns:
         Gradient ``(P, C)`` of ``weight``; ``(2, C)`` sums of ``result`` and of

@@ -121,20 +121,18 @@ class MiniPointNetStep(torch.autograd.Function):
 
         # A norm's backward pass needs sums over all members, so each of the two ends a pass over all parts.
         found.out_bias.copy_(gradient.sum(0))
-        at_join, sums = torch.empty_like(joined), 0
-        for part in parts:
-            at_join[part].zero_()
-            sums += _through_max(gradient[part], second[part], w.out, joined[part], join_norm, at_join[part], found.out)
+        plain, moment = sum(_collect(gradient[part], second[part], joined[part], join_norm) for part in parts)
+        found.out.copy_(join_norm.scale * moment + (join_norm.shift + join_norm.mean * join_norm.scale) * plain)
+        sums = torch.stack([w.out * plain, w.out * moment]).sum(1, dtype=torch.double).numpy()
         averages = join_norm.backward(sums, joined, found.join_scale, found.join_shift)
 
         at_lift, sums = torch.empty_like(lifted), 0
         for part in parts:
-            _through_norm(joined[part], join_norm, averages, at_join[part])
-            shared = at_join[part].sum(1)
+            at_join, shared = _spread(gradient[part], second[part], w.out, joined[part], join_norm, averages)
             found.cloud.addmm_(shared.t(), pooled[part])
             found.cloud_bias.add_(shared.sum(0))
-            _add_outer(at_join[part], lift_norm.rectified(lifted[part]), found.member)
-            _product(at_join[part], w.member.t(), at_lift[part])
+            _add_outer(at_join, lift_norm.rectified(lifted[part]), found.member)
+            _product(at_join, w.member.t(), at_lift[part])
             at_pool = shared @ w.cloud
             found.local_bias.add_(at_pool.sum(0))
             sums += _through_max(at_pool, first[part], w.local, lifted[part], lift_norm, at_lift[part], found.local)
@@ -169,6 +167,21 @@ def _add_outer(left: Tensor, right: Tensor, result: Tensor) -> None:
 def _add_and_measure(values: Tensor, shared: Tensor) -> np.ndarray:
     arrays = values.numpy(), shared.contiguous().numpy()
     return sum(for_each_part(lambda start, stop: group_kernels.add_and_measure(*arrays, start, stop), len(values)))
+
+
+def _collect(gradient: Tensor, member: Tensor, values: Tensor, norm: Norm) -> Tensor:
+    arrays = *(x.numpy() for x in (gradient, member, values)), norm.array()
+    found = for_each_part(lambda start, stop: group_kernels.collect(*arrays, start, stop), len(values))
+    return torch.from_numpy(sum(found))
+
+
+def _spread(gradient: Tensor, member: Tensor, weight: Tensor, values: Tensor, norm: Norm,
+            averages: np.ndarray) -> tuple[Tensor, Tensor]:
+    arrays = *(x.contiguous().numpy() for x in (gradient, member, weight, values)), norm.array(), averages
+    result, total = torch.empty_like(values), torch.empty_like(values[:, 0])
+    for_each_part(lambda start, stop: group_kernels.spread(*arrays, start, stop, result.numpy(), total.numpy()),
+                  len(values))
+    return result, total
 
 
 def _through_max(gradient: Tensor, member: Tensor, weight: Tensor, values: Tensor, norm: Norm, result: Tensor,
