@@ -121,21 +121,21 @@ class MiniPointNetStep(torch.autograd.Function):
 
         # A norm's backward pass needs sums over all members, so each of the two ends a pass over all parts.
         found.out_bias.copy_(gradient.sum(0))
-        plain, moment = sum(_collect(gradient[part], second[part], joined[part], join_norm) for part in parts)
-        found.out.copy_(join_norm.scale * moment + (join_norm.shift + join_norm.mean * join_norm.scale) * plain)
-        sums = torch.stack([w.out * plain, w.out * moment]).sum(1, dtype=torch.double).numpy()
+        sums = sum(_through_max(gradient[part], second[part], w.out, joined[part], join_norm, found.out)
+                   for part in parts)
         averages = join_norm.backward(sums, joined, found.join_scale, found.join_shift)
 
         at_lift, sums = torch.empty_like(lifted), 0
         for part in parts:
-            at_join, shared = _spread(gradient[part], second[part], w.out, joined[part], join_norm, averages)
+            at_join, shared = _through_max_and_norm(gradient[part], second[part], w.out, joined[part], join_norm,
+                                                    averages)
             found.cloud.addmm_(shared.t(), pooled[part])
             found.cloud_bias.add_(shared.sum(0))
             _add_outer(at_join, lift_norm.rectified(lifted[part]), found.member)
             _product(at_join, w.member.t(), at_lift[part])
             at_pool = shared @ w.cloud
             found.local_bias.add_(at_pool.sum(0))
-            sums += _through_max(at_pool, first[part], w.local, lifted[part], lift_norm, at_lift[part], found.local)
+            sums += _through_max(at_pool, first[part], w.local, lifted[part], lift_norm, found.local, at_lift[part])
         averages = lift_norm.backward(sums, lifted, found.lift_scale, found.lift_shift)
 
         at_groups = torch.empty_like(groups) if ctx.needs_input_grad[0] else None
@@ -169,29 +169,24 @@ def _add_and_measure(values: Tensor, shared: Tensor) -> np.ndarray:
     return sum(for_each_part(lambda start, stop: group_kernels.add_and_measure(*arrays, start, stop), len(values)))
 
 
-def _collect(gradient: Tensor, member: Tensor, values: Tensor, norm: Norm) -> Tensor:
-    arrays = *(x.numpy() for x in (gradient, member, values)), norm.array()
-    found = for_each_part(lambda start, stop: group_kernels.collect(*arrays, start, stop), len(values))
-    return torch.from_numpy(sum(found))
-
-
-def _spread(gradient: Tensor, member: Tensor, weight: Tensor, values: Tensor, norm: Norm,
-            averages: np.ndarray) -> tuple[Tensor, Tensor]:
-    arrays = *(x.contiguous().numpy() for x in (gradient, member, weight, values)), norm.array(), averages
-    result, total = torch.empty_like(values), torch.empty_like(values[:, 0])
-    for_each_part(lambda start, stop: group_kernels.spread(*arrays, start, stop, result.numpy(), total.numpy()),
-                  len(values))
-    return result, total
-
-
-def _through_max(gradient: Tensor, member: Tensor, weight: Tensor, values: Tensor, norm: Norm, result: Tensor,
-                 weight_gradient: Tensor) -> np.ndarray:
-    arrays = *(x.contiguous().numpy() for x in (gradient, member, weight, values)), norm.array()
-    found = for_each_part(
-        lambda start, stop: group_kernels.through_max(*arrays, start, stop, result.numpy()), len(values))
+def _through_max(gradient: Tensor, member: Tensor, weight: Tensor, values: Tensor, norm: Norm, weight_gradient: Tensor,
+                 result: Tensor | None = None) -> np.ndarray:
+    arrays = *(x.numpy() for x in (gradient, member, weight.contiguous(), values)), norm.array()
+    left = (values[:0] if result is None else result).numpy()
+    found = for_each_part(lambda start, stop: group_kernels.through_max(*arrays, start, stop, left), len(values))
     for part, _ in found:
         weight_gradient.add_(torch.from_numpy(part))
     return sum(sums for _, sums in found)
+
+
+def _through_max_and_norm(gradient: Tensor, member: Tensor, weight: Tensor, values: Tensor, norm: Norm,
+                          averages: np.ndarray) -> tuple[Tensor, Tensor]:
+    arrays = *(x.numpy() for x in (gradient, member, weight.contiguous(), values)), norm.array(), averages
+    result, total = torch.empty_like(values), torch.empty_like(values[:, 0])
+    for_each_part(
+        lambda start, stop: group_kernels.through_max_and_norm(*arrays, start, stop, result.numpy(), total.numpy()),
+        len(values))
+    return result, total
 
 
 def _through_norm(values: Tensor, norm: Norm, averages: np.ndarray, result: Tensor) -> None:

@@ -7,7 +7,7 @@ kernels release the interpreter lock, so plain threads serve.
 import functools
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import torch
@@ -18,8 +18,21 @@ def for_each_cloud(kernel: Callable[[int], Any], num_clouds: int) -> list:
     workers = min(num_clouds, torch.get_num_threads())
     if workers <= 1:
         return [kernel(cloud) for cloud in range(num_clouds)]
-    # list(): wait for all of them, and raise here what one of them raised.
-    return list(_pool(workers).map(kernel, range(num_clouds)))
+    results, clouds = [None] * num_clouds, iter(range(num_clouds))
+
+    def work() -> None:
+        for cloud in clouds:
+            results[cloud] = kernel(cloud)
+
+    # This thread works, too: it need not wait for one that has to wake up first.
+    helpers = [_pool(workers - 1).submit(work) for _ in range(workers - 1)]
+    try:
+        work()
+    finally:
+        wait(helpers)
+    for helper in helpers:
+        helper.result()  # raises here what was raised there
+    return results
 
 
 def for_each_part(kernel: Callable[[int, int], Any], count: int) -> list:
