@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from m2ae_mm.models.layers.attention import SelfAttention, attention_mask
+from m2ae_mm.ops import use_reference
 
 LINE = torch.tensor([[[0., 0, 0], [1, 0, 0], [3, 0, 0]]])
 
@@ -30,6 +31,65 @@ def test_attention_against_softmax_by_hand():
     weights = (q @ k.transpose(1, 2) / 2).masked_fill(left_out[0], -torch.inf).softmax(-1)
     expected = layer.proj((weights @ v).transpose(0, 1).reshape(1, 3, 8))
     torch.testing.assert_close(layer(x, left_out), expected)
+
+
+@pytest.mark.parametrize('threads', [1, 2])
+def test_pairs_that_take_part_alone_give_the_same(threads):
+    torch.manual_seed(0)
+    layer = SelfAttention(48, 3)
+    x = torch.randn(3, 40, 48)
+    left_out = torch.rand(3, 1, 40, 40) > 0.08
+    left_out.diagonal(dim1=2, dim2=3).fill_(False)
+    towards = torch.randn(3, 40, 48)
+
+    def run():
+        values = x.clone().requires_grad_()
+        layer.zero_grad()
+        result = layer(values, left_out)
+        (result * towards).sum().backward()
+        return result.detach(), values.grad, layer.qkv.weight.grad.clone()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        fast = run()
+    finally:
+        torch.set_num_threads(before)
+    with use_reference():
+        slow = run()
+    for mine, theirs in zip(fast, slow):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
+    # The two are different computations: the fast one was taken, and only where few pairs take part.
+    assert not torch.equal(fast[0], slow[0])
+    dense = torch.rand(3, 1, 40, 40) > 0.5
+    dense.diagonal(dim1=2, dim2=3).fill_(False)
+    with use_reference():
+        expected = layer(x, dense)
+    assert torch.equal(layer(x, dense), expected)
+
+
+def test_large_scores_neither_overflow_nor_vanish():
+    layer = SelfAttention(8, 1)
+    with torch.no_grad():
+        layer.qkv.weight.copy_(torch.cat([100 * torch.eye(8), 100 * torch.eye(8), torch.eye(8)]))
+        layer.proj.weight.copy_(torch.eye(8))
+        layer.proj.bias.zero_()
+    x = torch.randn(1, 16, 8, generator=torch.Generator().manual_seed(0))
+    left_out = ~torch.eye(16, dtype=torch.bool)
+    left_out[0, 1] = False
+    scores = 1e4 * x[0, 0] @ x[0, :2].T / 8**0.5
+    expected = scores.softmax(0) @ x[0, :2]
+    torch.testing.assert_close(layer(x, left_out.view(1, 1, 16, 16))[0, 0], expected)
+
+
+def test_what_is_not_a_number_reaches_those_who_see_it():
+    layer = SelfAttention(8, 1)
+    left_out = ~torch.eye(32, dtype=torch.bool)
+    left_out[3, 5] = False
+    x = torch.randn(1, 32, 8)
+    x[0, 5] = torch.nan
+    reached = layer(x, left_out.view(1, 1, 32, 32)).isnan().all(2)[0]
+    assert reached.nonzero().flatten().tolist() == [3, 5]
 
 
 def test_width_must_fit_the_heads():

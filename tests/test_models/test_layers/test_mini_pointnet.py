@@ -1,7 +1,11 @@
+import copy
+
+import pytest
 import torch
 from torch import nn
 
 from m2ae_mm.models.layers.mini_pointnet import MiniPointNet
+from m2ae_mm.ops import use_reference
 
 
 def test_split_product_equals_the_concatenated_one():
@@ -25,11 +29,71 @@ def test_members_may_come_in_any_order():
     assert isinstance(layer.out, nn.Linear) and layer.out.out_features == 10
 
 
-def test_evaluation_in_parts_changes_nothing(monkeypatch):
+def random_layer(make):
+    """A layer whose norms have scales of both signs, one of them 0."""
     torch.manual_seed(0)
-    layer = MiniPointNet(3, (8, 12, 16), 5).eval()
+    layer = make()
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+        layer.join_norm.weight[1] = 0
+        layer.lift_norm.weight[2] *= -1
+    return layer
+
+
+def test_evaluation_in_parts_with_folded_norms_changes_nothing(monkeypatch):
+    layer = random_layer(lambda: MiniPointNet(3, (8, 12, 16), 5))
     groups = torch.randn(10, 4, 3)
-    whole = layer(groups).detach()
+    layer(groups)  # running statistics other than at the start
+    whole = layer.eval()(groups).detach()
     monkeypatch.setattr('m2ae_mm.models.layers.mini_pointnet._PART_BYTES', 3 * 4 * 4 * 16)  # 3 groups a part
     with torch.no_grad():
-        torch.testing.assert_close(layer(groups), whole)
+        torch.testing.assert_close(layer(groups), whole, rtol=1e-5, atol=1e-5)
+
+
+def train_once(layer, groups, towards):
+    groups = groups.clone().requires_grad_()
+    tokens = layer(groups)
+    (tokens * towards).sum().backward()
+    gradients = {name: parameter.grad for name, parameter in layer.named_parameters()}
+    return tokens.detach(), groups.grad, gradients, {name: value.clone() for name, value in layer.named_buffers()}
+
+
+@pytest.mark.parametrize('threads', [1, 2])
+@pytest.mark.parametrize('make', [lambda: MiniPointNet(3, (8, 12, 16), 40), lambda: MiniPointNet.merging(6, 10)])
+def test_training_in_parts_equals_the_operators_in_double_precision(monkeypatch, make, threads):
+    layer = random_layer(make)
+    double = copy.deepcopy(layer).double()
+    groups = 2 + torch.randn(11, 5, layer.lift.in_features)
+    towards = torch.randn(11, layer.out.out_features)
+    expected = train_once(double, groups.double(), towards)
+    monkeypatch.setattr('m2ae_mm.ops.cpu.mini_pointnet._PART_BYTES', 3 * 5 * 4 * layer.join.out_features)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = train_once(layer, groups, towards)
+    finally:
+        torch.set_num_threads(before)
+    for mine, theirs in zip(found[:2], expected[:2]):
+        torch.testing.assert_close(mine, theirs.float(), rtol=1e-4, atol=1e-4)
+    for mine, theirs in zip(found[2:], expected[2:]):
+        assert mine.keys() == theirs.keys()
+        for name in mine:
+            torch.testing.assert_close(mine[name].double(), theirs[name].double(), rtol=1e-4, atol=1e-4, msg=name)
+
+
+def test_without_fast_paths_training_goes_operator_by_operator():
+    layer = random_layer(lambda: MiniPointNet(3, (8, 12, 16), 5))
+    groups = torch.randn(6, 4, 3)
+    assert 'MiniPointNetStep' in str(layer(groups).grad_fn.name())
+    with use_reference():
+        assert 'MiniPointNetStep' not in str(layer(groups).grad_fn.name())
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        assert layer(groups).dtype == torch.bfloat16
+
+
+def test_training_keeps_what_is_not_a_number():
+    layer = random_layer(lambda: MiniPointNet(3, (8, 12, 16), 5))
+    groups = torch.randn(6, 4, 3)
+    groups[2, 1, 0] = torch.nan
+    assert layer(groups).isnan().all()  # through the batch statistics
