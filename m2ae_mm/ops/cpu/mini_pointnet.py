@@ -164,6 +164,9 @@ def _add_outer(left: Tensor, right: Tensor, result: Tensor) -> None:
     result.addmm_(left.flatten(0, 1).t(), right.flatten(0, 1))
 
 
+# The kernels of the same names on tensors, on all threads.
+
+
 def _add_and_measure(values: Tensor, shared: Tensor) -> np.ndarray:
     arrays = values.numpy(), shared.contiguous().numpy()
     return sum(for_each_part(lambda start, stop: group_kernels.add_and_measure(*arrays, start, stop), len(values)))

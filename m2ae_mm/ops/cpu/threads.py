@@ -15,7 +15,8 @@ import torch
 
 def for_each_cloud(kernel: Callable[[int], Any], num_clouds: int) -> list:
     """What ``kernel(cloud)`` returns for all clouds, called on as many threads as torch may use."""
-    workers = min(num_clouds, torch.get_num_threads())
+    threads = torch.get_num_threads()
+    workers = min(num_clouds, threads)
     if workers <= 1:
         return [kernel(cloud) for cloud in range(num_clouds)]
     results, clouds = [None] * num_clouds, iter(range(num_clouds))
@@ -25,7 +26,7 @@ def for_each_cloud(kernel: Callable[[int], Any], num_clouds: int) -> list:
             results[cloud] = kernel(cloud)
 
     # This thread works, too: it need not wait for one that has to wake up first.
-    helpers = [_pool(workers - 1).submit(work) for _ in range(workers - 1)]
+    helpers = [_pool(threads - 1).submit(work) for _ in range(workers - 1)]
     try:
         work()
     finally:
