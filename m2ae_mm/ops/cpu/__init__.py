@@ -1,16 +1,18 @@
-"""Search on the CPU: numba kernels over a tree of boxes, one cloud a thread.
+"""Operators and layers on the CPU: numba kernels, search over a tree of boxes, one cloud a thread.
 
-Same functions, arguments and results as :mod:`m2ae_mm.ops.reference`. The
-kernels are compiled at the first call, some 15 s, and kept on disk.
+Operators have the functions, arguments and results of
+:mod:`m2ae_mm.ops.reference`. The kernels are compiled at the first call, some
+15 s, and kept on disk.
 """
 import numpy as np
 import torch
 from torch import Tensor
 
-from . import ball, boxes, neighbors, pooling, sampling
+from . import ball, boxes, neighbors, sampling
 from .attention import NeighborAttention
 from .mini_pointnet import MiniPointNetStep
-from .threads import for_each_cloud, for_each_part
+from .pooling import max_over_members, max_over_members_backward
+from .threads import for_each_cloud
 
 __all__ = ['MiniPointNetStep', 'NeighborAttention', 'ball_query', 'furthest_point_sample', 'knn', 'max_over_members',
            'max_over_members_backward', 'points_in_boxes']
@@ -54,22 +56,3 @@ def points_in_boxes(points: Tensor, frames: Tensor) -> Tensor:
     clouds, per_cloud, output = points.contiguous().numpy(), frames.contiguous().numpy(), inside.numpy()
     for_each_cloud(lambda cloud: boxes.contains(clouds[cloud], per_cloud[cloud], output[cloud]), len(clouds))
     return inside
-
-
-def max_over_members(values: Tensor) -> tuple[Tensor, Tensor]:
-    """See :func:`m2ae_mm.ops.reference.max_over_members`."""
-    count, _, channels = values.shape
-    largest = values.new_empty(count, channels)
-    member = torch.empty(count, channels, dtype=torch.int32)
-    source, outputs = values.detach().contiguous().numpy(), (largest.numpy(), member.numpy())
-    for_each_part(lambda start, stop: pooling.forward(source, start, stop, *outputs), count)
-    return largest, member
-
-
-def max_over_members_backward(gradient: Tensor, member: Tensor, k: int) -> Tensor:
-    """See :func:`m2ae_mm.ops.reference.max_over_members_backward`."""
-    count, channels = gradient.shape
-    result = gradient.new_empty(count, k, channels)
-    sources, output = (gradient.detach().contiguous().numpy(), member.numpy()), result.numpy()
-    for_each_part(lambda start, stop: pooling.backward(*sources, start, stop, output), count)
-    return result

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import dispatch
 from . import group_kernels
+from .pooling import max_over_members
 from .threads import for_each_part
 
 # Bytes of the widest activation of a part that the cache of a CPU holds.
@@ -95,7 +95,7 @@ class MiniPointNetStep(torch.autograd.Function):
         pooled, chosen, sums = [], [], np.zeros((2, len(w.member)))
         for part in parts:
             hidden = lift_norm.rectified(lifted[part])
-            largest, member = dispatch.max_over_members(hidden @ w.local.t())
+            largest, member = max_over_members(hidden @ w.local.t())
             pooled.append(largest + w.local_bias)
             chosen.append(member)
             _product(hidden, w.member, joined[part])
@@ -103,7 +103,7 @@ class MiniPointNetStep(torch.autograd.Function):
         join_norm = Norm.of(sums, count * k, join_eps, w.join_scale, w.join_shift)
         first = torch.cat(pooled), torch.cat(chosen)
 
-        second = [dispatch.max_over_members(join_norm.rectified(joined[part]) @ w.out.t()) for part in parts]
+        second = [max_over_members(join_norm.rectified(joined[part]) @ w.out.t()) for part in parts]
         tokens, member = (torch.cat(x) for x in zip(*second))
         ctx.norms = lift_norm, join_norm
         ctx.save_for_backward(groups, lifted, joined, *first, member, *weights)

@@ -1,7 +1,10 @@
 """Max-pool over the members of a group, in one pass each way."""
 import numpy as np
+import torch
+from torch import Tensor
 
 from .jit import kernel
+from .threads import for_each_part
 
 
 @kernel
@@ -28,3 +31,22 @@ def backward(gradient, member, start, stop, result):
         for i in range(np.int32(k)):
             for c in range(channels):
                 result[group, i, c] = gradient[group, c] if member[group, c] == i else np.float32(0)
+
+
+def max_over_members(values: Tensor) -> tuple[Tensor, Tensor]:
+    """See :func:`m2ae_mm.ops.reference.max_over_members`."""
+    count, _, channels = values.shape
+    largest = values.new_empty(count, channels)
+    member = torch.empty(count, channels, dtype=torch.int32)
+    source, outputs = values.detach().contiguous().numpy(), (largest.numpy(), member.numpy())
+    for_each_part(lambda start, stop: forward(source, start, stop, *outputs), count)
+    return largest, member
+
+
+def max_over_members_backward(gradient: Tensor, member: Tensor, k: int) -> Tensor:
+    """See :func:`m2ae_mm.ops.reference.max_over_members_backward`."""
+    count, channels = gradient.shape
+    result = gradient.new_empty(count, k, channels)
+    sources, output = (gradient.detach().contiguous().numpy(), member.numpy()), result.numpy()
+    for_each_part(lambda start, stop: backward(*sources, start, stop, output), count)
+    return result
