@@ -16,7 +16,7 @@ class Case(NamedTuple):
         title: What is done, and its size.
         variant: ``'ours'``, or what it is compared with: ``'reference'`` (PyTorch references of the operators),
             ``'plain'`` (baseline in stock PyTorch, its memory allocator as it comes), ``'plain+tuned'`` (the same with
-            the allocator's settings of our tools).
+            our tools' settings of allocator and threads).
         function: ``module.function`` of this package that sets it up.
         options: Its arguments before the setting.
         on_cpu, on_cuda: Clouds a call by default.

@@ -21,7 +21,7 @@ def _list_keys(left_out, keys):
 
 @reordering_kernel
 def _exponentiate(values, powers, largest, count):
-    """exp(values - largest), all at most 0, in place; as a polynomial, which the compiler makes vectors of."""
+    """exp(values - largest) of the first ``count`` (L,), all at most 0, in place: a polynomial makes vectors of it."""
     scaled = powers.view(np.float32)
     for n in range(count):
         x = max((values[n] - largest) * np.float32(1.4426950408889634), np.float32(-126))
