@@ -71,13 +71,14 @@ class MiniPointNet(nn.Module):
         lift = _fold(self.lift_norm, self.lift.bias, self.lift.weight)
         member, (pooled, bias) = self._join_weights()
         bias, member, pooled = _fold(self.join_norm, bias, member, pooled)
-        tokens = []
+        kernels, tokens = cpu_kernels(groups), []
+        product = F.linear if kernels is None else kernels.linear
         for part in self._parts(groups):
             x = F.relu(F.linear(part, *lift[::-1]), inplace=True)
             # A bias may be added behind the max-pool, to fewer rows.
-            largest = max_over_members(F.linear(x, self.local.weight)) + self.local.bias
-            x = F.linear(x, member).add_(F.linear(largest, pooled, bias).unsqueeze(1)).relu_()
-            tokens.append(max_over_members(F.linear(x, self.out.weight)))
+            largest = max_over_members(product(x, self.local.weight)) + self.local.bias
+            x = product(x, member).add_(F.linear(largest, pooled, bias).unsqueeze(1)).relu_()
+            tokens.append(max_over_members(product(x, self.out.weight)))
         return torch.cat(tokens) + self.out.bias
 
     def _parts(self, groups: Tensor) -> Sequence[Tensor]:

@@ -12,10 +12,11 @@ from . import ball, boxes, neighbors, sampling
 from .attention import NeighborAttention
 from .mini_pointnet import MiniPointNetStep
 from .pooling import max_over_members, max_over_members_backward
+from .products import linear
 from .threads import for_each_cloud
 
-__all__ = ['MiniPointNetStep', 'NeighborAttention', 'ball_query', 'furthest_point_sample', 'knn', 'max_over_members',
-           'max_over_members_backward', 'points_in_boxes']
+__all__ = ['MiniPointNetStep', 'NeighborAttention', 'ball_query', 'furthest_point_sample', 'knn', 'linear',
+           'max_over_members', 'max_over_members_backward', 'points_in_boxes']
 
 _LEAF_SIZE = 16
 
