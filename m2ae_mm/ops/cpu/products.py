@@ -1,7 +1,7 @@
 """Matrix products by oneDNN.
 
-PyTorch's linear layer asks MKL, its convolution asks oneDNN, which was 5 to
-20 % faster at a mini-PointNet's sizes (docs/performance.md). oneDNN prepares
+PyTorch's linear layer asks MKL, its convolution asks oneDNN, which was 7 to
+22 % faster at a mini-PointNet's sizes (docs/performance.md). oneDNN prepares
 itself for every new number of rows, some milliseconds each: for calls of
 repeated sizes only.
 """
