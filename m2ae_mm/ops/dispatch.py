@@ -17,6 +17,7 @@ from torch import Tensor
 
 from . import reference
 
+_CONVERTED = (torch.float32, torch.bfloat16, torch.float16)
 _FAST_PATHS = {'cpu': ('.cpu', 'numba'), 'cuda': ('.triton', 'triton')}
 
 
@@ -105,14 +106,17 @@ def _pooling_backend(values: Tensor) -> ModuleType:
     return backend('cpu') if values.device.type == 'cpu' and values.dtype == torch.float32 else reference
 
 
-def cpu_kernels(values: Tensor) -> ModuleType | None:
+def cpu_kernels(values: Tensor, converts: bool = False) -> ModuleType | None:
     """The CPU kernels where they serve ``values``: float32 as it is, not empty, not to be compiled.
 
     For the functions that have a gradient of their own; who gets None takes
-    the layers' PyTorch operators.
+    the layers' PyTorch operators. Who ``converts`` to float32 what it gives
+    the kernels gets them for half precision and under autocast, too.
     """
-    served = values.device.type == 'cpu' and values.dtype == torch.float32 and values.numel() > 0
-    if not served or torch.compiler.is_compiling() or torch.is_autocast_enabled('cpu'):
+    if values.device.type != 'cpu' or values.numel() == 0 or torch.compiler.is_compiling():
+        return None
+    as_it_is = values.dtype == torch.float32 and not torch.is_autocast_enabled('cpu')
+    if not as_it_is and not (converts and values.dtype in _CONVERTED):
         return None
     kernels = backend('cpu')
     return None if kernels is reference else kernels

@@ -55,9 +55,9 @@ class SelfAttention(nn.Module):
         """
         batch, length, dims = x.shape
         qkv = self.qkv(x).view(batch, length, 3, self.num_heads, -1)
-        kernels = cpu_kernels(qkv)
+        kernels = cpu_kernels(qkv, converts=True)
         if kernels is not None and _sees_few(left_out, length):
-            x = kernels.NeighborAttention.apply(qkv, left_out[:, 0])
+            x = kernels.NeighborAttention.apply(qkv.float(), left_out[:, 0]).to(qkv.dtype)
         else:
             x = attend(*qkv.permute(2, 0, 3, 1, 4), left_out).transpose(1, 2)
         return self.proj(x.reshape(batch, length, dims))

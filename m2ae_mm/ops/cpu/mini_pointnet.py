@@ -5,18 +5,23 @@ at the paper's sizes 67 and 268 MB each for 16 clouds. Here they do so once or
 twice, and the gradients of the max-pools, zero for all members but one, are
 not multiplied.
 """
+import itertools
 from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from . import group_kernels
 from .pooling import max_over_members
+from .products import linear, outer
 from .threads import for_each_part
 
 # Bytes of the widest activation of a part that the cache of a CPU holds.
 _PART_BYTES = 2**23
+# Up to this many channels, coordinates for one, oneDNN and MKL are slow.
+_NARROW = 8
 
 
 class Weights(NamedTuple):
@@ -65,16 +70,25 @@ class Norm(NamedTuple):
         """What the kernels call ``norm``."""
         return torch.stack([self.mean, self.scale, self.shift]).numpy()
 
-    def backward(self, sums: np.ndarray, values: Tensor, weight: Tensor, bias: Tensor) -> np.ndarray:
+    def backward(self, sums: np.ndarray, members: int, weight: Tensor, bias: Tensor) -> np.ndarray:
         """Write the gradients of weight and bias; what ``through_norm`` calls ``averages``.
 
-        ``sums`` (2, C) are those of ``through_max``; ``values`` tells how many.
+        ``sums`` (2, C) are those of ``through_max``, over so many ``members``.
         """
         plain, moment = torch.from_numpy(sums).float()
         weight.copy_(moment * self.inverse)
         bias.copy_(plain)
-        count = values.shape[0] * values.shape[1]
-        return torch.stack([plain / count, moment * self.inverse.square() / count]).numpy()
+        return torch.stack([plain, moment * self.inverse.square()]).div_(members).numpy()
+
+
+class Part(NamedTuple):
+    """What the backward pass needs of some groups: input, ``lift``, first max-pool, ``join``, second one's choice."""
+    groups: Tensor
+    lifted: Tensor
+    pooled: Tensor
+    first: Tensor
+    joined: Tensor
+    second: Tensor
 
 
 class MiniPointNetStep(torch.autograd.Function):
@@ -83,85 +97,85 @@ class MiniPointNetStep(torch.autograd.Function):
     @staticmethod
     def forward(ctx, groups: Tensor, lift_eps: float, join_eps: float, *weights: Tensor) -> tuple[Tensor, ...]:
         w = Weights(*(weight.detach() for weight in weights))
-        groups = groups.detach().contiguous()
         count, k, _ = groups.shape
-        lifted, joined = (groups.new_empty(count, k, len(weight)) for weight in (w.lift, w.member))
-        parts, sums = _parts(joined), np.zeros((2, len(w.lift)))
-        for part in parts:
-            _product(groups[part], w.lift, lifted[part])
-            sums += _add_and_measure(lifted[part], w.lift_bias.repeat(len(lifted[part]), 1))
+        size = ctx.size = max(_PART_BYTES // (4 * k * len(w.member)), 1)
+        groups = groups.detach().contiguous().split(size)
+
+        lifted, sums = [], np.zeros((2, len(w.lift)))
+        for part in groups:
+            lifted.append(_linear(part, w.lift, size))
+            sums += _add_and_measure(lifted[-1], w.lift_bias.repeat(len(part), 1))
         lift_norm = Norm.of(sums, count * k, lift_eps, w.lift_scale, w.lift_shift)
 
-        pooled, chosen, sums = [], [], np.zeros((2, len(w.member)))
-        for part in parts:
-            hidden = lift_norm.rectified(lifted[part])
-            largest, member = max_over_members(hidden @ w.local.t())
+        pooled, first, joined, sums = [], [], [], np.zeros((2, len(w.member)))
+        for part in lifted:
+            hidden = lift_norm.rectified(part)
+            largest, member = max_over_members(_linear(hidden, w.local, size))
             pooled.append(largest + w.local_bias)
-            chosen.append(member)
-            _product(hidden, w.member, joined[part])
-            sums += _add_and_measure(joined[part], torch.addmm(w.cloud_bias, pooled[-1], w.cloud.t()))
+            first.append(member)
+            joined.append(_linear(hidden, w.member, size))
+            sums += _add_and_measure(joined[-1], torch.addmm(w.cloud_bias, pooled[-1], w.cloud.t()))
         join_norm = Norm.of(sums, count * k, join_eps, w.join_scale, w.join_shift)
-        first = torch.cat(pooled), torch.cat(chosen)
 
-        second = [max_over_members(join_norm.rectified(joined[part]) @ w.out.t()) for part in parts]
-        tokens, member = (torch.cat(x) for x in zip(*second))
+        tokens, second = zip(*(max_over_members(_linear(join_norm.rectified(part), w.out, size)) for part in joined))
         ctx.norms = lift_norm, join_norm
-        ctx.save_for_backward(groups, lifted, joined, *first, member, *weights)
+        parts = map(Part, groups, lifted, pooled, first, joined, second)
+        ctx.save_for_backward(*weights, *itertools.chain.from_iterable(parts))
         statistics = (*lift_norm[:2], *join_norm[:2])
         ctx.mark_non_differentiable(*statistics)
-        return tokens + w.out_bias, *statistics
+        return torch.cat(tokens) + w.out_bias, *statistics
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient: Tensor, *_) -> tuple[Tensor | None, ...]:
-        groups, lifted, joined, pooled, first, second, *weights = ctx.saved_tensors
-        w, (lift_norm, join_norm) = Weights(*weights), ctx.norms
+        saved, size, (lift_norm, join_norm) = iter(ctx.saved_tensors), ctx.size, ctx.norms
+        w = Weights(*itertools.islice(saved, len(Weights._fields)))
+        parts = list(itertools.starmap(Part, zip(*[saved] * len(Part._fields))))
         found = Weights(*(torch.zeros_like(weight) for weight in w))
-        parts, gradient = _parts(joined), gradient.contiguous()
+        gradients = gradient.contiguous().split(size)
+        members = len(gradient) * parts[0].groups.shape[1]
 
         # A norm's backward pass needs sums over all members, so each of the two ends a pass over all parts.
         found.out_bias.copy_(gradient.sum(0))
-        sums = sum(_through_max(gradient[part], second[part], w.out, joined[part], join_norm, found.out)
-                   for part in parts)
-        averages = join_norm.backward(sums, joined, found.join_scale, found.join_shift)
+        sums = sum(_through_max(slope, part.second, w.out, part.joined, join_norm, found.out)
+                   for slope, part in zip(gradients, parts))
+        averages = join_norm.backward(sums, members, found.join_scale, found.join_shift)
 
-        at_lift, sums = torch.empty_like(lifted), 0
-        for part in parts:
-            at_join, shared = _through_max_and_norm(gradient[part], second[part], w.out, joined[part], join_norm,
-                                                    averages)
-            found.cloud.addmm_(shared.t(), pooled[part])
+        at_lift, sums = [], 0
+        for slope, part in zip(gradients, parts):
+            at_join, shared = _through_max_and_norm(slope, part.second, w.out, part.joined, join_norm, averages)
+            found.cloud.addmm_(shared.t(), part.pooled)
             found.cloud_bias.add_(shared.sum(0))
-            _add_outer(at_join, lift_norm.rectified(lifted[part]), found.member)
-            _product(at_join, w.member.t(), at_lift[part])
+            found.member.add_(_outer(at_join, lift_norm.rectified(part.lifted), size))
+            at_lift.append(_linear(at_join, w.member.t(), size))
             at_pool = shared @ w.cloud
             found.local_bias.add_(at_pool.sum(0))
-            sums += _through_max(at_pool, first[part], w.local, lifted[part], lift_norm, found.local, at_lift[part])
-        averages = lift_norm.backward(sums, lifted, found.lift_scale, found.lift_shift)
+            sums += _through_max(at_pool, part.first, w.local, part.lifted, lift_norm, found.local, at_lift[-1])
+        averages = lift_norm.backward(sums, members, found.lift_scale, found.lift_shift)
 
-        at_groups = torch.empty_like(groups) if ctx.needs_input_grad[0] else None
-        for part in parts:
-            _through_norm(lifted[part], lift_norm, averages, at_lift[part])
-            _add_outer(at_lift[part], groups[part], found.lift)
-            if at_groups is not None:
-                _product(at_lift[part], w.lift.t(), at_groups[part])
-        return at_groups, None, None, *found  # lift_bias moves the mean only: its gradient is 0
-
-
-def _parts(values: Tensor) -> list[slice]:
-    """Groups of ``values`` (T, k, C) in parts that the cache holds."""
-    count, k, channels = values.shape
-    size = max(_PART_BYTES // (4 * k * channels), 1)
-    return [slice(start, start + size) for start in range(0, count, size)]
+        at_groups = []
+        for slope, part in zip(at_lift, parts):
+            _through_norm(part.lifted, lift_norm, averages, slope)
+            found.lift.add_(_outer(slope, part.groups, size))
+            if ctx.needs_input_grad[0]:
+                at_groups.append(_linear(slope, w.lift.t(), size))
+        # lift_bias moves the mean only: its gradient is 0
+        return torch.cat(at_groups) if at_groups else None, None, None, *found
 
 
-def _product(values: Tensor, weight: Tensor, result: Tensor) -> None:
-    """``result`` (T, k, D) = ``values`` (T, k, C) times ``weight`` (D, C)."""
-    torch.mm(values.flatten(0, 1), weight.t(), out=result.view(-1, result.shape[2]))
+def _linear(values: Tensor, weight: Tensor, size: int) -> Tensor:
+    """``values`` (T, k, C) times ``weight`` (D, C); all parts but the last have ``size`` groups."""
+    fast = len(values) == size and values.shape[2] > _NARROW
+    return (linear if fast else F.linear)(values, weight)
 
 
-def _add_outer(left: Tensor, right: Tensor, result: Tensor) -> None:
-    """``result`` (C, D) += ``left`` (T, k, C), transposed, times ``right`` (T, k, D)."""
-    result.addmm_(left.flatten(0, 1).t(), right.flatten(0, 1))
+def _outer(left: Tensor, right: Tensor, size: int) -> Tensor:
+    """``left`` (T, k, C), transposed, times ``right`` (T, k, D): (C, D)."""
+    if right.shape[2] <= _NARROW:
+        return torch.bmm(right.transpose(1, 2), left).sum(0).t()
+    if len(left) == size:
+        return outer(left, right)
+    return left.flatten(0, 1).t() @ right.flatten(0, 1)
 
 
 # The kernels of the same names on tensors, on all threads.

@@ -68,6 +68,24 @@ def test_pairs_that_take_part_alone_give_the_same(threads):
     assert torch.equal(layer(x, dense), expected)
 
 
+def test_few_pairs_are_computed_in_float32_under_autocast():
+    torch.manual_seed(0)
+    layer = SelfAttention(48, 3)
+    x = torch.randn(2, 40, 48)
+    self_only = torch.eye(40, dtype=torch.bool)
+    left_out = ~(self_only | self_only.roll(1, 1)).expand(2, 1, 40, 40)
+    expected = layer(x, left_out)
+    with torch.autocast('cpu', torch.bfloat16):
+        found = layer(x, left_out)
+        with use_reference():
+            slow = layer(x, left_out)
+    assert found.dtype == torch.bfloat16 and not torch.equal(found, slow)
+    # As close as two linear layers with 8 bits of mantissa come: values are up to 1.
+    assert (found.float() - expected).abs().max() < 2**-7
+    # The kernels are of float32: float64 keeps its precision.
+    torch.testing.assert_close(layer.double()(x.double(), left_out).float(), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_large_scores_neither_overflow_nor_vanish():
     layer = SelfAttention(8, 1)
     with torch.no_grad():
