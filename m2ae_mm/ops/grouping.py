@@ -6,6 +6,9 @@ from torch import Tensor
 
 from .neighbors import three_nn
 
+# Products of a multiple of so many rows may take a library that prepares itself for every number (cpu/products.py).
+ROUND_ROWS = 512
+
 
 def gather(values: Tensor, indices: Tensor) -> Tensor:
     """Rows of ``values`` by index, for any shape of indices per cloud.
@@ -44,6 +47,23 @@ def interpolate(queries: Tensor, points: Tensor, values: Tensor) -> Tensor:
     weights = 1. / (squared + 1e-8)
     weights = weights / weights.sum(-1, keepdim=True)
     return weighted_sum(values, indices, weights)
+
+
+def split_groups(groups: Tensor, channels: int, most_bytes: int) -> tuple[Tensor, ...]:
+    """Groups in parts that a cache holds, all but the last of one size and of a round number of members.
+
+    Args:
+        groups: ``(T, k, C)``.
+        channels: Width of the widest activation, float32.
+        most_bytes: That it may take in a part.
+
+    Returns:
+        Views ``(t, k, C)``.
+    """
+    members = most_bytes // (4 * channels)
+    if members > ROUND_ROWS:
+        members -= members % ROUND_ROWS
+    return groups.split(max(members // groups.shape[1], 1))
 
 
 def weighted_sum(values: Tensor, indices: Tensor, weights: Tensor) -> Tensor:

@@ -93,3 +93,17 @@ def test_squared_distances_of_double_stay_double():
     a, b = cloud('far', 1, 3).double(), cloud('far', 1, 4, seed=1).double()
     assert torch.allclose(ops.squared_distances(a, b), torch.cdist(a, b)**2)
     assert ops.squared_distances(a, b).dtype == torch.double
+
+
+@pytest.mark.parametrize('k, channels, most_bytes, expected', [
+    (16, 512, 2**23, [256, 256, 88]),  # 4,096 members of 2 KiB fill 8 MiB
+    (8, 192, 2**23, [600]),  # 10,922 would, 10,752 are a multiple of 512: 1,344 groups
+    (8, 192, 2**21, [320, 280]),  # 2,730 would, 2,560 are
+    (5, 16, 3 * 5 * 4 * 16, [3] * 200),  # fewer than 512 members
+    (16, 512, 1, [1] * 600),
+])
+def test_split_groups(k, channels, most_bytes, expected):
+    groups = torch.arange(600.).view(-1, 1, 1).expand(-1, k, 3)
+    parts = ops.split_groups(groups, channels, most_bytes)
+    assert [len(part) for part in parts] == expected
+    assert torch.equal(torch.cat(parts), groups)

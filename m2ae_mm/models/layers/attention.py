@@ -4,6 +4,8 @@ from torch import Tensor, nn
 
 from m2ae_mm.ops import cpu_kernels, squared_distances
 
+from .token_linear import TokenLinear
+
 # Share of the keys below which computing the visible pairs only is faster.
 _FEW = 1 / 8
 
@@ -39,8 +41,8 @@ class SelfAttention(nn.Module):
         if dims % num_heads:
             raise ValueError(f'the token width must be a multiple of the heads, got {dims} and {num_heads}.')
         self.num_heads = num_heads
-        self.qkv = nn.Linear(dims, 3 * dims, bias=False)
-        self.proj = nn.Linear(dims, dims)
+        self.qkv = TokenLinear(dims, 3 * dims, bias=False)
+        self.proj = TokenLinear(dims, dims)
 
     def forward(self, x: Tensor, left_out: Tensor | None = None) -> Tensor:
         """Attend among the tokens of each cloud.

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from m2ae_mm.ops import cpu_kernels, max_over_members
+from m2ae_mm.ops import cpu_kernels, max_over_members, split_groups
 
 # Bytes of the widest activation of a part that the cache of a CPU holds.
 _PART_BYTES = 2**24
@@ -85,7 +85,7 @@ class MiniPointNet(nn.Module):
         """Groups have nothing to do with each other: in parts, their activations stay in the cache of a CPU."""
         if groups.device.type != 'cpu' or torch.compiler.is_compiling():
             return [groups]
-        return groups.split(max(_PART_BYTES // (4 * groups.shape[1] * self.join.out_features), 1))
+        return split_groups(groups, self.join.out_features, _PART_BYTES)
 
     def _train_in_parts(self, step: type[torch.autograd.Function], groups: Tensor) -> Tensor:
         """What :meth:`_tokens` does, running statistics included, with ``step`` of the CPU kernels."""

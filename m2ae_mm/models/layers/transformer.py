@@ -6,6 +6,7 @@ from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
 from .attention import SelfAttention
+from .token_linear import TokenLinear
 
 
 class Mlp(nn.Module):
@@ -13,8 +14,8 @@ class Mlp(nn.Module):
 
     def __init__(self, dims: int, hidden: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(dims, hidden)
-        self.fc2 = nn.Linear(hidden, dims)
+        self.fc1 = TokenLinear(dims, hidden)
+        self.fc2 = TokenLinear(hidden, dims)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(F.gelu(self.fc1(x)))
@@ -58,7 +59,7 @@ class Stage(nn.Module):
 
     def __init__(self, dims: int, num_heads: int, mlp_ratio: float, drop_paths: Sequence[float]) -> None:
         super().__init__()
-        self.position = nn.Sequential(nn.Linear(3, dims), nn.GELU(), nn.Linear(dims, dims))
+        self.position = nn.Sequential(nn.Linear(3, dims), nn.GELU(), TokenLinear(dims, dims))
         self.blocks = nn.ModuleList(Block(dims, num_heads, mlp_ratio, rate) for rate in drop_paths)
 
     def forward(self, x: Tensor, centers: Tensor, left_out: Tensor | None = None) -> Tensor:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from ..grouping import split_groups
 from . import group_kernels
 from .pooling import max_over_members
 from .products import linear, outer
@@ -98,26 +98,25 @@ class MiniPointNetStep(torch.autograd.Function):
     def forward(ctx, groups: Tensor, lift_eps: float, join_eps: float, *weights: Tensor) -> tuple[Tensor, ...]:
         w = Weights(*(weight.detach() for weight in weights))
         count, k, _ = groups.shape
-        size = ctx.size = max(_PART_BYTES // (4 * k * len(w.member)), 1)
-        groups = groups.detach().contiguous().split(size)
+        groups = split_groups(groups.detach().contiguous(), len(w.member), _PART_BYTES)
 
         lifted, sums = [], np.zeros((2, len(w.lift)))
         for part in groups:
-            lifted.append(_linear(part, w.lift, size))
+            lifted.append(linear(part, w.lift))
             sums += _add_and_measure(lifted[-1], w.lift_bias.repeat(len(part), 1))
         lift_norm = Norm.of(sums, count * k, lift_eps, w.lift_scale, w.lift_shift)
 
         pooled, first, joined, sums = [], [], [], np.zeros((2, len(w.member)))
         for part in lifted:
             hidden = lift_norm.rectified(part)
-            largest, member = max_over_members(_linear(hidden, w.local, size))
+            largest, member = max_over_members(linear(hidden, w.local))
             pooled.append(largest + w.local_bias)
             first.append(member)
-            joined.append(_linear(hidden, w.member, size))
+            joined.append(linear(hidden, w.member))
             sums += _add_and_measure(joined[-1], torch.addmm(w.cloud_bias, pooled[-1], w.cloud.t()))
         join_norm = Norm.of(sums, count * k, join_eps, w.join_scale, w.join_shift)
 
-        tokens, second = zip(*(max_over_members(_linear(join_norm.rectified(part), w.out, size)) for part in joined))
+        tokens, second = zip(*(max_over_members(linear(join_norm.rectified(part), w.out)) for part in joined))
         ctx.norms = lift_norm, join_norm
         parts = map(Part, groups, lifted, pooled, first, joined, second)
         ctx.save_for_backward(*weights, *itertools.chain.from_iterable(parts))
@@ -128,11 +127,12 @@ class MiniPointNetStep(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient: Tensor, *_) -> tuple[Tensor | None, ...]:
-        saved, size, (lift_norm, join_norm) = iter(ctx.saved_tensors), ctx.size, ctx.norms
-        w = Weights(*itertools.islice(saved, len(Weights._fields)))
-        parts = list(itertools.starmap(Part, zip(*[saved] * len(Part._fields))))
+        (lift_norm, join_norm), saved = ctx.norms, ctx.saved_tensors
+        first, size = len(Weights._fields), len(Part._fields)
+        w = Weights(*saved[:first])
+        parts = [Part(*saved[start:start + size]) for start in range(first, len(saved), size)]
         found = Weights(*(torch.zeros_like(weight) for weight in w))
-        gradients = gradient.contiguous().split(size)
+        gradients = gradient.contiguous().split([len(part.groups) for part in parts])
         members = len(gradient) * parts[0].groups.shape[1]
 
         # A norm's backward pass needs sums over all members, so each of the two ends a pass over all parts.
@@ -146,8 +146,8 @@ class MiniPointNetStep(torch.autograd.Function):
             at_join, shared = _through_max_and_norm(slope, part.second, w.out, part.joined, join_norm, averages)
             found.cloud.addmm_(shared.t(), part.pooled)
             found.cloud_bias.add_(shared.sum(0))
-            found.member.add_(_outer(at_join, lift_norm.rectified(part.lifted), size))
-            at_lift.append(_linear(at_join, w.member.t(), size))
+            found.member.add_(outer(at_join, lift_norm.rectified(part.lifted)))
+            at_lift.append(linear(at_join, w.member.t()))
             at_pool = shared @ w.cloud
             found.local_bias.add_(at_pool.sum(0))
             sums += _through_max(at_pool, part.first, w.local, part.lifted, lift_norm, found.local, at_lift[-1])
@@ -156,26 +156,11 @@ class MiniPointNetStep(torch.autograd.Function):
         at_groups = []
         for slope, part in zip(at_lift, parts):
             _through_norm(part.lifted, lift_norm, averages, slope)
-            found.lift.add_(_outer(slope, part.groups, size))
+            found.lift.add_(outer(slope, part.groups))
             if ctx.needs_input_grad[0]:
-                at_groups.append(_linear(slope, w.lift.t(), size))
+                at_groups.append(linear(slope, w.lift.t()))
         # lift_bias moves the mean only: its gradient is 0
         return torch.cat(at_groups) if at_groups else None, None, None, *found
-
-
-def _linear(values: Tensor, weight: Tensor, size: int) -> Tensor:
-    """``values`` (T, k, C) times ``weight`` (D, C); all parts but the last have ``size`` groups."""
-    fast = len(values) == size and values.shape[2] > _NARROW
-    return (linear if fast else F.linear)(values, weight)
-
-
-def _outer(left: Tensor, right: Tensor, size: int) -> Tensor:
-    """``left`` (T, k, C), transposed, times ``right`` (T, k, D): (C, D)."""
-    if right.shape[2] <= _NARROW:
-        return torch.bmm(right.transpose(1, 2), left).sum(0).t()
-    if len(left) == size:
-        return outer(left, right)
-    return left.flatten(0, 1).t() @ right.flatten(0, 1)
 
 
 # The kernels of the same names on tensors, on all threads.
