@@ -2,10 +2,12 @@
 """Train whatever a config describes: pre-training, detection, classification, segmentation."""
 from cli import base_parser, load_config, run
 
+MIXED_PRECISION = ('M2AEBFloat16OptimWrapper', 'AmpOptimWrapper')
+
 
 def parse_args():
     parser = base_parser(__doc__)
-    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision, in bfloat16')
     parser.add_argument('--sync_bn', choices=['none', 'torch'], default='none',
                         help='BatchNorm statistics over all processes')
     parser.add_argument('--auto-scale-lr', action='store_true',
@@ -17,11 +19,11 @@ def parse_args():
 
 def apply_args(config, args) -> None:
     """Write the training options into the config."""
-    if args.amp:
-        if config.optim_wrapper.type not in ('OptimWrapper', 'AmpOptimWrapper'):
+    if args.amp and config.optim_wrapper.type not in MIXED_PRECISION:
+        if config.optim_wrapper.type != 'OptimWrapper':
             raise ValueError(f"--amp needs optim_wrapper.type='OptimWrapper', the config has "
                              f'{config.optim_wrapper.type!r}.')
-        config.optim_wrapper.type = 'AmpOptimWrapper'
+        config.optim_wrapper.type = 'M2AEBFloat16OptimWrapper'
     if args.sync_bn != 'none':
         config.sync_bn = args.sync_bn
     if args.auto_scale_lr:

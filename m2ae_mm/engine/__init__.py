@@ -2,10 +2,10 @@
 from .data_check import check_data
 from .distributed import M2AEDistributedCPU, init_cpu_processes, prepare_processes
 from .hooks import M2AELinearProbeHook, M2AEPictureHook
-from .optimizer import M2AEOptimWrapperConstructor
+from .optimizer import M2AEBFloat16OptimWrapper, M2AEOptimWrapperConstructor
 from .sync_batch_norm import SyncBatchNormCPU
 
 __all__ = [
-    'M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'SyncBatchNormCPU',
-    'check_data', 'init_cpu_processes', 'prepare_processes'
+    'M2AEBFloat16OptimWrapper', 'M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEOptimWrapperConstructor',
+    'M2AEPictureHook', 'SyncBatchNormCPU', 'check_data', 'init_cpu_processes', 'prepare_processes'
 ]

@@ -3,7 +3,7 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
-from m2ae_mm.engine import M2AEOptimWrapperConstructor
+from m2ae_mm.engine import M2AEBFloat16OptimWrapper, M2AEOptimWrapperConstructor
 
 OPTIONS = dict(norm_decay_mult=0., bias_decay_mult=0., custom_keys={'0': dict(lr_mult=0.5)})
 
@@ -33,3 +33,15 @@ def test_fused_steps_on_joined_groups_are_those_of_mmengine(clip):
             wrapper.update_params(model(torch.tensor([[1., -2.]])).square().sum())
         weights.append(nn.utils.parameters_to_vector(model.parameters()).detach())
     torch.testing.assert_close(weights[1], weights[0], rtol=1e-5, atol=1e-6)
+
+
+def test_bfloat16_is_for_the_forward_pass_only():
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, 1 + 2**-9)  # bfloat16 has 8 bits: 1
+    wrapper = M2AEBFloat16OptimWrapper(torch.optim.SGD(model.parameters(), 2**-10))
+    with wrapper.optim_context(model):
+        result = model(torch.tensor([[1 + 2**-10]]))
+    assert result.dtype == torch.bfloat16 and result.item() == 1
+    wrapper.update_params(result.float().sum())
+    assert model.weight.item() == 1 + 2**-9 - 2**-10
+    assert model(torch.tensor([[3.]])).dtype == torch.float32

@@ -52,6 +52,18 @@ def pretrained(boxes, tmp_path_factory):
     return folder / 'epoch_1.pth'
 
 
+def losses(folder):
+    rows = map(json.loads, next(Path(folder).glob('*/vis_data/scalars.json')).read_text().splitlines())
+    return [row['loss'] for row in rows if 'loss' in row]
+
+
+def test_mixed_precision_takes_the_same_steps_but_for_rounding(boxes, pretrained, tmp_path):
+    done = train('configs/m2ae/rooms_pretrain.py', tmp_path, boxes, 'train_cfg.max_epochs=1', flags=['--amp'])
+    assert done.returncode == 0, done.stderr[-2000:]
+    found, expected = losses(tmp_path), losses(pretrained.parent)
+    assert found == pytest.approx(expected, rel=0.02) and found != expected
+
+
 def test_detector_trains_from_pretrained_weights_resumes_and_is_scored(boxes, pretrained, tmp_path):
     init = f'model.backbone.init_cfg.checkpoint={pretrained}'
     first = train('configs/m2ae/rooms_det.py', tmp_path, boxes, init, 'train_cfg.max_epochs=1',

@@ -59,7 +59,7 @@ class HungarianMatcher:
         costs = self.costs(predictions, targets, extent).cpu().numpy()
         if not np.isfinite(costs).all():
             raise FloatingPointError('the matching costs hold NaN or infinite values: the predictions have diverged. '
-                                     'Lower the learning rate or clip gradients; mixed precision needs loss scaling.')
+                                     'Lower the learning rate or clip gradients; float16 needs loss scaling.')
         layers, batch, num_queries, _ = costs.shape
         gt_index = np.zeros((layers, batch, num_queries), np.int64)
         matched = np.zeros((layers, batch, num_queries), bool)
