@@ -107,10 +107,8 @@ def measure_all(args, folder: Path) -> dict:
     """Measure and print every row; what --json writes."""
     import torch
     from bench.report import HEADER, line, speed_up
-    from bench.rows import in_child, load_kernels, measure
+    from bench.rows import in_child, measure
     name, peaks = machine_of(args)
-    if args.device == 'cpu':
-        load_kernels()
     rates = ', '.join(f'{value:.3g} TFLOP/s {precision}' for precision, value in peaks.tflops.items())
     print(f'{name}, PyTorch {torch.__version__}; peaks: {rates}, {peaks.gbs:.3g} GB/s\n\n{HEADER}', flush=True)
     rows: list[dict] = []
@@ -131,8 +129,6 @@ def main(arguments: list[str] | None = None) -> None:
     args = parse_args(arguments)
     check(args)
     tune_process()
-    # Loaded once, before the rows are forked off; mmcv's stand-in has to come before mmdet3d.
-    import m2ae_mm  # noqa: F401
     with tempfile.TemporaryDirectory() as folder:
         result = measure_all(args, Path(folder))
     if args.json is not None:
