@@ -102,8 +102,8 @@ def max_over_members_backward(gradient: Tensor, member: Tensor, k: int) -> Tenso
 
 
 def _pooling_backend(values: Tensor) -> ModuleType:
-    # The CPU kernels are for float32; other devices have a PyTorch operator that does as well.
-    return backend('cpu') if values.device.type == 'cpu' and values.dtype == torch.float32 else reference
+    # The CPU kernels are for float32 or less; other devices have a PyTorch operator that does as well.
+    return backend('cpu') if values.device.type == 'cpu' and values.dtype in _CONVERTED else reference
 
 
 def cpu_kernels(values: Tensor, converts: bool = False) -> ModuleType | None:

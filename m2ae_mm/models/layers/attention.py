@@ -1,4 +1,5 @@
 """Multi-head self-attention and its masks. ``True`` in a mask = left out."""
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -21,10 +22,14 @@ def attend(q: Tensor, k: Tensor, v: Tensor, left_out: Tensor | None, dropout: fl
         dropout: Share of attention weights to drop.
 
     Returns:
-        ``(B, heads, M, D)``.
+        ``(B, heads, M, D)``; float32 under autocast on a CPU.
     """
     # PyTorch's mask has the opposite polarity: True takes part.
     takes_part = None if left_out is None else ~left_out
+    if q.device.type == 'cpu' and torch.is_autocast_enabled('cpu'):
+        # Its backward pass there takes more than twice as long in bfloat16.
+        with torch.autocast('cpu', enabled=False):
+            return attend(q.float(), k.float(), v.float(), left_out, dropout)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=takes_part, dropout_p=dropout)
 
 

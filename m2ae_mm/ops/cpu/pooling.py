@@ -34,19 +34,18 @@ def backward(gradient, member, start, stop, result):
 
 
 def max_over_members(values: Tensor) -> tuple[Tensor, Tensor]:
-    """See :func:`m2ae_mm.ops.reference.max_over_members`."""
+    """See :func:`m2ae_mm.ops.reference.max_over_members`; float32 or less."""
     count, _, channels = values.shape
-    largest = values.new_empty(count, channels)
-    member = torch.empty(count, channels, dtype=torch.int32)
-    source, outputs = values.detach().contiguous().numpy(), (largest.numpy(), member.numpy())
+    largest, member = torch.empty(count, channels), torch.empty(count, channels, dtype=torch.int32)
+    source, outputs = values.detach().float().contiguous().numpy(), (largest.numpy(), member.numpy())
     for_each_part(lambda start, stop: forward(source, start, stop, *outputs), count)
-    return largest, member
+    return largest.to(values.dtype), member
 
 
 def max_over_members_backward(gradient: Tensor, member: Tensor, k: int) -> Tensor:
-    """See :func:`m2ae_mm.ops.reference.max_over_members_backward`."""
+    """See :func:`m2ae_mm.ops.reference.max_over_members_backward`; float32 or less."""
     count, channels = gradient.shape
-    result = gradient.new_empty(count, k, channels)
-    sources, output = (gradient.detach().contiguous().numpy(), member.numpy()), result.numpy()
+    result = torch.empty(count, k, channels)
+    sources, output = (gradient.detach().float().contiguous().numpy(), member.numpy()), result.numpy()
     for_each_part(lambda start, stop: backward(*sources, start, stop, output), count)
-    return result
+    return result.to(gradient.dtype)
