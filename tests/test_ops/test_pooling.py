@@ -18,9 +18,10 @@ def test_by_hand_the_first_of_equals_receives_the_gradient():
     assert gradient.tolist() == [[[0., 2.], [1., 0.], [0., 0.]]]
 
 
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize('shape', [(1, 1, 1), (7, 5, 3), (50, 16, 33)])
-def test_fast_path_equals_reference(shape):
-    values = torch.randn(shape, generator=torch.Generator().manual_seed(0)).round(decimals=1)  # with equal values
+def test_fast_path_equals_reference(shape, dtype):
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(0)).round(decimals=1).to(dtype)  # equals, too
     fast = pooled_with_gradient(values)
     with use_reference():
         slow = pooled_with_gradient(values)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from m2ae_mm.models.layers.attention import SelfAttention, attention_mask
+from m2ae_mm.models.layers.attention import SelfAttention, attend, attention_mask
 from m2ae_mm.ops import use_reference
 
 LINE = torch.tensor([[[0., 0, 0], [1, 0, 0], [3, 0, 0]]])
@@ -77,13 +77,20 @@ def test_few_pairs_are_computed_in_float32_under_autocast():
     expected = layer(x, left_out)
     with torch.autocast('cpu', torch.bfloat16):
         found = layer(x, left_out)
-        with use_reference():
-            slow = layer(x, left_out)
-    assert found.dtype == torch.bfloat16 and not torch.equal(found, slow)
+    assert found.dtype == torch.bfloat16
     # As close as two linear layers with 8 bits of mantissa come: values are up to 1.
     assert (found.float() - expected).abs().max() < 2**-7
     # The kernels are of float32: float64 keeps its precision.
     torch.testing.assert_close(layer.double()(x.double(), left_out).float(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_fused_attention_is_computed_in_float32_under_autocast():
+    q, k, v = torch.randn(3, 2, 3, 20, 8, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
+    left_out = torch.eye(20, dtype=torch.bool)
+    expected = attend(q.float(), k.float(), v.float(), left_out)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert torch.equal(attend(q, k, v, left_out), expected)
+    assert attend(q, k, v, left_out).dtype == torch.bfloat16
 
 
 def test_large_scores_neither_overflow_nor_vanish():
