@@ -95,7 +95,7 @@ def in_child(function: Callable[..., Any], *arguments: Any, limit: float | None 
     """``function(*arguments)`` in a process of its own, without its output.
 
     It starts afresh, as a training does: the memory that a fork inherits lies
-    in pieces and made it 2 to 6 % slower. A ``bare`` one has nothing of what
+    in pieces and made a step 3 to 7 % slower. A ``bare`` one has nothing of what
     :mod:`tuning` sets, the others have what it set in this one.
 
     Raises:
