@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 from torch import distributed, multiprocessing
 
+from m2ae_mm.engine import end_processes
+
 
 def run_in_processes(work, folder, count=2):
     """Results of ``work(rank)``, a function of a test module, in ``count`` processes that know of each other."""
@@ -24,4 +26,4 @@ def _process(rank, work, folder, count, port):
     os.environ['LOCAL_RANK'] = str(rank)
     distributed.init_process_group('gloo', f'tcp://127.0.0.1:{port}', world_size=count, rank=rank)
     torch.save(work(rank), Path(folder, f'{rank}.pt'))
-    distributed.destroy_process_group()
+    end_processes()

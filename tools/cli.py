@@ -79,7 +79,8 @@ def run(main) -> None:
 
     An error counts as made for the user if a ``raise`` of this project made
     it, or if it came up in the config machinery itself (an unknown key).
-    ``M2AE_TRACEBACK=1`` always shows the traceback.
+    ``M2AE_TRACEBACK=1`` always shows the traceback. Several processes part
+    once ``main()``, and with it the runner, is done.
     """
     tune_process()
     try:
@@ -90,6 +91,9 @@ def run(main) -> None:
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f'\nerror: {message}\n(M2AE_TRACEBACK=1 shows where this was raised.)', file=sys.stderr)
         sys.exit(1)
+    engine = sys.modules.get('m2ae_mm.engine')  # not there if the tool starts no processes
+    if engine is not None:
+        engine.end_processes()
 
 
 def _made_for_the_user(error: BaseException) -> bool:

@@ -1,11 +1,12 @@
 """Hooks and checks around training and testing."""
 from .data_check import check_data
-from .distributed import M2AEDistributedCPU, init_cpu_processes, prepare_processes
+from .distributed import M2AEDistributedCPU, end_processes, init_cpu_processes, prepare_processes
 from .hooks import M2AELinearProbeHook, M2AEPictureHook
 from .optimizer import M2AEBFloat16OptimWrapper, M2AEOptimWrapperConstructor
 from .sync_batch_norm import SyncBatchNormCPU
 
 __all__ = [
     'M2AEBFloat16OptimWrapper', 'M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEOptimWrapperConstructor',
-    'M2AEPictureHook', 'SyncBatchNormCPU', 'check_data', 'init_cpu_processes', 'prepare_processes'
+    'M2AEPictureHook', 'SyncBatchNormCPU', 'check_data', 'end_processes', 'init_cpu_processes',
+    'prepare_processes'
 ]

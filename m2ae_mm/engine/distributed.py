@@ -1,4 +1,5 @@
 """Distributed training: what mmengine's launchers leave to do, and machines without CUDA."""
+import gc
 import os
 
 import torch
@@ -87,3 +88,18 @@ def init_cpu_processes(config: Config) -> None:
     config.model_wrapper_cfg = dict(
         type='mmdet3d.M2AEDistributedCPU', find_unused_parameters=config.get('find_unused_parameters', False),
         sync_bn=config.pop('sync_bn', None) is not None)
+
+
+def end_processes() -> None:
+    """Leave the process group of a job that went well; nothing to do for a single process.
+
+    To be called when nothing refers to the runner any more. A gloo thread
+    that still lets go of a tensor while the interpreter shuts down aborts its
+    process (*terminate called without an active exception*), and the job
+    counts as failed although it is done. Only the last reference to the group
+    ends its threads, and the wrapped model holds one, in a cycle with its
+    runner: it is collected first.
+    """
+    if distributed.is_initialized():
+        gc.collect()
+        distributed.destroy_process_group()

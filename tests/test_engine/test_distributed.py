@@ -2,6 +2,8 @@
 
 Trained in float64: in float32 rounding grows to a thousandth of a weight in three steps, as any real mistake may be.
 """
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -11,7 +13,7 @@ from processes import run_in_processes
 from torch import distributed, nn
 
 import m2ae_mm  # noqa: F401  the processes do not come through conftest.py
-from m2ae_mm.engine import M2AEDistributedCPU, SyncBatchNormCPU, prepare_processes
+from m2ae_mm.engine import M2AEDistributedCPU, SyncBatchNormCPU, end_processes, prepare_processes
 from m2ae_mm.engine import distributed as ours
 from m2ae_mm.models.layers.masking import back_project_mask, random_mask
 from mmdet3d.registry import MODELS
@@ -186,6 +188,30 @@ def test_only_the_class_loss_depends_on_how_boxes_are_spread(processes, double):
     for name, value in alone['logs'][0].items():
         same = mean_loss(results, 0, name) == pytest.approx(value, rel=1e-9, abs=1e-12)
         assert same == ('sem_cls' not in name and name != 'loss'), name
+
+
+# --- the end of a job
+
+
+def gloo_threads():
+    names = [task.joinpath('comm').read_text() for task in Path('/proc/self/task').iterdir()]
+    return sum('gloo' in name for name in names)
+
+
+def leave(rank):
+    """Gloo's threads with a model trained, and when the process is about to end."""
+    model = M2AEDistributedCPU(nn.Linear(2, 1))
+    model.cycle = [model]  # as with its runner
+    model.module(torch.ones(1, 2)).sum().backward()
+    counts = [gloo_threads()]
+    del model
+    end_processes()
+    return counts + [gloo_threads()]
+
+
+def test_no_thread_is_left_that_could_abort_a_finished_process(tmp_path):
+    for before, after in run_in_processes(leave, tmp_path):
+        assert before > 0 and after == 0
 
 
 # --- what the tools set
