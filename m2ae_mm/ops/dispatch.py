@@ -102,8 +102,8 @@ def max_over_members_backward(gradient: Tensor, member: Tensor, k: int) -> Tenso
 
 
 def _pooling_backend(values: Tensor) -> ModuleType:
-    # The CPU kernels are for float32 or less; other devices have a PyTorch operator that does as well.
-    return backend('cpu') if values.device.type == 'cpu' and values.dtype in _CONVERTED else reference
+    # The kernels are for float32 or less.
+    return backend(values.device.type) if values.dtype in _CONVERTED else reference
 
 
 def cpu_kernels(values: Tensor, converts: bool = False) -> ModuleType | None:
@@ -119,6 +119,17 @@ def cpu_kernels(values: Tensor, converts: bool = False) -> ModuleType | None:
     if not as_it_is and not (converts and values.dtype in _CONVERTED):
         return None
     kernels = backend('cpu')
+    return None if kernels is reference else kernels
+
+
+def gpu_kernels(values: Tensor) -> ModuleType | None:
+    """The fused kernels of :mod:`m2ae_mm.ops.triton` where they serve ``values``, else None.
+
+    They have gradients of their own, which torch.compile would not see.
+    """
+    if values.device.type == 'cpu' or torch.compiler.is_compiling():
+        return None
+    kernels = backend(values.device.type)
     return None if kernels is reference else kernels
 
 

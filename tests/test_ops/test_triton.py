@@ -33,7 +33,7 @@ def test_kernels_interpreted():
     command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
     result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:]
-    assert '18 passed' in result.stdout
+    assert '24 passed' in result.stdout
 
 
 @pytest.mark.skipif(INTERPRETED, reason='interpreted kernels have nothing to compile')
@@ -44,22 +44,27 @@ def test_kernels_compile_without_a_gpu(ones):
     target = pytest.importorskip('triton.backends.compiler').GPUTarget('cuda', 80, 32)
     from m2ae_mm.ops.triton import ball, boxes, neighbors, sampling
     kernels = [
-        (sampling._sample_in_registers, {'BLOCK': 256}),
-        (sampling._sample_in_chunks, {'CHUNK': 256}),
-        (neighbors._nearest, {'SLOTS': 1 if ones else 8, 'BLOCK': 256}),
-        (ball._within, {'CENTERS': 4, 'SLOTS': 1 if ones else 8, 'BLOCK': 256}),
-        (boxes._contains, {'POINTS': 32, 'BOXES': 16}),
+        (sampling._sample_in_registers, 4, {'BLOCK': 256}),
+        (sampling._sample_slice, 1, {'SLOTS': 32, 'SLICE': 256}),
+        (neighbors._nearest, 1, {'QUERIES': 1 if ones else 8, 'GROUPS': 64, 'MEMBERS': 1 if ones else 32}),
+        (ball._within, 1, {'HOLLOW': ones, 'CENTERS': 4, 'THREADS': 32, 'RUN': 32, 'UNROLLED': 4,
+                           'SLOTS': 1 if ones else 8}),
+        (boxes._contains, 4, {'POINTS': 32, 'BOXES': 16}),
     ]
-    types = {'picked': '*i64', 'indices': '*i64', 'outer': 'fp32', 'inner': 'fp32', 'output': '*u8'}
-    pointers = dict.fromkeys(('points', 'nearest', 'queries', 'centers', 'frames'), '*fp32')
-    for kernel, constants in kernels:
-        constants = {**constants, **{name: 1 for name in ('num_points', 'num_samples', 'num_boxes', 'k')
-                                     if ones and name in kernel.arg_names}}
+    types = {'picked': '*i64', 'offers': '*i64', 'indices': '*i64', 'outer': 'fp32', 'inner': 'fp32', 'output': '*u8'}
+    inputs = ('points', 'by_axis', 'by_group', 'by_run', 'nearest', 'queries', 'centers', 'frames')
+    pointers = dict.fromkeys(inputs, '*fp32')
+    integers = ('num_points', 'num_samples', 'num_boxes', 'k', 'members', 'slices', 'blocks')
+    for kernel, num_warps, constants in kernels:
+        constants = {**constants, **{name: 1 for name in integers if ones and name in kernel.arg_names}}
         signature = {name: 'constexpr' if name in constants else {**types, **pointers}.get(name, 'i32')
                      for name in kernel.arg_names}
         source = compiler.ASTSource(kernel, signature, constexprs=constants)
-        compiled = compiler.compile(source, target=target, options={'num_warps': 4, 'enable_fp_fusion': False})
+        compiled = compiler.compile(
+            source, target=target, options={'num_warps': num_warps, 'enable_fp_fusion': False})
         assert 'fma.rn.f32' not in compiled.asm['ptx']
+        if kernel is sampling._sample_slice:  # programs that wait for each other must read what others write
+            assert 'ld.volatile.global' in compiled.asm['ptx'] and 'bar.' not in compiled.asm['ptx']
 
 
 @runs_kernels
@@ -72,22 +77,41 @@ def test_furthest_point_sample(kind, num_points, num_samples):
     assert torch.equal(kernels.furthest_point_sample(points, num_samples), expected)
 
 
-@runs_kernels
-@pytest.mark.parametrize('kind', ['random', 'grid'])
-def test_furthest_point_sample_of_many_points(kind, monkeypatch):
+@pytest.fixture
+def slices_of_64(monkeypatch):
     from m2ae_mm.ops.triton import sampling
     monkeypatch.setattr(sampling, '_LARGEST_IN_REGISTERS', 64)
-    monkeypatch.setattr(sampling, '_CHUNK', 64)
-    points = _cloud(kind, 2, 150)
-    assert torch.equal(sampling.furthest_point_sample(points, 20), reference.furthest_point_sample(points, 20))
+    monkeypatch.setattr(sampling, '_SLICE', 64)
+    return sampling
 
 
 @runs_kernels
 @pytest.mark.parametrize('kind', ['random', 'grid'])
-@pytest.mark.parametrize(('num_points', 'k'), [(2, 5), (70, 6)])
+@pytest.mark.parametrize('running', [2, 6])  # three slices a cloud: not one cloud at once, or two
+def test_furthest_point_sample_by_slices(kind, running, slices_of_64, monkeypatch):
+    monkeypatch.setattr(slices_of_64, '_running_programs', lambda device: running)
+    points = _cloud(kind, 3, 150)
+    assert torch.equal(slices_of_64.furthest_point_sample(points, 12), reference.furthest_point_sample(points, 12))
+
+
+@runs_kernels
+def test_furthest_point_sample_by_slices_ends(slices_of_64):
+    """Programs wait for each other's offers: a cloud of NaN, or one sample only, must not leave any waiting."""
+    points = _cloud('random', 2, 130)
+    assert slices_of_64.furthest_point_sample(points, 1).tolist() == [[0], [0]]
+    points[0] = torch.nan
+    points[1, ::3] = torch.nan
+    picked = slices_of_64.furthest_point_sample(points, 5)
+    assert picked.min() >= 0 and picked.max() < 130
+
+
+@runs_kernels
+@pytest.mark.parametrize('kind', ['random', 'grid'])
+@pytest.mark.parametrize(('num_points', 'k'), [(2, 5), (70, 6), (33, 40)])
 def test_knn(kind, num_points, k, monkeypatch):
     from m2ae_mm.ops.triton import neighbors
-    monkeypatch.setattr(neighbors, '_LARGEST_BLOCK', 32)
+    monkeypatch.setattr(neighbors, '_FEWEST_GROUPS', 4)
+    monkeypatch.setattr(neighbors, '_LARGEST_TILE', 32)
     points = _cloud(kind, 2, num_points)
     queries = torch.cat([points[:, :2], _cloud(kind, 2, 9)], 1)
     assert torch.equal(neighbors.knn(queries, points, k), reference.knn(queries, points, k))
@@ -98,12 +122,36 @@ def test_knn(kind, num_points, k, monkeypatch):
 @pytest.mark.parametrize(('radius', 'min_radius'), [(0.5, 0.), (1.5, 1.)])
 def test_ball_query(kind, radius, min_radius, monkeypatch):
     from m2ae_mm.ops.triton import ball
-    monkeypatch.setattr(ball, '_LARGEST_BLOCK', 32)
+    monkeypatch.setattr(ball, '_THREADS', 4)
+    monkeypatch.setattr(ball, '_RUN', 8)
     points = _cloud(kind, 2, 70)
     centers = torch.cat([points[:, :3], _cloud('far', 2, 3)], 1)
     for num_samples in (1, 5, 100):
         expected = reference.ball_query(centers, points, radius, num_samples, min_radius)
         assert torch.equal(ball.ball_query(centers, points, radius, num_samples, min_radius), expected)
+
+
+@runs_kernels
+def test_full_words_of_hits():
+    """Every bit of a run's word, the sign bit included; more blocks than a full ball needs."""
+    from m2ae_mm.ops import triton as kernels
+    points = _cloud('random', 1, 1100)
+    for num_samples in (40, 1060):
+        expected = reference.ball_query(points[:, :2], points, 2., num_samples, 0.)
+        assert torch.equal(kernels.ball_query(points[:, :2], points, 2., num_samples, 0.), expected)
+
+
+@pytest.mark.skipif(INTERPRETED or not torch.cuda.is_available(), reason='sizes for a GPU')
+@pytest.mark.parametrize('kind', ['random', 'grid', 'far'])
+def test_scenes(kind):
+    from m2ae_mm.ops import triton as kernels
+    points = _cloud(kind, 2, 20011)
+    picked = kernels.furthest_point_sample(points, 300)
+    assert torch.equal(picked, reference.furthest_point_sample(points, 300))
+    centers = points.gather(1, picked.unsqueeze(2).expand(-1, -1, 3))
+    assert torch.equal(kernels.knn(centers, points, 32), reference.knn(centers, points, 32))
+    expected = reference.ball_query(centers, points, 0.2, 64, 0.)
+    assert torch.equal(kernels.ball_query(centers, points, 0.2, 64, 0.), expected)
 
 
 @runs_kernels

@@ -17,6 +17,8 @@ class PointM2AEClassTokenEncoder(PointM2AEEncoder):
     :class:`PointM2AEEncoder`.
     """
 
+    packs = False
+
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
         self.class_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims[-1]))

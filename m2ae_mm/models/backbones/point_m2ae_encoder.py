@@ -1,21 +1,23 @@
 """The hierarchical encoder of Point-M2AE (paper section 3.3)."""
 from collections.abc import Sequence
+from types import ModuleType
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from m2ae_mm.checkpoint import load_pretrained_init
-from m2ae_mm.ops import gather
+from m2ae_mm.ops import gather, gpu_kernels
 from mmdet3d.registry import MODELS
 
 from ..layers.attention import attention_mask
 from ..layers.initialization import init_truncated_normal
 from ..layers.mini_pointnet import MiniPointNet
-from ..layers.packing import pack, pack_visible, unpack
+from ..layers.packing import pack, pack_visible, round_sizes, unpack
 from ..layers.scales import Scale, build_scales, relative_neighborhoods
 from ..layers.transformer import Stage, split_drop_path
 from .contract import detector_outputs
+from .packed_encoding import encode_packed
 
 
 @MODELS.register_module()
@@ -49,6 +51,9 @@ class PointM2AEEncoder(BaseModule):
             loads pre-trained weights, says what was loaded and what is new,
             and fails if nothing matched.
     """
+
+    # Whether packed rows serve it; a subclass with stages of its own says no.
+    packs = True
 
     def __init__(self,
                  in_channels: int = 3,
@@ -100,7 +105,11 @@ class PointM2AEEncoder(BaseModule):
                              'columns that the data pipeline loads.')
         return build_scales(points[..., :3].float(), self.num_centers, self.num_neighbors)
 
-    def encode(self, points: Tensor, scales: Sequence[Scale], masked: Sequence[Tensor] | None = None) -> list[Tensor]:
+    def encode(self,
+               points: Tensor,
+               scales: Sequence[Scale],
+               masked: Sequence[Tensor] | None = None,
+               sizes: Sequence[int] | None = None) -> list[Tensor]:
         """Encode the visible tokens of every scale.
 
         Args:
@@ -108,10 +117,14 @@ class PointM2AEEncoder(BaseModule):
             scales: From :meth:`build_scales`.
             masked: One ``(B, N_i)`` bool mask per scale, ``True`` = masked, or
                 None if all tokens are visible.
+            sizes: What :meth:`packed_sizes` says, where it is known already.
 
         Returns:
             ``(B, N_i, C_i)`` per scale, zeros at masked centres.
         """
+        kernels = self._packed_kernels(points)
+        if kernels is not None:
+            return encode_packed(self, points, scales, masked, sizes, kernels)
         outputs, tokens, below = [], points[..., 3:], points[..., :3]
         for i, scale in enumerate(scales):
             mask = None if masked is None else masked[i]
@@ -120,6 +133,17 @@ class PointM2AEEncoder(BaseModule):
             outputs.append(output)
             below = scale.centers
         return outputs
+
+    def packed_sizes(self, points: Tensor, masked: Sequence[Tensor]) -> list[int] | None:
+        """Rows of every scale where whole batches are packed (GPU), for which the host waits; else None."""
+        return None if self._packed_kernels(points) is None else round_sizes(masked)
+
+    def _packed_kernels(self, points: Tensor) -> ModuleType | None:
+        """The GPU's kernels where they compute what the modules do; a SyncBN asks other processes."""
+        norms = (norm for each in self.embeddings for norm in (each.lift_norm, each.join_norm))
+        if not self.packs or any(type(norm) is not nn.BatchNorm1d for norm in norms):
+            return None
+        return gpu_kernels(points)
 
     def _embed(self, i: int, below: Tensor, values: Tensor, scale: Scale, masked: Tensor | None) -> Tensor:
         """Embed the visible groups of a scale: ``(B, N_i, C_i)``, zeros elsewhere.

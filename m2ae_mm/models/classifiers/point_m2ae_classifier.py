@@ -3,6 +3,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from m2ae_mm.ops.graphs import Graphed
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 
@@ -34,6 +35,7 @@ class PointM2AEClassifier(BaseModel):
         self.backbone = MODELS.build(backbone)
         self.head = MODELS.build(head)
         self.votes = votes
+        self._classify = Graphed(_classify)
 
     def forward(self, inputs: dict, data_samples: list[Det3DDataSample] | None = None, mode: str = 'tensor'):
         """Entry point of mmengine.
@@ -58,8 +60,7 @@ class PointM2AEClassifier(BaseModel):
 
     def classify(self, points: Tensor) -> Tensor:
         """``(B, N, 3 + C)`` to ``(B, classes)`` logits."""
-        scales = self.backbone.build_scales(points)
-        return self.head(self.backbone.encode(points, scales)[-1])
+        return self._classify(self, points)
 
     def test_step(self, data: dict) -> list[Det3DDataSample]:
         """Predict a collated batch; with votes, each sample also receives ``vote_label``."""
@@ -73,6 +74,11 @@ class PointM2AEClassifier(BaseModel):
         for sample, label in zip(samples, logits.argmax(1)):
             sample.vote_label = label
         return samples
+
+
+def _classify(model: PointM2AEClassifier, points: Tensor) -> Tensor:
+    scales = model.backbone.build_scales(points)
+    return model.head(model.backbone.encode(points, scales)[-1])
 
 
 def gather_labels(data_samples: list[Det3DDataSample], num_classes: int, device: torch.device) -> Tensor:

@@ -1,7 +1,12 @@
 """3DETR as a detector of mmdet3d."""
+from torch import Tensor
+
+from m2ae_mm.ops.graphs import Graphed
 from mmdet3d.models.detectors.single_stage import SingleStage3DDetector
 from mmdet3d.registry import MODELS
+from mmdet3d.structures import Det3DDataSample
 
+from ..heads.three_detr_boxes import BoxPredictions
 from ..layers.clouds import stack_clouds
 
 
@@ -40,6 +45,23 @@ class ThreeDETR(SingleStage3DDetector):
         # The base class writes into the head's config.
         super().__init__(backbone, neck, dict(bbox_head), train_cfg, test_cfg,
                          data_preprocessor or dict(type='mmdet3d.Det3DDataPreprocessor'), init_cfg)
+        self._predict_boxes = Graphed(_predict_boxes)
+
+    def predict_boxes(self, batch_inputs_dict: dict) -> tuple[BoxPredictions, Tensor]:
+        """What the head predicts, and the stacked clouds ``(B, N, 3)``."""
+        points = stack_clouds(batch_inputs_dict['points'])
+        return self._predict_boxes(self, points), points[..., :3]
+
+    def loss(self, batch_inputs_dict: dict, batch_data_samples: list[Det3DDataSample]) -> dict[str, Tensor]:
+        """Losses of all decoder layers, see :meth:`ThreeDETRHead.loss`."""
+        predictions, points = self.predict_boxes(batch_inputs_dict)
+        return self.bbox_head.loss_of(predictions, points, batch_data_samples)
+
+    def predict(self, batch_inputs_dict: dict, batch_data_samples: list[Det3DDataSample]) -> list[Det3DDataSample]:
+        """Each sample receives ``pred_instances_3d``: ``bboxes_3d``, ``scores_3d``, ``labels_3d``."""
+        predictions, points = self.predict_boxes(batch_inputs_dict)
+        results = self.bbox_head.detect(predictions, points, batch_data_samples)
+        return self.add_pred_to_datasample(batch_data_samples, results)
 
     def extract_feat(self, batch_inputs_dict: dict) -> dict:
         """Tokens of a batch.
@@ -55,8 +77,14 @@ class ThreeDETR(SingleStage3DDetector):
             ValueError: For an empty cloud, NaN or infinite values, or columns
                 that differ between clouds or from what the backbone takes.
         """
-        points = stack_clouds(batch_inputs_dict['points'])
+        return self._features(stack_clouds(batch_inputs_dict['points']))
+
+    def _features(self, points: Tensor) -> dict:
         feats = self.backbone(points)
         if self.with_neck:
             feats = self.neck(feats)
         return {**feats, 'points': points[..., :3]}
+
+
+def _predict_boxes(model: ThreeDETR, points: Tensor) -> BoxPredictions:
+    return model.bbox_head(model._features(points))

@@ -2,6 +2,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -20,10 +21,13 @@ class Reconstruction(NamedTuple):
         predicted: ``(T, P, 3)`` of the T masked centres in batch order, relative to the centre.
         target: ``(T, k, 3)`` their true neighbourhoods, relative to the centre.
         centers: ``(T, 3)``.
+        counts: ``(T,)`` bool, if T are all centres: which of them are masked
+            and count; None if all do.
     """
     predicted: Tensor
     target: Tensor
     centers: Tensor
+    counts: Tensor | None = None
 
 
 @MODELS.register_module()
@@ -55,8 +59,12 @@ class PointM2AEPretrainHead(BaseModule):
             load_pretrained_init(self, self.init_cfg)
             self._is_init = True
 
-    def forward(self, decoded: Tensor, points: Tensor, scales: Sequence[Scale],
-                masked: Sequence[Tensor]) -> Reconstruction:
+    def forward(self,
+                decoded: Tensor,
+                points: Tensor,
+                scales: Sequence[Scale],
+                masked: Sequence[Tensor],
+                select: bool = True) -> Reconstruction:
         """Reconstruct all masked neighbourhoods of the batch.
 
         Args:
@@ -64,15 +72,20 @@ class PointM2AEPretrainHead(BaseModule):
             points: ``(B, N, 3+)`` the input points.
             scales: The scales 1 to f, fine to coarse.
             masked: Their masks, ``True`` = masked.
+            select: Predict for the masked centres only, whose number the host
+                waits for on a GPU; otherwise for all, with ``counts``.
 
         Returns:
-            Predictions and targets of the masked centres only.
+            Predictions and targets.
         """
         below = scales[-2].centers if len(scales) > 1 else points[..., :3]
-        hidden = masked[-1]
-        target = relative_neighborhoods(below, scales[-1])[hidden]
-        predicted = self.predict_points(decoded[hidden]).view(len(target), self.num_points, 3)
-        return Reconstruction(predicted.float(), target, scales[-1].centers[hidden])
+        target, centers, hidden = relative_neighborhoods(below, scales[-1]), scales[-1].centers, masked[-1]
+        if select:
+            decoded, target, centers = decoded[hidden], target[hidden], centers[hidden]
+        else:
+            decoded, target, centers = (each.flatten(0, 1) for each in (decoded, target, centers))
+        predicted = self.predict_points(decoded).view(len(target), self.num_points, 3)
+        return Reconstruction(predicted.float(), target, centers, None if select else hidden.flatten())
 
     def loss(self, reconstruction: Reconstruction) -> dict[str, Tensor]:
         """Mean squared-L2 Chamfer distance over all masked tokens of the batch.
@@ -80,4 +93,8 @@ class PointM2AEPretrainHead(BaseModule):
         0, and still connected to the network, if nothing is masked.
         """
         distance = chamfer_distance(reconstruction.predicted, reconstruction.target)
-        return dict(loss_chamfer=self.loss_weight * distance.sum() / max(len(distance), 1))
+        counted = max(len(distance), 1)
+        if reconstruction.counts is not None:
+            distance = torch.where(reconstruction.counts, distance, 0)
+            counted = reconstruction.counts.sum().clamp(min=1)
+        return dict(loss_chamfer=self.loss_weight * distance.sum() / counted)

@@ -141,9 +141,12 @@ class ThreeDETRHead(BaseModule):
             :data:`LOSSES`, layer i's as ``d{i}.{name}``; ``cardinality_error``
             of the last layer is for the log and not summed by mmengine.
         """
-        points = feats['points']
+        return self.loss_of(self(feats), feats['points'], batch_data_samples)
+
+    def loss_of(self, predictions: BoxPredictions, points: Tensor,
+                batch_data_samples: Sequence[Det3DDataSample]) -> dict[str, Tensor]:
+        """:meth:`loss` of what :meth:`forward` has predicted for the clouds ``points`` (B, N, 3)."""
         instances = [sample.gt_instances_3d for sample in batch_data_samples]
-        predictions = self(feats)
         # Matching and losses in float32 whatever the network ran in.
         with torch.autocast(points.device.type, enabled=False):
             extent = SceneExtent.of(points)
@@ -159,11 +162,15 @@ class ThreeDETRHead(BaseModule):
 
     def predict(self, feats: dict, batch_data_samples: Sequence[Det3DDataSample]) -> list[InstanceData]:
         """Detections per cloud: ``bboxes_3d``, ``scores_3d``, ``labels_3d``."""
-        if len(batch_data_samples) != len(feats['points']):
-            raise ValueError(f"{len(batch_data_samples)} data samples do not fit {len(feats['points'])} clouds.")
-        predictions = self(feats)
-        with torch.autocast(feats['points'].device.type, enabled=False):
-            return detect(predictions, feats['points'], self.detection)
+        return self.detect(self(feats), feats['points'], batch_data_samples)
+
+    def detect(self, predictions: BoxPredictions, points: Tensor,
+               batch_data_samples: Sequence[Det3DDataSample]) -> list[InstanceData]:
+        """:meth:`predict` from what :meth:`forward` has predicted for the clouds ``points`` (B, N, 3)."""
+        if len(batch_data_samples) != len(points):
+            raise ValueError(f'{len(batch_data_samples)} data samples do not fit {len(points)} clouds.')
+        with torch.autocast(points.device.type, enabled=False):
+            return detect(predictions, points, self.detection)
 
 
 def box_mlp(dims: int, out_channels: int, dropout: float) -> nn.Sequential:

@@ -10,6 +10,9 @@ from mmdet3d.structures import DepthInstance3DBoxes
 
 from .three_detr_boxes import BoxPredictions
 
+# Of suppression between two looks whether it has settled, for which the host waits for a GPU.
+_ROUNDS = 3
+
 
 class DetectionConfig(NamedTuple):
     """Options of prediction, ``test_cfg`` of the detector.
@@ -43,16 +46,15 @@ def detect(predictions: BoxPredictions, points: Tensor, config: DetectionConfig)
     boxes = predictions.boxes[-1]
     probabilities = predictions.class_probabilities[-1]
     objectness = predictions.objectness[-1]
-    # Cloud by cloud: all pairs of points and boxes of a batch would take gigabytes.
-    inside = [points_in_boxes(cloud[None], box[None]).sum(1) for cloud, box in zip(points, boxes)]
-    kept = (torch.cat(inside) >= config.min_points) & (objectness > config.score_thr)
+    inside = points_in_boxes(points, boxes).sum(1, dtype=torch.int32)
+    kept = (inside >= config.min_points) & (objectness > config.score_thr)
     kept = class_wise_nms(boxes, objectness, probabilities.argmax(-1), kept, config.nms_thr)
     rotated = predictions.angle_logits.shape[-1] > 1
     scores = probabilities * objectness.unsqueeze(-1)
-    return [
-        _instances(box[keep], score[keep], rotated, config.per_class_proposal)
-        for box, score, keep in zip(boxes, scores, kept)
-    ]
+    # The clouds' results are selected together, since for each selection the host waits for a GPU, then parted.
+    found = _select(boxes[kept], scores[kept], config.per_class_proposal)
+    counts = [count * (scores.shape[-1] if config.per_class_proposal else 1) for count in kept.sum(1).tolist()]
+    return [_instances(*parts, rotated) for parts in zip(*(each.split(counts) for each in found))]
 
 
 def class_wise_nms(boxes: Tensor, scores: Tensor, labels: Tensor, candidates: Tensor, threshold: float) -> Tensor:
@@ -83,10 +85,10 @@ def class_wise_nms(boxes: Tensor, scores: Tensor, labels: Tensor, candidates: Te
     # best box after j rounds at the latest, in practice after a handful.
     kept = candidates
     while True:
-        settled = candidates & ~(suppresses & kept.unsqueeze(2)).any(1)
-        if torch.equal(settled, kept):
+        for _ in range(_ROUNDS):
+            before, kept = kept, candidates & ~(suppresses & kept.unsqueeze(2)).any(1)
+        if torch.equal(before, kept):
             break
-        kept = settled
     return torch.zeros_like(kept).scatter(1, order, kept)
 
 
@@ -103,14 +105,17 @@ def hull_iou(boxes: Tensor) -> Tensor:
     return intersection / union.clamp(min=1e-8)
 
 
-def _instances(boxes: Tensor, scores: Tensor, rotated: bool, per_class: bool) -> InstanceData:
-    """``(M, 7)`` boxes with ``(M, K)`` scores as mmdet3d's result for one cloud."""
+def _select(boxes: Tensor, scores: Tensor, per_class: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes, scores and labels of the results from ``(M, 7)`` boxes with ``(M, K)`` scores."""
     count, num_classes = scores.shape
-    if per_class:
-        labels = torch.arange(num_classes, device=boxes.device).repeat(count)
-        boxes, scores = boxes.repeat_interleave(num_classes, 0), scores.flatten()
-    else:
-        scores, labels = scores.max(1)
+    if not per_class:
+        return boxes, *scores.max(1)
+    labels = torch.arange(num_classes, device=boxes.device).repeat(count)
+    return boxes.repeat_interleave(num_classes, 0), scores.flatten(), labels
+
+
+def _instances(boxes: Tensor, scores: Tensor, labels: Tensor, rotated: bool) -> InstanceData:
+    """mmdet3d's result for one cloud."""
     # origin: our boxes have the gravity centre, mmdet3d's the bottom centre.
     boxes = DepthInstance3DBoxes(boxes, box_dim=7, with_yaw=rotated, origin=(0.5, 0.5, 0.5))
     return InstanceData(bboxes_3d=boxes, scores_3d=scores, labels_3d=labels)

@@ -4,6 +4,7 @@ Embeds the scale-1 groups and merges tokens from scale to scale (paper
 section 3.3, "token embedding" and "token merging").
 """
 from collections.abc import Sequence
+from types import ModuleType
 
 import torch
 import torch.nn.functional as F
@@ -66,6 +67,38 @@ class MiniPointNet(nn.Module):
         x = F.relu(self.join_norm(x.flatten(0, 1)), inplace=True)
         return max_over_members(self.out(x).view(count, k, -1))
 
+    def embed_packed(self, groups: Tensor, total: Tensor, kernels: ModuleType) -> Tensor:
+        """:meth:`forward` with the fused kernels of a GPU, on groups of which the last may be padding.
+
+        Args:
+            groups: ``(R, k, in)`` in the dtype to compute in.
+            total: ``(1,)`` int64 number of groups that are no padding; the
+                norms count no others.
+            kernels: :func:`m2ae_mm.ops.gpu_kernels`.
+
+        Returns:
+            ``(R, out)``, anything for padding.
+        """
+        if not all(map(_takes_batch_statistics, (self.lift_norm, self.join_norm))):
+            with torch.autocast(groups.device.type, groups.dtype, groups.dtype != torch.float32, cache_enabled=False):
+                return self(groups)
+        count, k, _ = groups.shape
+        product = kernels.Linear.apply
+        x = product(groups.flatten(0, 1), self.lift.weight, self.lift.bias)
+        x = self._norm_packed(self.lift_norm, x, None, k, total, kernels)
+        pooled = max_over_members(product(x, self.local.weight, self.local.bias).view(count, k, -1))
+        member, cloud = self._join_weights()
+        shared = product(pooled, *cloud)
+        x = self._norm_packed(self.join_norm, product(x, member, None), shared, k, total, kernels)
+        return max_over_members(product(x, self.out.weight, self.out.bias).view(count, k, -1))
+
+    @staticmethod
+    def _norm_packed(norm: nn.BatchNorm1d, x: Tensor, shared: Tensor | None, k: int, total: Tensor,
+                     kernels: ModuleType) -> Tensor:
+        x, mean, variance = kernels.BatchNormReLU.apply(x, shared, k, total, norm.weight, norm.bias, norm.eps)
+        _follow(norm, mean, variance, total * k)
+        return x
+
     def _evaluate(self, groups: Tensor) -> Tensor:
         """What :meth:`_tokens` does with running statistics, which are factors of the products before them."""
         lift = _fold(self.lift_norm, self.lift.bias, self.lift.weight)
@@ -124,8 +157,9 @@ def _takes_batch_statistics(norm: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def _follow(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, members: int) -> None:
+def _follow(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, members: int | Tensor) -> None:
     """Move the running statistics towards those of a batch (biased variance) of ``members`` rows."""
     norm.num_batches_tracked.add_(1)
     norm.running_mean.lerp_(mean, norm.momentum)
-    norm.running_var.lerp_(variance * (members / max(members - 1, 1)), norm.momentum)
+    # Of one member the variance is 0 in any case.
+    norm.running_var.lerp_(variance * (members / (members - 1 + (members == 1))), norm.momentum)

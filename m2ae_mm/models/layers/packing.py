@@ -1,4 +1,5 @@
-"""Packing visible tokens to the front, without a loop over the batch."""
+"""Packing visible tokens, without a loop over the batch: cloud by cloud to the front, or all into one sequence."""
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -48,3 +49,80 @@ def unpack(tokens: Tensor, packing: Packing, count: int) -> Tensor:
     result = tokens.new_zeros(batch, count, channels)
     visible = tokens.masked_fill(packing.padded.unsqueeze(-1), 0)
     return result.scatter(1, packing.order.unsqueeze(-1).expand(-1, -1, channels), visible)
+
+
+class Rows(NamedTuple):
+    """Visible tokens of all clouds one after the other, then padding up to a number known beforehand.
+
+    M centres a cloud, R rows. No shape depends on the mask, so that the same
+    work serves every batch (CUDA graphs), and no cloud is padded to another.
+
+    Attributes:
+        index: ``(R,)`` int64 centre of each row among the ``B * M`` of the
+            batch; some centre for padding.
+        place: ``(B * M,)`` int64 row of each centre, R where masked; None if
+            every centre is its own row.
+        cloud: ``(R,)`` int64 cloud of each row; some cloud for padding.
+        starts: ``(B,)`` int64 first row of each cloud.
+        counts: ``(B,)`` int64 rows of each cloud.
+        total: ``(1,)`` int64 rows that are no padding.
+    """
+    index: Tensor
+    place: Tensor | None
+    cloud: Tensor
+    starts: Tensor
+    counts: Tensor
+    total: Tensor
+
+    @classmethod
+    def of(cls, masked: Tensor, size: int) -> 'Rows':
+        """Rows of the visible centres.
+
+        Args:
+            masked: ``(B, M)`` bool, ``True`` = masked.
+            size: R, at least the number of visible centres.
+        """
+        batch, count = masked.shape
+        visible = ~masked.flatten()
+        order = visible.cumsum(0)
+        place = torch.where(visible, order - 1, size)
+        centers = torch.arange(batch * count, device=masked.device)
+        index = torch.zeros(size + 1, dtype=torch.long, device=masked.device).scatter_(0, place, centers)[:size]
+        counts = visible.view(batch, count).sum(1)
+        return cls(index, place, index // count, counts.cumsum(0) - counts, counts, order[-1:])
+
+    @classmethod
+    def of_all(cls, batch: int, count: int, device: torch.device) -> 'Rows':
+        """Rows of ``batch`` clouds that show all their ``count`` centres."""
+        index = torch.arange(batch * count, device=device)
+        starts = torch.arange(batch, device=device) * count
+        return cls(index, None, index // count, starts, torch.full_like(starts, count),
+                   torch.full((1, ), batch * count, device=device))
+
+    def spread(self, tokens: Tensor, batch: int) -> Tensor:
+        """``(R, C)`` rows to ``(B, M, C)`` centres, zeros at masked ones."""
+        if self.place is None:
+            return tokens.view(batch, -1, tokens.shape[1])
+        spare = len(self.place)
+        target = torch.where(torch.arange(len(tokens), device=tokens.device) < self.total, self.index, spare)
+        spread = tokens.new_zeros(spare + 1, tokens.shape[1]).index_copy(0, target, tokens)
+        return spread[:spare].view(batch, -1, tokens.shape[1])
+
+    @staticmethod
+    def with_spare(tokens: Tensor) -> Tensor:
+        """``(R + 1, C)``: the last row, of zeros, stands for what is masked."""
+        return torch.cat([tokens, tokens.new_zeros(1, tokens.shape[1])])
+
+
+# Sizes are rounded up to it, so that few different ones occur.
+_ROUND_SIZES = 512
+
+
+def round_sizes(masked: Sequence[Tensor]) -> list[int]:
+    """Rows for the visible centres of every scale, read back from the device once.
+
+    Args:
+        masked: ``(B, M_i)`` bool per scale, ``True`` = masked.
+    """
+    totals = torch.stack([(~mask).sum() for mask in masked]).tolist()
+    return [min(-(-total // _ROUND_SIZES) * _ROUND_SIZES, mask.numel()) for total, mask in zip(totals, masked)]

@@ -83,8 +83,8 @@ class SetAbstraction(nn.Module):
         count, k = neighbors.shape
         flat = neighbors.flatten()
         offsets = (points.index_select(0, flat).view(count, k, 3) - centers.unsqueeze(1)) / self.radius
-        weight = self.layers[0].linear.weight
-        x = F.linear(offsets, weight[:, :3])
+        weight, bias = self.layers[0].affine()
+        x = F.linear(offsets, weight[:, :3], bias)
         if features.shape[-1]:
             # A point's features are the same in every group it belongs to:
             # multiplied once per point, then gathered.

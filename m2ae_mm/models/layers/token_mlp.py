@@ -1,4 +1,5 @@
 """1x1 convolutions over tokens, channels last."""
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -24,9 +25,22 @@ class TokenLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., in_channels)`` to ``(..., out_channels)``."""
-        return self.finish(self.linear(x))
+        return self.finish(F.linear(x, *self.affine()))
+
+    def affine(self) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias of the linear part and, where its statistics are fixed, of the norm behind it."""
+        if not self._folds():
+            return self.linear.weight, self.linear.bias
+        scale = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()
+        return self.linear.weight * scale.unsqueeze(1), self.norm.bias - self.norm.running_mean * scale
 
     def finish(self, x: Tensor) -> Tensor:
-        """What follows the linear part, for callers that compute that part themselves."""
-        normalized = self.norm(x.flatten(0, -2)).view_as(x)
-        return self.dropout(F.relu(normalized))
+        """What follows :meth:`affine`, for callers that compute that part themselves."""
+        if not self._folds():
+            x = self.norm(x.flatten(0, -2)).view_as(x)
+        return self.dropout(F.relu(x))
+
+    def _folds(self) -> bool:
+        """In evaluation, without gradients, a batch norm is a factor of the product before it."""
+        plain = type(self.norm) is nn.BatchNorm1d and self.norm.track_running_stats
+        return plain and not self.norm.training and not torch.is_grad_enabled()

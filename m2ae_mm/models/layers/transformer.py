@@ -1,6 +1,7 @@
 """Transformer stages of encoder and decoder."""
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
@@ -61,6 +62,10 @@ class Stage(nn.Module):
         super().__init__()
         self.position = nn.Sequential(nn.Linear(3, dims), nn.GELU(), TokenLinear(dims, dims))
         self.blocks = nn.ModuleList(Block(dims, num_heads, mlp_ratio, rate) for rate in drop_paths)
+        self.drops = any(drop_paths)
+        # Of the two residual branches of every block, (2 * depth, 1): where the fused path reads it on the device.
+        keep = 1 - torch.tensor([rate for rate in drop_paths for _ in range(2)]).unsqueeze(1)
+        self.register_buffer('branch_keep', keep, persistent=False)
 
     def forward(self, x: Tensor, centers: Tensor, left_out: Tensor | None = None) -> Tensor:
         """``(B, L, C)`` tokens at ``(B, L, 3)`` centres; mask as in :class:`SelfAttention`."""

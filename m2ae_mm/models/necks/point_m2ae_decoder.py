@@ -9,6 +9,7 @@ from m2ae_mm.checkpoint import load_pretrained_init
 from mmdet3d.registry import MODELS
 
 from ..layers.initialization import init_truncated_normal, init_xavier
+from ..layers.packed_transformer import run_clouds
 from ..layers.propagation import TokenPropagation
 from ..layers.scales import Scale
 from ..layers.transformer import Stage, split_drop_path
@@ -90,9 +91,10 @@ class PointM2AEDecoder(BaseModule):
             ``(B, N_f, C_f)`` tokens of scale f = S - D + 1, after the last norm.
         """
         tokens = torch.where(masked[-1].unsqueeze(-1), self.mask_token.to(features[-1].dtype), features[-1])
-        tokens = self.stages[0](tokens, scales[-1].centers)
+        norms = [None] * (len(self.stages) - 1) + [self.norm]
+        tokens = run_clouds(self.stages[0], tokens, scales[-1].centers, norms[0])
         for step, (propagate, stage) in enumerate(zip(self.propagations, self.stages[1:])):
             fine, coarse = scales[-2 - step].centers, scales[-1 - step].centers
             skip = features[-2 - step] if self.skip_connections else None
-            tokens = stage(propagate(fine, coarse, skip, tokens), fine)
-        return self.norm(tokens)
+            tokens = run_clouds(stage, propagate(fine, coarse, skip, tokens), fine, norms[1 + step])
+        return tokens

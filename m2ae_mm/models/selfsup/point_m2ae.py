@@ -3,6 +3,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from m2ae_mm.ops.graphs import Graphed
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 
@@ -46,6 +47,8 @@ class PointM2AE(BaseModel):
         self.head = MODELS.build(head)
         self.mask_ratio = mask_ratio
         self.multi_scale_masking = multi_scale_masking
+        self._packed_loss = Graphed(_loss_of_all)
+        self._packed_feat = Graphed(_shape_features)
 
     def make_masks(self, scales: list[Scale], generator: torch.Generator | None = None) -> list[Tensor]:
         """One ``(B, N_i)`` mask per scale, ``True`` = masked."""
@@ -62,8 +65,24 @@ class PointM2AE(BaseModel):
         """
         scales = self.backbone.build_scales(points)
         nothing = torch.zeros_like(scales[-1].indices, dtype=torch.bool)
-        tokens = self.backbone.encode(points, scales, back_project_mask(nothing, scales))[-1]
-        return tokens.mean(1) + tokens.amax(1)
+        masked = back_project_mask(nothing, scales)
+        sizes = self._packed_sizes(points, masked)
+        if sizes is not None:
+            return self._packed_feat(self, points, scales, masked, sizes)
+        return pool_tokens(self.backbone.encode(points, scales, masked)[-1])
+
+    def _packed_sizes(self, points: Tensor, masked: list[Tensor]) -> list[int] | None:
+        """What a backbone says that packs whole batches; None where it does not."""
+        return self.backbone.packed_sizes(points, masked) if hasattr(self.backbone, 'packed_sizes') else None
+
+    def loss(self, points: Tensor) -> dict[str, Tensor]:
+        """The head's losses of a batch ``(B, N, 3 + C)`` under fresh masks."""
+        scales = self.backbone.build_scales(points)
+        masked = self.make_masks(scales)
+        sizes = self._packed_sizes(points, masked)
+        if sizes is not None:
+            return self._packed_loss(self, points, scales, masked, sizes)
+        return self.head.loss(self.reconstruct(points, scales, masked))
 
     def reconstruct(self, points: Tensor, scales: list[Scale], masked: list[Tensor]) -> Reconstruction:
         """Encode what is visible, decode and predict what is masked.
@@ -76,10 +95,13 @@ class PointM2AE(BaseModel):
         Returns:
             Predicted and true neighbourhoods of the masked centres.
         """
-        features = self.backbone.encode(points, scales, masked)
+        return self._decode(self.backbone.encode(points, scales, masked), points, scales, masked)
+
+    def _decode(self, features: list[Tensor], points: Tensor, scales: list[Scale], masked: list[Tensor],
+                **options) -> Reconstruction:
         decoded = self.neck(features, scales, masked)
         last = len(scales) - self.neck.num_stages + 1
-        return self.head(decoded, points, scales[:last], masked[:last])
+        return self.head(decoded, points, scales[:last], masked[:last], **options)
 
     def forward(self, inputs: dict, data_samples: list[Det3DDataSample] | None = None, mode: str = 'tensor'):
         """Entry point of mmengine.
@@ -92,8 +114,7 @@ class PointM2AE(BaseModel):
         """
         points = stack_clouds(inputs['points'])
         if mode == 'loss':
-            scales = self.backbone.build_scales(points)
-            return self.head.loss(self.reconstruct(points, scales, self.make_masks(scales)))
+            return self.loss(points)
         if mode == 'tensor':
             return self.extract_feat(points)
         if mode == 'predict':
@@ -119,3 +140,22 @@ class PointM2AE(BaseModel):
             sample.visible_points = cloud[shown, :3]
             sample.reconstructed_points = (result.predicted + result.centers.unsqueeze(1)).flatten(0, 1)
         return data_samples
+
+
+def pool_tokens(tokens: Tensor) -> Tensor:
+    """``(B, M, C)`` to ``(B, C)``: mean + max."""
+    return tokens.mean(1) + tokens.amax(1)
+
+
+# What CUDA graphs record: every number of rows is known beforehand.
+
+
+def _loss_of_all(model: PointM2AE, points: Tensor, scales: list[Scale], masked: list[Tensor],
+                 sizes: list[int]) -> dict[str, Tensor]:
+    features = model.backbone.encode(points, scales, masked, sizes)
+    return model.head.loss(model._decode(features, points, scales, masked, select=False))
+
+
+def _shape_features(model: PointM2AE, points: Tensor, scales: list[Scale], masked: list[Tensor],
+                    sizes: list[int]) -> Tensor:
+    return pool_tokens(model.backbone.encode(points, scales, masked, sizes)[-1])

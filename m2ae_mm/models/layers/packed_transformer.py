@@ -1,0 +1,123 @@
+"""Transformer stages on packed rows with the fused kernels of a GPU: the same numbers as :class:`Stage`, sooner."""
+from types import ModuleType
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from m2ae_mm.ops import gpu_kernels
+
+from .packing import Rows
+from .transformer import Block, Stage
+
+
+class Residual(NamedTuple):
+    """Tokens as a sum that is still to be taken, since the norm that follows takes it on the way.
+
+    Attributes:
+        x: ``(R, C)``.
+        delta: ``(R, C)``.
+        factor: ``(R,)`` float32 that multiplies ``delta``, or None.
+    """
+    x: Tensor
+    delta: Tensor
+    factor: Tensor | None
+
+    def add(self) -> Tensor:
+        """``(R, C)``."""
+        return self.x + (self.delta if self.factor is None else self.delta * self.factor[:, None].to(self.x.dtype))
+
+    def add_and_norm(self, norm: nn.Module, kernels: ModuleType) -> tuple[Tensor, Tensor]:
+        """The tokens and their norm; ``nn.Identity`` normalises nothing."""
+        if isinstance(norm, nn.Identity):
+            tokens = self.add()
+            return tokens, tokens
+        return kernels.AddLayerNorm.apply(self.x, self.delta, self.factor, norm.weight, norm.bias, norm.eps)
+
+
+def run_packed(stage: Stage, x: Tensor, centers: Tensor, rows: Rows, longest: int, radius: float | None,
+               kernels: ModuleType) -> Residual:
+    """A stage on packed rows.
+
+    Args:
+        stage: Whose parameters are used.
+        x: ``(R, C)`` tokens in the dtype to compute in.
+        centers: ``(R, 3)`` float32 their positions.
+        rows: Which rows make a cloud.
+        longest: Most rows a cloud can have.
+        radius: Of local attention, None for global.
+        kernels: :func:`m2ae_mm.ops.gpu_kernels`.
+
+    Returns:
+        The tokens behind the last block.
+    """
+    first, activation, second = stage.position
+    position = activation(linear(first, centers.to(x.dtype), kernels))
+    position = linear(second, position, kernels)
+    factors = draw_drop_paths(stage, rows)
+    residual = Residual(x, position, None)
+    for i, block in enumerate(stage.blocks):
+        if i:
+            residual = residual._replace(x=residual.x + position)
+        residual = _run_block(block, residual, factors[2 * i:2 * i + 2], centers, rows, longest, radius, kernels)
+    return residual
+
+
+def run_clouds(stage: Stage, x: Tensor, centers: Tensor, norm: nn.Module | None = None) -> Tensor:
+    """A stage on whole clouds that attend globally, packed where a GPU's kernels serve.
+
+    Args:
+        stage: The stage.
+        x: ``(B, L, C)`` tokens.
+        centers: ``(B, L, 3)`` their positions.
+        norm: Of what comes out; None for none.
+
+    Returns:
+        ``(B, L, C)``.
+    """
+    kernels = gpu_kernels(x)
+    if kernels is None:
+        x = stage(x, centers)
+        return x if norm is None else norm(x)
+    batch, length, _ = x.shape
+    rows = Rows.of_all(batch, length, x.device)
+    dtype = dtype_of(x.device.type)
+    with torch.autocast(x.device.type, enabled=False):
+        residual = run_packed(stage, x.flatten(0, 1).to(dtype), centers.flatten(0, 1), rows, length, None, kernels)
+        result = residual.add() if norm is None else residual.add_and_norm(norm, kernels)[1]
+    return result.view(x.shape)
+
+
+def dtype_of(device: str) -> torch.dtype:
+    """What layers compute in: autocast's choice, or float32."""
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+
+
+def _run_block(block: Block, residual: Residual, factors: list[Tensor | None], centers: Tensor, rows: Rows,
+               longest: int, radius: float | None, kernels: ModuleType) -> Residual:
+    total, normed = residual.add_and_norm(block.norm1, kernels)
+    qkv = linear(block.attn.qkv, normed, kernels).view(len(normed), 3, block.attn.num_heads, -1)
+    attended = kernels.PackedAttention.apply(qkv, rows.starts, rows.counts, longest,
+                                             None if radius is None else centers, radius).flatten(1)
+    residual = Residual(total, linear(block.attn.proj, attended, kernels), factors[0])
+    total, normed = residual.add_and_norm(block.norm2, kernels)
+    hidden = F.gelu(linear(block.mlp.fc1, normed, kernels))
+    return Residual(total, linear(block.mlp.fc2, hidden, kernels), factors[1])
+
+
+def linear(layer: nn.Linear, x: Tensor, kernels: ModuleType) -> Tensor:
+    """``layer`` on ``(R, in)`` rows in their dtype."""
+    return kernels.Linear.apply(x, layer.weight, layer.bias)
+
+
+def draw_drop_paths(stage: Stage, rows: Rows) -> list[Tensor | None]:
+    """Factor ``(R,)`` of each residual branch: 0 for clouds that skip it, 1 / (1 - rate) for the others, or None.
+
+    As mmcv's ``DropPath``, every branch of every cloud on its own.
+    """
+    keep = stage.branch_keep.float()
+    if not stage.training or not stage.drops:
+        return [None] * len(keep)
+    random = torch.rand(len(keep), len(rows.starts), device=keep.device)
+    return list(((random < keep) / keep).index_select(1, rows.cloud))

@@ -1,0 +1,219 @@
+"""CUDA graphs: a recorded sequence of kernels, started as one.
+
+A training step of these models is some two thousand small kernels, and the
+host takes longer to start them one by one than the GPU to run them. A graph
+leaves no shape, address or choice open, so there is one for every set of them.
+"""
+import warnings
+import weakref
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.autograd.function import once_differentiable
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from . import dispatch
+
+# A key is recorded when it comes up for this time: what occurs once (the last batch of an epoch) is not worth it.
+_RECORD_AT = 3
+_WARM_UPS = 2
+# Each holds the activations of a step for good, though all share one pool.
+_MOST_GRAPHS = 24
+
+
+class Graphed:
+    """Calls a function through CUDA graphs where that is possible, otherwise as it is.
+
+    Possible is: tensors on a CUDA device, Triton's kernels in use, a single
+    process, no ``torch.compile``, and no earlier call of which the backward
+    pass is still to come (a graph has one place for its activations).
+
+    Args:
+        function: Of a module and of arguments in any nesting; returns tensors
+            in any nesting. The same arguments but for the values of their
+            tensors must start the same kernels: nothing may be read back.
+            Gradients flow to the module's parameters, not to the arguments.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._recordings: dict[tuple, _Recording | None] = {}
+        self._seen: Counter = Counter()
+        self._places: tuple[int, ...] = ()
+        self._pending: weakref.ref | None = None
+        self._pool: Any = None
+
+    def __call__(self, module: nn.Module, *arguments: Any) -> Any:
+        """``function(module, *arguments)``."""
+        leaves, structure = tree_flatten(arguments)
+        tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+        if not _usable(tensors) or self._is_pending():
+            return self._function(module, *arguments)
+        self._forget_if_moved(module)
+        key = _key(module, leaves, structure)
+        self._seen[key] += 1
+        if key not in self._recordings and self._seen[key] >= _RECORD_AT and len(self._recordings) < _MOST_GRAPHS:
+            self._pool = self._pool or torch.cuda.graph_pool_handle()
+            self._recordings[key] = _record(partial(self._function, module), module, leaves, structure, self._pool)
+        recording = self._recordings.get(key)
+        if recording is None:
+            return self._function(module, *arguments)
+        for own, tensor in zip(recording.inputs, tensors):
+            own.copy_(tensor)
+        return tree_unflatten(self._replay(recording), recording.structure)
+
+    def __reduce__(self) -> tuple:
+        return Graphed, (self._function, )  # graphs belong to their module and process: copies start without
+
+    def _replay(self, recording: '_Recording') -> Sequence[Tensor]:
+        if recording.backward is None:
+            recording.forward.replay()
+            return [output.clone() for output in recording.outputs]
+        waiting = _Waiting()
+        self._pending = weakref.ref(waiting)
+        return _Replay.apply(recording, waiting, *recording.parameters)
+
+    def _is_pending(self) -> bool:
+        waiting = None if self._pending is None else self._pending()
+        return waiting is not None and not waiting.done
+
+    def _forget_if_moved(self, module: nn.Module) -> None:
+        """Throw the graphs away if a parameter or buffer of ``module`` is no longer where they read it."""
+        places = tuple(tensor.data_ptr() for tensor in (*module.parameters(), *module.buffers()))
+        if places != self._places:
+            self._recordings.clear()
+            self._seen.clear()
+            self._places = places
+
+
+def _usable(tensors: Sequence[Tensor]) -> bool:
+    if not tensors or tensors[0].device.type != 'cuda' or torch.compiler.is_compiling():
+        return False
+    several = distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+    recording = torch.cuda.is_current_stream_capturing()
+    return not several and not recording and dispatch.gpu_kernels(tensors[0]) is not None
+
+
+def _key(module: nn.Module, leaves: Sequence[Any], structure: Any) -> tuple:
+    """Everything that decides which kernels are started."""
+    arguments = tuple((leaf.shape, leaf.dtype, leaf.device) if isinstance(leaf, Tensor) else leaf for leaf in leaves)
+    modes = tuple(each.training for each in module.modules())
+    trained = tuple(weight.requires_grad for weight in module.parameters())
+    autocast = torch.get_autocast_dtype('cuda') if torch.is_autocast_enabled('cuda') else None
+    return arguments, str(structure), modes, trained, autocast, torch.is_grad_enabled()
+
+
+class _Waiting:
+    """Lives as long as the graph of autograd whose backward pass it stands for."""
+    done = False
+
+
+@dataclass
+class _Recording:
+    """One key's graphs, and the places they read and write.
+
+    Attributes:
+        inputs: Of the forward pass.
+        forward: The pass.
+        outputs: What it writes, without gradient.
+        structure: What ``outputs`` are the leaves of.
+        parameters: That receive gradients.
+        backward: The pass; None if there is nothing to differentiate.
+        output_gradients: It reads, one for each output.
+        gradients: It writes, one for each parameter; None for one that takes no part.
+    """
+    inputs: list[Tensor]
+    forward: torch.cuda.CUDAGraph
+    outputs: list[Tensor]
+    structure: Any
+    parameters: list[Tensor]
+    backward: torch.cuda.CUDAGraph | None = None
+    output_gradients: Sequence[Tensor] = ()
+    gradients: Sequence[Tensor | None] = ()
+
+
+class _Replay(torch.autograd.Function):
+    """The recorded passes as a node of autograd."""
+
+    @staticmethod
+    def forward(ctx, recording: _Recording, waiting: _Waiting, *parameters: Tensor) -> tuple:
+        ctx.recording, ctx.waiting = recording, waiting
+        recording.forward.replay()
+        outputs = tuple(output.clone() for output in recording.outputs)
+        ctx.mark_non_differentiable(*(output for output in outputs if not output.is_floating_point()))
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, *gradients: Tensor) -> tuple:
+        recording = ctx.recording
+        for parameter, own in zip(recording.parameters, recording.gradients):
+            # What accumulates already may lie where the graph is going to write.
+            if own is not None and parameter.grad is not None and parameter.grad.data_ptr() == own.data_ptr():
+                parameter.grad = parameter.grad.clone()
+        for own, gradient in zip(recording.output_gradients, gradients):
+            own.copy_(gradient)
+        recording.backward.replay()
+        ctx.waiting.done = True
+        return None, None, *(None if each is None else each.detach() for each in recording.gradients)
+
+
+def _record(function: Callable[..., Any], module: nn.Module, leaves: Sequence[Any], structure: Any,
+            pool: Any) -> _Recording | None:
+    """Warm up and record; None, with a warning, where the function cannot be recorded."""
+    leaves = [leaf.detach().clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+    parameters = [weight for weight in module.parameters() if weight.requires_grad and torch.is_grad_enabled()]
+    buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]  # running statistics
+    call = partial(function, *tree_unflatten(leaves, structure))
+    try:
+        # Casts of the weights that autocast has in store are of this step; a graph has to make them every time.
+        with torch.autocast('cuda', torch.get_autocast_dtype('cuda'), torch.is_autocast_enabled('cuda'),
+                            cache_enabled=False):
+            _warm_up(call, parameters)
+            return _capture(call, [leaf for leaf in leaves if isinstance(leaf, Tensor)], parameters, pool)
+    except RuntimeError as error:
+        warnings.warn(f'no CUDA graph, calls go on one kernel at a time: {str(error).splitlines()[0]}', stacklevel=2)
+        return None
+    finally:
+        for buffer, before in buffers:
+            buffer.copy_(before)
+
+
+def _warm_up(call: Callable[[], Any], parameters: Sequence[Tensor]) -> None:
+    """Let kernels compile and libraries prepare themselves, on a stream of its own as a recording needs."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(_WARM_UPS):
+            outputs = tree_flatten(call())[0]
+            _differentiate(outputs, parameters, [torch.ones_like(output) for output in outputs])
+    torch.cuda.current_stream().wait_stream(stream)
+
+
+def _capture(call: Callable[[], Any], inputs: list[Tensor], parameters: list[Tensor], pool: Any) -> _Recording:
+    # Only this thread is kept from what a recording forbids: loaders may pin memory meanwhile.
+    options = dict(pool=pool, capture_error_mode='thread_local')
+    forward = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(forward, **options):
+        outputs, structure = tree_flatten(call())
+    recording = _Recording(inputs, forward, [output.detach() for output in outputs], structure, parameters)
+    if any(output.requires_grad for output in outputs):
+        recording.output_gradients = [torch.zeros_like(output) for output in outputs]
+        recording.backward = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(recording.backward, **options):
+            recording.gradients = _differentiate(outputs, parameters, recording.output_gradients)
+    return recording
+
+
+def _differentiate(outputs: Sequence[Tensor], parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> tuple:
+    """Gradients of the parameters, given those of the outputs."""
+    pairs = [pair for pair in zip(outputs, gradients) if pair[0].requires_grad]
+    if not pairs or not parameters:
+        return ()
+    outputs, gradients = zip(*pairs)
+    return torch.autograd.grad(outputs, parameters, gradients, allow_unused=True)

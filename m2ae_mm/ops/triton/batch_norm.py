@@ -1,0 +1,256 @@
+"""BatchNorm and ReLU of grouped rows in training, with a vector per group added first.
+
+PyTorch runs a kernel for each of add, BatchNorm and ReLU and several for their
+backward; all of them only move memory. Here the forward reads ``x`` twice and
+writes ``y``, the backward reads ``x`` and the gradient twice and writes
+``d_x``: neither the sum nor the sign of ``y`` is kept, both are recomputed
+from ``x``. Only the first ``count`` groups are real, a number that the host
+never reads: the launches are the same for every batch, as CUDA graphs need.
+
+Tiles are (GROUPS, MEMBERS, COLUMNS): whole groups, so that what all members
+share is read once and its gradient summed without atomics. Sums over rows stay
+in registers, one for each place in the tile, until a program has seen all its
+tiles; programs are merged by a second kernel, always in the same order.
+"""
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+_CELLS, _COLUMNS = 2048, 64  # of a tile
+# A reduction has as many programs as the 132 SMs of an H100 hold at a time, limited by its registers: a few more
+# would run alone when the others are done.
+_SUMMING, _DIFFERENTIATING = 132 * 6, 132 * 4
+_MERGED_COLUMNS = 8
+# Without fused multiply-add the sign that the backward recomputes is that of the forward in every kernel.
+_OPTIONS = dict(num_warps=4, enable_fp_fusion=False)
+
+
+class BatchNormReLU(torch.autograd.Function):
+    """``relu(batch_norm(x + shared))`` over the real rows.
+
+    Args:
+        x: ``(M, C)`` float32 or half precision, contiguous; ``M = T * k`` rows, group by group.
+        shared: ``(T, C)`` like ``x``, added to all members of its group, or None.
+        k: Members of a group.
+        count: int64, one element: the first ``count`` of the T groups are real. The rows of the others may hold
+            anything; their ``y`` and gradients are 0.
+        weight, bias: ``(C,)`` float32.
+        eps: Added to the variance.
+
+    Returns:
+        ``y`` (M, C) like ``x``; ``mean`` and biased ``variance`` (C,) float32, for the running statistics only.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, shared: Tensor | None, k: int, count: Tensor, weight: Tensor, bias: Tensor,
+                eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        groups, channels = x.shape[0] // k, x.shape[1]
+        y = torch.empty_like(x)
+        mean, variance = torch.empty_like(weight), torch.empty_like(weight)
+        constants = _tile(k, channels, shared is not None)
+        programs, tiles = _grids(groups, channels, constants, _SUMMING)
+        partial = weight.new_empty(3, programs[0], channels)
+        with torch.cuda.device_of(x):
+            _statistics[programs](x, shared, count, partial, groups, **constants, **_OPTIONS)
+            _merge_statistics[(triton.cdiv(channels, _MERGED_COLUMNS), )](
+                partial, mean, variance, programs[0], channels, triton.next_power_of_2(programs[0]), _MERGED_COLUMNS,
+                **_OPTIONS)
+            _normalize[tiles](x, shared, count, mean, variance, weight, bias, y, groups, eps, **constants,
+                              **_OPTIONS)
+        ctx.save_for_backward(x, shared, count, weight, bias, mean, variance)
+        ctx.k, ctx.eps = k, eps
+        ctx.mark_non_differentiable(mean, variance)
+        ctx.set_materialize_grads(False)  # no zeros for the gradients of the statistics
+        return y, mean, variance
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, d_y: Tensor, *_) -> tuple[Tensor | None, ...]:
+        x, shared, count, *norm = ctx.saved_tensors
+        weight, bias, mean, variance = norm
+        groups, channels = x.shape[0] // ctx.k, x.shape[1]
+        d_y, d_x = d_y.contiguous(), torch.empty_like(x)
+        d_shared = None if shared is None else torch.empty_like(shared)
+        constants = _tile(ctx.k, channels, shared is not None)
+        programs, tiles = _grids(groups, channels, constants, _DIFFERENTIATING)
+        partial = weight.new_empty(2, programs[0], channels)
+        inputs = x, shared, count, mean, variance, weight, bias, d_y
+        with torch.cuda.device_of(x):
+            _sum_gradients[programs](*inputs, partial, groups, ctx.eps, **constants, **_OPTIONS)
+            sums = partial.sum(1)
+            _differentiate[tiles](*inputs, sums, d_x, d_shared, groups, ctx.eps, **constants, **_OPTIONS)
+        d_bias, d_weight = sums
+        return d_x, d_shared, None, None, d_weight, d_bias, None
+
+
+def _tile(k: int, channels: int, shared: bool) -> dict[str, int | bool]:
+    """Constants of the kernels that go over tiles."""
+    members = triton.next_power_of_2(k)
+    columns = min(max(_CELLS // members, 16), _COLUMNS)
+    return dict(K=k, C=channels, SHARED=shared, GROUPS=max(_CELLS // (members * columns), 1), MEMBERS=members,
+                COLUMNS=columns)
+
+
+def _grids(groups: int, channels: int, constants: dict[str, int | bool],
+           resident: int) -> tuple[tuple[int, int], tuple[int]]:
+    """Of a reduction, (programs, blocks of columns), and of a kernel with a program for each tile."""
+    blocks = triton.cdiv(channels, constants['COLUMNS'])
+    tiles = max(triton.cdiv(groups, constants['GROUPS']), 1)  # an empty grid cannot be launched
+    return (min(max(resident // blocks, 1), tiles), blocks), (tiles * blocks, )
+
+
+@triton.jit
+def _real_groups(count, groups):
+    return tl.minimum(tl.load(count), groups).to(tl.int32)
+
+
+@triton.jit
+def _places(tile, block, GROUPS: tl.constexpr, MEMBERS: tl.constexpr, COLUMNS: tl.constexpr):
+    """Groups (G, 1, 1), members (1, M, 1) and columns (1, 1, C) of a tile."""
+    group = tile * GROUPS + tl.arange(0, GROUPS)[:, None, None]
+    return group, tl.arange(0, MEMBERS)[None, :, None], block * COLUMNS + tl.arange(0, COLUMNS)[None, None, :]
+
+
+@triton.jit
+def _sum(x, shared, group, member, column, num_real, K: tl.constexpr, C: tl.constexpr, SHARED: tl.constexpr):
+    """``x + shared`` in float32 and which places are real; 0 elsewhere, whatever the padding holds."""
+    real = (group < num_real) & (member < K) & (column < C)
+    z = tl.load(x + (group.to(tl.int64) * K + member) * C + column, real, 0.).to(tl.float32)
+    if SHARED:
+        z += tl.load(shared + group.to(tl.int64) * C + column, (group < num_real) & (column < C), 0.).to(tl.float32)
+    return z, real
+
+
+@triton.jit
+def _scales(mean, variance, weight, bias, eps, column, C: tl.constexpr):
+    """``mean``, reciprocal deviation, ``weight`` and ``bias`` of the columns; 0 for columns that do not exist."""
+    exists = column < C
+    inverse = tl.rsqrt(tl.load(variance + column, exists, 1.) + eps)
+    mean, weight, bias = mean + column, weight + column, bias + column
+    return tl.load(mean, exists, 0.), inverse, tl.load(weight, exists, 0.), tl.load(bias, exists, 0.)
+
+
+@triton.jit
+def _gradient(d_y, z, real, mean, scale, bias, group, member, column, K: tl.constexpr, C: tl.constexpr):
+    """Gradient behind the ReLU in float32. The sign is that of the forward: the same expression, from ``z``."""
+    d_y = tl.load(d_y + (group.to(tl.int64) * K + member) * C + column, real, 0.).to(tl.float32)
+    return tl.where((z - mean) * scale + bias <= 0, 0., d_y)
+
+
+@triton.jit
+def _combine(seen, mean, squares):
+    """Chan's formula along the first axis: ``seen`` rows with ``mean`` and ``squares`` of deviations from it."""
+    total = tl.sum(seen, 0)
+    inverse = 1. / tl.maximum(total, 1.)
+    center = tl.sum(seen * mean, 0) * inverse
+    center += tl.sum(seen * (mean - center[None, :]), 0) * inverse  # what rounding left of a large mean
+    deviation = mean - center[None, :]
+    return total, center, tl.sum(squares + seen * deviation * deviation, 0)
+
+
+@triton.jit
+def _statistics(x, shared, count, partial, groups, K: tl.constexpr, C: tl.constexpr, SHARED: tl.constexpr,
+                GROUPS: tl.constexpr, MEMBERS: tl.constexpr, COLUMNS: tl.constexpr):
+    """``partial`` (3, programs, C): rows that a program has seen, their mean, their squared deviations from it."""
+    program, programs, block = tl.program_id(0), tl.num_programs(0), tl.program_id(1)
+    num_real = _real_groups(count, groups)
+    # Each place in the tile follows its own mean (Welford): nothing cancels and no threads exchange anything.
+    seen = tl.zeros((GROUPS, MEMBERS, 1), tl.float32)
+    mean = tl.zeros((GROUPS, MEMBERS, COLUMNS), tl.float32)
+    squares = tl.zeros((GROUPS, MEMBERS, COLUMNS), tl.float32)
+    step = 0.
+    for tile in range(program, tl.cdiv(num_real, GROUPS), programs):
+        step += 1.
+        group, member, column = _places(tile, block, GROUPS, MEMBERS, COLUMNS)
+        z, real = _sum(x, shared, group, member, column, num_real, K, C, SHARED)
+        deviation = tl.where(real, z - mean, 0.)
+        mean += deviation * (1. / step)
+        squares += deviation * deviation * (1. - 1. / step)
+        seen += ((group < num_real) & (member < K)).to(tl.float32)
+    ROWS: tl.constexpr = GROUPS * MEMBERS
+    seen = tl.broadcast_to(seen, (GROUPS, MEMBERS, COLUMNS))
+    seen, mean, squares = _combine(tl.reshape(seen, (ROWS, COLUMNS)), tl.reshape(mean, (ROWS, COLUMNS)),
+                                   tl.reshape(squares, (ROWS, COLUMNS)))
+    column = block * COLUMNS + tl.arange(0, COLUMNS)
+    partial += program * C + column
+    tl.store(partial, seen, column < C)
+    tl.store(partial + programs * C, mean, column < C)
+    tl.store(partial + 2 * programs * C, squares, column < C)
+
+
+@triton.jit
+def _merge_statistics(partial, mean, variance, programs, channels, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+    column = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
+    row, exists = tl.arange(0, ROWS)[:, None], column < channels
+    cells, inside = partial + row * channels + column[None, :], (row < programs) & exists[None, :]
+    total, center, squares = _combine(
+        tl.load(cells, inside, 0.), tl.load(cells + programs * channels, inside, 0.),
+        tl.load(cells + 2 * programs * channels, inside, 0.))
+    tl.store(mean + column, center, exists)
+    tl.store(variance + column, squares / tl.maximum(total, 1.), exists)
+
+
+@triton.jit
+def _normalize(x, shared, count, mean, variance, weight, bias, y, groups, eps, K: tl.constexpr, C: tl.constexpr,
+               SHARED: tl.constexpr, GROUPS: tl.constexpr, MEMBERS: tl.constexpr, COLUMNS: tl.constexpr):
+    BLOCKS: tl.constexpr = (C + COLUMNS - 1) // COLUMNS
+    # Last rows first: the statistics have just read them, the L2 cache may still hold them.
+    program = tl.num_programs(0) - 1 - tl.program_id(0)
+    group, member, column = _places(program // BLOCKS, program % BLOCKS, GROUPS, MEMBERS, COLUMNS)
+    z, real = _sum(x, shared, group, member, column, _real_groups(count, groups), K, C, SHARED)
+    mean, inverse, weight, bias = _scales(mean, variance, weight, bias, eps, column, C)
+    normal = (z - mean) * (inverse * weight) + bias
+    # This order of the test keeps a NaN, as PyTorch does.
+    result = tl.where(real & ~(normal <= 0), normal, 0.)
+    cells = (group.to(tl.int64) * K + member) * C + column
+    tl.store(y + cells, result.to(y.dtype.element_ty), (group < groups) & (member < K) & (column < C))
+
+
+@triton.jit
+def _sum_gradients(x, shared, count, mean, variance, weight, bias, d_y, partial, groups, eps, K: tl.constexpr,
+                   C: tl.constexpr, SHARED: tl.constexpr, GROUPS: tl.constexpr, MEMBERS: tl.constexpr,
+                   COLUMNS: tl.constexpr):
+    """``partial`` (2, programs, C): sums of the gradient of the bias and of that of the weight."""
+    program, programs, block = tl.program_id(0), tl.num_programs(0), tl.program_id(1)
+    num_real = _real_groups(count, groups)
+    column = block * COLUMNS + tl.arange(0, COLUMNS)[None, None, :]
+    mean, inverse, weight, bias = _scales(mean, variance, weight, bias, eps, column, C)
+    d_bias = tl.zeros((GROUPS, MEMBERS, COLUMNS), tl.float32)
+    d_weight = tl.zeros((GROUPS, MEMBERS, COLUMNS), tl.float32)
+    for tile in range(program, tl.cdiv(num_real, GROUPS), programs):
+        group, member, column = _places(tile, block, GROUPS, MEMBERS, COLUMNS)
+        z, real = _sum(x, shared, group, member, column, num_real, K, C, SHARED)
+        gradient = _gradient(d_y, z, real, mean, inverse * weight, bias, group, member, column, K, C)
+        d_bias += gradient
+        d_weight += gradient * (z - mean)
+    cells = partial + program * C + column
+    ones = tl.sum(tl.sum(d_bias, 0, keep_dims=True), 1, keep_dims=True)
+    tl.store(cells, ones, column < C)
+    products = tl.sum(tl.sum(d_weight, 0, keep_dims=True), 1, keep_dims=True)
+    tl.store(cells + programs * C, products * inverse, column < C)
+
+
+@triton.jit
+def _differentiate(x, shared, count, mean, variance, weight, bias, d_y, sums, d_x, d_shared, groups, eps,
+                   K: tl.constexpr, C: tl.constexpr, SHARED: tl.constexpr, GROUPS: tl.constexpr,
+                   MEMBERS: tl.constexpr, COLUMNS: tl.constexpr):
+    """``d_x`` and ``d_shared`` from the ``sums`` (2, C) over all rows."""
+    BLOCKS: tl.constexpr = (C + COLUMNS - 1) // COLUMNS
+    program = tl.num_programs(0) - 1 - tl.program_id(0)  # last rows first, as in the forward
+    group, member, column = _places(program // BLOCKS, program % BLOCKS, GROUPS, MEMBERS, COLUMNS)
+    num_real = _real_groups(count, groups)
+    z, real = _sum(x, shared, group, member, column, num_real, K, C, SHARED)
+    mean, inverse, weight, bias = _scales(mean, variance, weight, bias, eps, column, C)
+    scale = inverse * weight
+    gradient = _gradient(d_y, z, real, mean, scale, bias, group, member, column, K, C)
+    rows = tl.maximum(num_real, 1).to(tl.float32) * K
+    d_bias = tl.load(sums + column, column < C, 0.) / rows
+    d_weight = tl.load(sums + C + column, column < C, 0.) / rows
+    d_z = tl.where(real, scale * (gradient - d_bias - (z - mean) * (inverse * d_weight)), 0.)
+    cells = (group.to(tl.int64) * K + member) * C + column
+    tl.store(d_x + cells, d_z.to(d_x.dtype.element_ty), (group < groups) & (member < K) & (column < C))
+    if SHARED:
+        total = tl.sum(d_z, 1, keep_dims=True).to(d_shared.dtype.element_ty)
+        tl.store(d_shared + group.to(tl.int64) * C + column, total, (group < groups) & (column < C))

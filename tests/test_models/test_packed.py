@@ -1,0 +1,114 @@
+"""Point-M2AE on packed rows, with the fused kernels interpreted or on a GPU, against the modules one by one."""
+import copy
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from m2ae_mm.models.backbones import point_m2ae_encoder
+from m2ae_mm.models.layers import packed_transformer
+from m2ae_mm.models.selfsup.point_m2ae import _loss_of_all, _shape_features
+from m2ae_mm.ops import use_reference
+from mmdet3d.registry import MODELS
+
+pytest.importorskip('triton')
+INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
+DEVICE = 'cpu' if INTERPRETED else 'cuda'
+runs_kernels = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_available(), reason='needs a GPU')
+
+
+@pytest.mark.skipif(INTERPRETED, reason='this is the inner run')
+def test_kernels_interpreted():
+    command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
+    result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert '6 passed' in result.stdout
+
+
+@pytest.fixture
+def packed(monkeypatch):
+    """The encoder and decoder take the Triton kernels whatever the device."""
+    from m2ae_mm.ops import triton
+    for module in (point_m2ae_encoder, packed_transformer):
+        monkeypatch.setattr(module, 'gpu_kernels', lambda values: triton)
+
+
+def _model(radii=None, drop_path_rate=0., multi_scale_masking=True):
+    torch.manual_seed(0)
+    model = MODELS.build(dict(
+        type='mmdet3d.PointM2AE', mask_ratio=0.6, multi_scale_masking=multi_scale_masking,
+        backbone=dict(type='mmdet3d.PointM2AEEncoder', num_centers=(24, 12, 5), num_neighbors=(4, 4, 3),
+                      embed_dims=(12, 24, 24), depths=(2, 1, 1), num_heads=2, radii=radii, point_hidden=(8, 12, 16),
+                      drop_path_rate=drop_path_rate),
+        neck=dict(type='mmdet3d.PointM2AEDecoder', encoder_dims=(12, 24, 24), embed_dims=(24, 24), depths=(1, 1),
+                  num_heads=2, drop_path_rate=0.),
+        head=dict(type='mmdet3d.PointM2AEPretrainHead', in_channels=24, num_points=4)))
+    model.init_weights()
+    return model.to(DEVICE)
+
+
+def _batch(model):
+    """Points, scales, masks, and sizes with rows of padding."""
+    torch.manual_seed(1)
+    points = torch.rand(3, 60, 3).to(DEVICE)
+    scales = model.backbone.build_scales(points)
+    masked = model.make_masks(scales)
+    return points, scales, masked, [int((~mask).sum()) + 5 for mask in masked]
+
+
+def _close(ours, theirs, tolerance=2e-5, rounding=1e-7):
+    assert (ours - theirs).norm() <= tolerance * theirs.norm() + rounding
+
+
+@runs_kernels
+@pytest.mark.parametrize('radii', [None, (0.3, 0.6, 1.2)])
+@pytest.mark.parametrize('together', [True, False])
+def test_pre_training(packed, monkeypatch, radii, together):
+    """Loss, gradients and running statistics; masks that belong together, and independent ones."""
+    model = _model(radii, multi_scale_masking=together)
+    plain = copy.deepcopy(model)
+    points, scales, masked, sizes = _batch(model)
+    loss = _loss_of_all(model, points, scales, masked, sizes)['loss_chamfer']
+    loss.backward()
+    monkeypatch.undo()
+    with use_reference():
+        expected = plain.head.loss(plain.reconstruct(points, scales, masked))['loss_chamfer']
+    expected.backward()
+    _close(loss, expected)
+    for ours, theirs in zip(model.parameters(), plain.parameters()):
+        assert (ours.grad is None) == (theirs.grad is None)  # the finest scale's norm, without a third stage
+        if theirs.grad is None:
+            continue
+        _close(ours.grad, theirs.grad, 1e-4, rounding=1e-5)  # of a bias behind a norm nothing else is left
+    for ours, theirs in zip(model.buffers(), plain.buffers()):
+        _close(ours.float(), theirs.float())
+
+
+@runs_kernels
+def test_features(packed, monkeypatch):
+    model = _model().eval()
+    points, scales, masked, sizes = _batch(model)
+    with torch.no_grad():
+        ours = _shape_features(model, points, scales, masked, sizes)
+        monkeypatch.undo()
+        with use_reference():
+            tokens = model.backbone.encode(points, scales, masked)[-1]
+    _close(ours, tokens.mean(1) + tokens.amax(1))
+
+
+@runs_kernels
+def test_drop_path_skips_whole_branches_of_a_cloud():
+    from m2ae_mm.models.layers.packing import Rows
+    stage = _model(drop_path_rate=0.5).backbone.stages[-1].train()
+    rows = Rows.of_all(400, 2, torch.device(DEVICE))
+    torch.manual_seed(0)
+    factors = packed_transformer.draw_drop_paths(stage, rows)
+    assert len(factors) == 2  # one block, two branches
+    for factor in factors:
+        assert set(factor.tolist()) == {0., 2.}
+        assert torch.equal(factor[::2], factor[1::2])
+        assert 150 < int((factor[::2] > 0).sum()) < 250
+    assert not torch.equal(*factors)
+    assert packed_transformer.draw_drop_paths(stage.eval(), rows) == [None, None]

@@ -1,0 +1,137 @@
+"""CUDA graphs give what the calls give that they replace; without a GPU calls go on as they are."""
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from m2ae_mm.ops import use_reference
+from m2ae_mm.ops.graphs import Graphed
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+
+
+def _model(device):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2)).to(device)
+
+
+def _outputs(model, data, scale=1.):
+    hidden = model(data['x'])
+    return dict(loss=scale * hidden.square().mean(), largest=hidden.argmax(1))
+
+
+def _batch(device, rows=16):
+    return dict(x=torch.randn(rows, 4, generator=torch.Generator().manual_seed(rows)).to(device))
+
+
+def test_other_devices_call_the_function():
+    model, graphed = _model('cpu'), Graphed(_outputs)
+    for _ in range(5):
+        assert torch.equal(graphed(model, _batch('cpu'))['loss'], _outputs(model, _batch('cpu'))['loss'])
+    assert not graphed._recordings
+
+
+def test_copies_start_without_graphs():
+    graphed = Graphed(_outputs)
+    graphed._recordings['key'] = None
+    for other in (copy.deepcopy(graphed), pickle.loads(pickle.dumps(graphed))):
+        assert not other._recordings
+        assert other._function is _outputs
+
+
+def _train(graphed, steps, accumulate=1):
+    """Losses, classes, parameters and running statistics of a short training."""
+    model = _model('cuda')
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    seen = []
+    for _ in range(steps):
+        for part in range(accumulate):
+            outputs = graphed(model, _batch('cuda', 16 + part), 1 / accumulate)
+            outputs['loss'].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        seen.append((outputs['loss'].item(), outputs['largest'].tolist()))
+    return seen, [tensor.clone() for tensor in (*model.parameters(), *model.buffers())]
+
+
+@needs_gpu
+@pytest.mark.parametrize('accumulate', [1, 2])
+def test_training_is_the_same(accumulate):
+    """Also where gradients add up over several calls, of one shape or of two."""
+    graphed = Graphed(_outputs)
+    ours, state = _train(graphed, 8, accumulate)
+    theirs, expected = _train(_outputs, 8, accumulate)
+    assert len(graphed._recordings) == accumulate
+    for (loss, classes), (expected_loss, expected_classes) in zip(ours, theirs):
+        assert loss == pytest.approx(expected_loss, rel=1e-5)
+        assert classes == expected_classes
+    for one, other in zip(state, expected):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+@needs_gpu
+def test_gradients_add_up_over_calls_of_one_shape():
+    graphed, model = Graphed(_outputs), _model('cuda')
+    for _ in range(3):
+        graphed(model, _batch('cuda'))['loss'].backward()
+        model.zero_grad()
+    graphed(model, _batch('cuda'))['loss'].backward()
+    once = [weight.grad.clone() for weight in model.parameters()]
+    graphed(model, _batch('cuda'))['loss'].backward()
+    for weight, gradient in zip(model.parameters(), once):
+        torch.testing.assert_close(weight.grad, 2 * gradient, rtol=1e-4, atol=1e-7)
+
+
+@needs_gpu
+def test_two_calls_before_a_backward_pass_do_not_overwrite_each_other():
+    graphed, model = Graphed(_outputs), _model('cuda').eval()
+    for _ in range(3):
+        graphed(model, _batch('cuda'))['loss'].backward()
+        model.zero_grad()
+    first, second = graphed(model, _batch('cuda')), graphed(model, dict(x=5 * _batch('cuda')['x']))
+    first['loss'].backward()
+    ours = [weight.grad.clone() for weight in model.parameters()]
+    model.zero_grad()
+    _outputs(model, _batch('cuda'))['loss'].backward()
+    for gradient, weight in zip(ours, model.parameters()):
+        torch.testing.assert_close(gradient, weight.grad)
+    assert second['loss'] > first['loss']
+
+
+@needs_gpu
+def test_keys_and_moved_weights():
+    """Modes, precision and the device's reference are told apart; new places of weights start anew."""
+    graphed, model = Graphed(_outputs), _model('cuda')
+    for _ in range(4):
+        graphed(model, _batch('cuda'))
+        graphed(model.eval(), _batch('cuda'))
+        model.train()
+        with torch.no_grad():
+            graphed(model, _batch('cuda'))
+    assert len(graphed._recordings) == 3
+    with use_reference():
+        assert torch.equal(graphed(model.eval(), _batch('cuda'))['largest'],
+                           _outputs(model, _batch('cuda'))['largest'])
+    for weight in model.parameters():
+        weight.data = weight.data.clone() + 1
+    torch.testing.assert_close(graphed(model, _batch('cuda'))['loss'], _outputs(model, _batch('cuda'))['loss'])
+    assert not graphed._recordings
+
+
+@needs_gpu
+def test_what_cannot_be_recorded_goes_on_as_it_is():
+    def reads_back(model, x):
+        return model(x) * float(x.sum())
+
+    graphed, model = Graphed(reads_back), _model('cuda').eval()
+    x = _batch('cuda')['x']
+    with torch.no_grad():
+        for i in range(4):
+            if i == 2:
+                with pytest.warns(UserWarning, match='no CUDA graph'):
+                    result = graphed(model, x)
+            else:
+                result = graphed(model, x)
+            torch.testing.assert_close(result, reads_back(model, x))

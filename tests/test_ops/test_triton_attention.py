@@ -1,0 +1,74 @@
+"""Attention on packed rows against PyTorch's on each cloud."""
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from m2ae_mm.ops import squared_distances
+
+pytest.importorskip('triton')
+INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
+DEVICE = 'cpu' if INTERPRETED else 'cuda'
+runs_kernels = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_available(), reason='needs a GPU')
+
+
+@pytest.mark.skipif(INTERPRETED, reason='this is the inner run')
+def test_kernels_interpreted():
+    command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
+    result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert '7 passed' in result.stdout
+
+
+def _cloud_by_cloud(qkv, counts, centers, radius):
+    """``(R, heads, D)``, 0 behind the last cloud."""
+    outputs, start = [], 0
+    for count in counts:
+        q, k, v = qkv[start:start + count].permute(1, 2, 0, 3)
+        near = None
+        if radius is not None:
+            own = centers[None, start:start + count]
+            near = squared_distances(own, own)[0] < radius**2
+        outputs.append(F.scaled_dot_product_attention(q[None], k[None], v[None], attn_mask=near)[0].transpose(0, 1))
+        start += count
+    rest = qkv.new_zeros(len(qkv) - start, *qkv.shape[2:])
+    return torch.cat([*outputs, rest])
+
+
+@runs_kernels
+@pytest.mark.parametrize('dtype, tolerance', [(torch.float32, 2e-6), (torch.float16, 2e-3)])
+@pytest.mark.parametrize('width, radius', [(16, None), (8, 0.4), (32, 0.4)])
+def test_output_and_gradient(width, radius, dtype, tolerance):
+    from m2ae_mm.ops.triton.attention import PackedAttention
+    torch.manual_seed(0)
+    counts = [70, 1, 13]  # two blocks, a lone token; three rows of padding
+    centers = torch.rand(87, 3)
+    qkv = torch.randn(87, 3, 2, width).to(dtype)
+    gradient = torch.randn(87, 2, width).to(dtype)
+    exact = qkv.float().requires_grad_()
+    expected = _cloud_by_cloud(exact, counts, centers, radius)
+    expected.backward(gradient.float())
+
+    packed = qkv.to(DEVICE).requires_grad_()
+    starts, lengths = torch.tensor([0, 70, 71]).to(DEVICE), torch.tensor(counts).to(DEVICE)
+    result = PackedAttention.apply(packed, starts, lengths, 100, centers.to(DEVICE), radius)
+    result.backward(gradient.to(DEVICE))
+    assert result.dtype == packed.grad.dtype == dtype
+    for ours, theirs in ((result, expected), (packed.grad, exact.grad)):
+        assert (ours.cpu().float() - theirs).norm() < tolerance * theirs.norm()
+        assert not ours[84:].any()
+
+
+@runs_kernels
+def test_pairs_at_the_radius_are_left_out():
+    from m2ae_mm.ops.triton.attention import PackedAttention
+    centers = torch.tensor([[0., 0, 0], [0.5, 0, 0], [1., 0, 0]], device=DEVICE)
+    qkv = torch.zeros(3, 3, 1, 16, device=DEVICE)  # equal weights for all that is seen
+    qkv[:, 2, 0, 0] = torch.tensor([1., 2, 6], device=DEVICE)
+    spans = torch.tensor([0], device=DEVICE), torch.tensor([3], device=DEVICE)
+    seen = {radius: PackedAttention.apply(qkv, *spans, 3, centers, radius)[:, 0, 0].tolist()
+            for radius in (0.5, 0.6, None)}
+    assert seen == {0.5: [1, 2, 6], 0.6: [1.5, 3, 4], None: [3, 3, 3]}

@@ -1,0 +1,178 @@
+"""LayerNorm in Triton against PyTorch: interpreted on a CPU, compiled where there is a GPU.
+
+Like ``test_triton.py``, this file runs itself again with ``TRITON_INTERPRET=1``.
+"""
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+pytest.importorskip('triton')
+INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
+DEVICE = 'cpu' if INTERPRETED else 'cuda'
+EPS = 1e-5
+runs_kernels = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_available(), reason='needs a GPU')
+
+
+@pytest.fixture(autouse=True)
+def _small_tiles(request, monkeypatch):
+    """Several tiles per program, several programs and rows beyond the last, of tensors this small."""
+    if 'compile' not in request.node.name and 'many_rows' not in request.node.name:
+        from m2ae_mm.ops.triton import layer_norm
+        monkeypatch.setattr(layer_norm, '_FORWARD_TILE', 512)
+        monkeypatch.setattr(layer_norm, '_BACKWARD_TILE', 512)
+        monkeypatch.setattr(layer_norm, '_PROGRAMS', 3)
+
+
+def _inputs(rows, channels, dtype, with_factor=True):
+    """Leaves ``x``, ``delta``, ``factor``, ``weight``, ``bias`` and two upstream gradients; row means far from 0."""
+    generator = torch.Generator().manual_seed(channels)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator).to(DEVICE)
+
+    x = (normal(rows, channels) + 3).to(dtype).requires_grad_()
+    delta = normal(rows, channels).to(dtype).requires_grad_()
+    factor = (normal(rows) > 0).float() / 0.75 if with_factor else None
+    weight, bias = (1 + normal(channels) / 4).requires_grad_(), normal(channels).requires_grad_()
+    return (x, delta, factor, weight, bias), (normal(rows, channels).to(dtype), normal(rows, channels).to(dtype))
+
+
+def _doubles(inputs):
+    return [None if value is None else value.detach().double().requires_grad_(value.requires_grad)
+            for value in inputs]
+
+
+def _expected(x, delta, factor, weight, bias, total=None):
+    """Total and normed by PyTorch; ``total`` gives rounded values, gradients pass through it."""
+    exact = x + (delta if factor is None else factor[:, None] * delta)
+    if total is not None:
+        exact = exact + (total.detach().double() - exact).detach()
+    return exact, F.layer_norm(exact, (x.shape[1], ), weight, bias, EPS)
+
+
+def _compare(actual, expected, dtype):
+    """Tight in float32; half precision may round once more than the float64 reference."""
+    assert actual.shape == expected.shape
+    if dtype == torch.float32:
+        torch.testing.assert_close(actual.double(), expected, rtol=1e-5, atol=2e-5)
+    else:
+        bound = {torch.bfloat16: 2**-8, torch.float16: 2**-11}[dtype]  # half a unit in the last place
+        assert (actual.double() - expected).norm() <= bound * expected.norm()
+        torch.testing.assert_close(actual.double(), expected, rtol=4 * bound, atol=4 * bound)
+
+
+@pytest.mark.skipif(INTERPRETED, reason='this is the inner run')
+def test_kernels_interpreted():
+    command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
+    result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert '19 passed' in result.stdout
+
+
+@pytest.mark.skipif(INTERPRETED, reason='interpreted kernels have nothing to compile')
+@pytest.mark.parametrize('fused', [False, True])
+@pytest.mark.parametrize('dtype', ['fp32', 'bf16', 'fp16'])
+def test_kernels_compile_without_a_gpu(dtype, fused):
+    """The interpreter accepts what the compiler's types do not; arguments that are None become constants."""
+    compiler = pytest.importorskip('triton.compiler')
+    target = pytest.importorskip('triton.backends.compiler').GPUTarget('cuda', 80, 32)
+    from m2ae_mm.ops.triton import layer_norm
+    types = dict.fromkeys(('factor', 'weight', 'bias', 'mean', 'rstd', 'partial'), '*fp32')
+    types.update(rows='i32', eps='fp32')
+    for kernel in (layer_norm._forward, layer_norm._backward):
+        constants = {'CHANNELS': 96, 'ROWS': 4, 'BLOCK': 128}
+        if not fused:
+            absent = {'delta', 'factor', 'd_total', 'd_delta'} | ({'total'} if kernel is layer_norm._forward else set())
+            constants.update(dict.fromkeys(absent & set(kernel.arg_names)))
+        signature = {name: 'constexpr' if name in constants else types.get(name, f'*{dtype}')
+                     for name in kernel.arg_names}
+        source = compiler.ASTSource(kernel, signature, constexprs=constants)
+        compiled = compiler.compile(source, target=target, options={'num_warps': 4})
+        assert 'atom.global' not in compiled.asm['ptx'] and 'red.global' not in compiled.asm['ptx']
+
+
+@runs_kernels
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize('with_factor', [False, True])
+@pytest.mark.parametrize(('rows', 'channels'), [(37, 96), (53, 24)])
+def test_add_layer_norm(rows, channels, with_factor, dtype):
+    from m2ae_mm.ops.triton.layer_norm import AddLayerNorm
+    inputs, grads = _inputs(rows, channels, dtype, with_factor)
+    total, normed = AddLayerNorm.apply(*inputs, EPS)
+    assert total.dtype == normed.dtype == dtype
+    torch.autograd.backward((total, normed), grads)
+    doubles = _doubles(inputs)
+    expected = _expected(*doubles, total)
+    _compare(total, _expected(*doubles)[0], dtype)
+    _compare(normed, expected[1], dtype)
+    torch.autograd.backward(expected, [grad.double() for grad in grads])
+    for value, double in zip(inputs, doubles):
+        if value is not None and value.requires_grad:
+            assert value.grad.dtype == value.dtype
+            _compare(value.grad, double.grad, value.dtype)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize(('rows', 'channels'), [(38501, 96), (11701, 192), (8193, 384)])
+def test_many_rows(rows, channels):
+    """Tiles, programs and vectors of real use; gradients repeat bit by bit."""
+    from m2ae_mm.ops.triton.layer_norm import AddLayerNorm
+    inputs, grads = _inputs(rows, channels, torch.bfloat16)
+    leaves = [value for value in inputs if value is not None and value.requires_grad]
+    results = AddLayerNorm.apply(*inputs, EPS)
+    first = torch.autograd.grad(results, leaves, grads, retain_graph=True)
+    assert all(map(torch.equal, first, torch.autograd.grad(results, leaves, grads)))
+    doubles = _doubles(inputs)
+    expected = _expected(*doubles, results[0])
+    wanted = torch.autograd.grad(expected, [value for value in doubles if value is not None and value.requires_grad],
+                                 [grad.double() for grad in grads])
+    for actual, value in zip([results[1], *first], [expected[1], *wanted]):
+        bound = 1e-5 if actual.dtype == torch.float32 else 2**-8
+        assert (actual.double() - value).norm() <= bound * value.norm()
+
+
+@runs_kernels
+@pytest.mark.parametrize('with_factor', [False, True])
+@pytest.mark.parametrize('used', [0, 1])
+def test_one_result_used(used, with_factor):
+    """Also with an upstream gradient that is not contiguous."""
+    from m2ae_mm.ops.triton.layer_norm import AddLayerNorm
+    inputs, _ = _inputs(21, 24, torch.float32, with_factor)
+    doubles = _doubles(inputs)
+    scales = torch.randn(24, generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    (AddLayerNorm.apply(*inputs, EPS)[used].sum(0) * scales).sum().backward()
+    (_expected(*doubles)[used].sum(0) * scales.double()).sum().backward()
+    for value, double in zip(inputs, doubles):
+        if double is not None and double.requires_grad:
+            assert (value.grad is None) == (double.grad is None)
+            if value.grad is not None:
+                torch.testing.assert_close(value.grad.double(), double.grad, rtol=1e-5, atol=2e-5)
+
+
+@runs_kernels
+@pytest.mark.parametrize(('rows', 'channels'), [(1, 24), (37, 192)])
+def test_layer_norm(rows, channels):
+    from m2ae_mm.ops.triton.layer_norm import LayerNorm
+    (x, _, _, weight, bias), (grad, _) = _inputs(rows, channels, torch.float32)
+    doubles = _doubles((x, weight, bias))
+    normed = LayerNorm.apply(x, weight, bias, EPS)
+    expected = F.layer_norm(doubles[0], (channels, ), *doubles[1:], EPS)
+    _compare(normed, expected, torch.float32)
+    normed.backward(grad)
+    expected.backward(grad.double())
+    for value, double in zip((x, weight, bias), doubles):
+        _compare(value.grad, double.grad, torch.float32)
+
+
+@runs_kernels
+def test_no_rows():
+    from m2ae_mm.ops.triton.layer_norm import AddLayerNorm
+    inputs, grads = _inputs(0, 24, torch.float32)
+    results = AddLayerNorm.apply(*inputs, EPS)
+    torch.autograd.backward(results, grads)
+    assert [tuple(value.shape) for value in results] == [(0, 24)] * 2
+    assert inputs[3].grad.abs().sum() == 0 and inputs[4].grad.abs().sum() == 0

@@ -1,0 +1,109 @@
+"""Linear layer with Triton's bias gradient against PyTorch: interpreted on a CPU, compiled where there is a GPU.
+
+Like ``test_triton.py``, this file runs itself again with ``TRITON_INTERPRET=1``.
+"""
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+pytest.importorskip('triton')
+INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
+DEVICE = 'cpu' if INTERPRETED else 'cuda'
+runs_kernels = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_available(), reason='needs a GPU')
+
+
+def _normal(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(shape[0])).to(DEVICE)
+
+
+@pytest.mark.skipif(INTERPRETED, reason='this is the inner run')
+def test_kernels_interpreted():
+    command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
+    result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert '21 passed' in result.stdout
+
+
+@pytest.mark.skipif(INTERPRETED, reason='interpreted kernels have nothing to compile')
+@pytest.mark.parametrize('dtype', ['fp32', 'bf16', 'fp16'])
+def test_kernel_compiles_without_a_gpu(dtype):
+    """The interpreter accepts what the compiler's types do not."""
+    compiler = pytest.importorskip('triton.compiler')
+    target = pytest.importorskip('triton.backends.compiler').GPUTarget('cuda', 80, 32)
+    from m2ae_mm.ops.triton import linear
+    constants = {'ROWS': 32, 'COLUMNS': 64}
+    types = {'values': f'*{dtype}', 'partial': '*fp32'}
+    signature = {name: 'constexpr' if name in constants else types.get(name, 'i32')
+                 for name in linear._sum_chunks.arg_names}
+    source = compiler.ASTSource(linear._sum_chunks, signature, constexprs=constants)
+    compiled = compiler.compile(source, target=target, options={'num_warps': 4})
+    assert 'atom.global' not in compiled.asm['ptx'] and 'red.global' not in compiled.asm['ptx']
+
+
+@runs_kernels
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(('rows', 'columns'), [(0, 24), (1, 1), (70, 96), (150, 24), (45, 130)])
+def test_column_sum(rows, columns, dtype, monkeypatch):
+    from m2ae_mm.ops.triton import linear
+    monkeypatch.setattr(linear, '_PROGRAMS', 6)
+    values = (_normal(rows, columns) + 1).to(dtype)
+    expected = values.double().sum(0)
+    for given in (values, values.T.contiguous().T):
+        result = linear.column_sum(given)
+        assert result.dtype == torch.float32
+        torch.testing.assert_close(result.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize(('rows', 'columns'), [(38501, 96), (1701, 1536)])
+def test_column_sum_of_many_rows(rows, columns):
+    from m2ae_mm.ops.triton.linear import column_sum
+    values = _normal(rows, columns).bfloat16()
+    result = column_sum(values)
+    assert torch.equal(result, column_sum(values))
+    torch.testing.assert_close(result.double(), values.double().sum(0), rtol=1e-5, atol=1e-3)
+
+
+@runs_kernels
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('with_bias', [False, True])
+@pytest.mark.parametrize('autocast', [False, True])
+def test_linear(autocast, with_bias, dtype):
+    """Autocast is to a third dtype, which no product may use."""
+    from m2ae_mm.ops.triton.linear import Linear
+    x = _normal(37, 24).to(dtype).requires_grad_()
+    weight, bias = (_normal(96, 24) / 5).requires_grad_(), _normal(96).requires_grad_() if with_bias else None
+    grad = _normal(37, 96).to(dtype)
+    leaves = [value for value in (x, weight, bias) if value is not None]
+    # The product gets weights in the compute dtype; gradients pass through the cast.
+    doubles = [value.detach().to(dtype).double().requires_grad_() for value in leaves]
+    other = torch.float16 if dtype == torch.bfloat16 else torch.bfloat16
+    with torch.autocast(DEVICE, other, enabled=autocast):
+        y = Linear.apply(x, weight, bias)
+        y.backward(grad)
+    expected = F.linear(*doubles)
+    expected.backward(grad.double())
+    assert y.dtype == dtype
+    for actual, wanted in zip([y, *(leaf.grad for leaf in leaves)], [expected, *(double.grad for double in doubles)]):
+        bound = 1e-6 if dtype == torch.float32 else 2**-8  # half a unit in the last place
+        assert (actual.double() - wanted).norm() <= bound * wanted.norm()
+    assert [leaf.grad.dtype for leaf in leaves] == [leaf.dtype for leaf in leaves]
+
+
+@runs_kernels
+@pytest.mark.parametrize('needed', ['x', 'weight', 'bias'])
+def test_one_gradient_needed(needed, monkeypatch):
+    from m2ae_mm.ops.triton import linear
+    leaves = {'x': _normal(5, 24), 'weight': _normal(8, 24), 'bias': _normal(8)}
+    leaves[needed].requires_grad_()
+    if needed != 'bias':
+        monkeypatch.setattr(linear, 'column_sum', None)
+    y = linear.Linear.apply(*leaves.values())
+    expected, = torch.autograd.grad(F.linear(*leaves.values()).sin().sum(), leaves[needed])
+    y.sin().sum().backward()
+    torch.testing.assert_close(leaves[needed].grad, expected, rtol=1e-5, atol=1e-5)
+    assert all(value.grad is None for name, value in leaves.items() if name != needed)
