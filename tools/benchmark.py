@@ -8,8 +8,8 @@ Inputs are made up, so nothing but this project is needed. Each row runs in a pr
                memory allocator and of waiting threads
   samples/s    clouds a second, at the median call
   ms, 10 %, 90 %   median call, 10th and 90th percentile
-  MiB          CUDA: most memory allocated; CPU: what the calls made the process grow by, and the network's parameters
-               and inputs (with +comp, the compiler is included)
+  MiB          CUDA: most memory reserved by PyTorch; CPU: what the calls made the process grow by, and the network's
+               parameters and inputs (with +comp, the compiler is included)
   GFLOP, MB    least work of a call: matrix products and attention, for operators all pairs of points; inputs,
                parameters, outputs and what is kept for the backward pass
   floor ms     the longer of GFLOP and MB at the machine's peaks

@@ -50,8 +50,9 @@ def main() -> None:
 
     from mmengine.dist import is_main_process
 
-    from m2ae_mm.engine import prepare_processes
+    from m2ae_mm.engine import pin_memory, prepare_processes
     from m2ae_mm.evaluation import summarize_folds
+    pin_memory(config)
     prepare_processes(config)
     table = Path(config.work_dir) / 'folds.json'
     done = {int(fold): value for fold, value in json.loads(table.read_text()).items()} if table.is_file() else {}

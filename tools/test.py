@@ -29,8 +29,9 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from m2ae_mm.checkpoint import load_for_test
-    from m2ae_mm.engine import check_data, prepare_processes
+    from m2ae_mm.engine import check_data, pin_memory, prepare_processes
     check_data(config, ('test_dataloader', ))
+    pin_memory(config)
     prepare_processes(config)
     if args.show_dir:
         hooks = config.get('custom_hooks') or []

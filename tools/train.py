@@ -42,8 +42,9 @@ def main() -> None:
 
     from mmengine.runner import Runner
 
-    from m2ae_mm.engine import check_data, prepare_processes
+    from m2ae_mm.engine import check_data, pin_memory, prepare_processes
     check_data(config, ('train_dataloader', 'val_dataloader'))
+    pin_memory(config)
     prepare_processes(config)
     Runner.from_cfg(config).train()
 

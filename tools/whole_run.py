@@ -111,8 +111,9 @@ def main() -> None:
     if args.json is not None and not args.json.resolve().parent.is_dir():
         raise ValueError(f'--json: there is no folder {str(args.json.resolve().parent)!r}.')
     config = load_config(args)
-    from m2ae_mm.engine import check_data, prepare_processes
+    from m2ae_mm.engine import check_data, pin_memory, prepare_processes
     check_data(config, ('train_dataloader', 'val_dataloader'))
+    pin_memory(config)
     prepare_processes(config)
     with tempfile.TemporaryDirectory() as folder:
         config.work_dir = args.work_dir or folder

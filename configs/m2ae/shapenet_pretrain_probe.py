@@ -12,7 +12,7 @@ custom_hooks = [
             batch_size=32,
             num_workers=4,
             sampler=dict(type='DefaultSampler', shuffle=False),
-            collate_fn=dict(type='pseudo_collate'),
+            collate_fn=dict(type='m2ae_collate'),
             dataset=dict(
                 type='M2AEModelNet40H5',
                 data_root='data/ModelNet/modelnet40_ply_hdf5_2048/',

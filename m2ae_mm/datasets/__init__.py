@@ -1,4 +1,5 @@
 """Data sets of single shapes."""
+from .collate import m2ae_collate
 from .fewshot import M2AEFewShot
 from .folder import M2AEFolder
 from .modelnet40 import M2AEModelNet40, M2AEModelNet40H5
@@ -11,5 +12,5 @@ from .transforms import M2AENormalizeUnitSphere, M2AEPackShape, M2AERandomScaleS
 __all__ = [
     'M2AEFewShot', 'M2AEFolder', 'M2AEModelNet40', 'M2AEModelNet40H5', 'M2AENormalizeUnitSphere', 'M2AEPackShape',
     'M2AEPartsNpz', 'M2AERandomScaleShift', 'M2AESamplePoints', 'M2AEScanObjectNN', 'M2AEShapeNet55',
-    'M2AEShapeNetPart', 'M2AEShapesNpz'
+    'M2AEShapeNetPart', 'M2AEShapesNpz', 'm2ae_collate'
 ]

@@ -3,7 +3,8 @@
 CPU tensors go to numba kernels, CUDA tensors to Triton kernels, everything
 else, or where numba or Triton is missing, to the PyTorch reference. All return
 the same indices. ``M2AE_OPS=reference`` in the environment, or
-:func:`use_reference`, sends everything to the reference.
+:func:`use_reference`, sends everything to the reference; ``M2AE_OPS=kernels``
+only does without CUDA graphs.
 """
 import contextlib
 import functools
@@ -21,33 +22,38 @@ _CONVERTED = (torch.float32, torch.bfloat16, torch.float16)
 _FAST_PATHS = {'cpu': ('.cpu', 'numba'), 'cuda': ('.triton', 'triton')}
 
 
-def _read_switch() -> bool:
+def _read_switch() -> str:
     value = os.environ.get('M2AE_OPS', 'auto')
-    if value not in ('auto', 'reference'):
-        raise ValueError(f"environment variable M2AE_OPS must be 'auto' or 'reference', got {value!r}.")
-    return value == 'reference'
+    if value not in ('auto', 'kernels', 'reference'):
+        raise ValueError(f"environment variable M2AE_OPS must be 'auto', 'kernels' or 'reference', got {value!r}.")
+    return value
 
 
-_reference_only = _read_switch()
+_switch = _read_switch()
 
 
 @contextlib.contextmanager
 def use_reference() -> Iterator[None]:
     """Within this context every operator runs its PyTorch reference."""
-    global _reference_only
-    before = _reference_only
-    _reference_only = True
+    global _switch
+    before = _switch
+    _switch = 'reference'
     try:
         yield
     finally:
-        _reference_only = before
+        _switch = before
 
 
 def backend(device_type: str) -> ModuleType:
     """The module whose functions serve tensors on such a device (``'cpu'``, ``'cuda'``, ...)."""
-    if _reference_only or device_type not in _FAST_PATHS:
+    if _switch == 'reference' or device_type not in _FAST_PATHS:
         return reference
     return _load(*_FAST_PATHS[device_type])
+
+
+def graphs_allowed(device_type: str) -> bool:
+    """Whether CUDA graphs may be recorded of work on such a device."""
+    return device_type == 'cuda' and _switch == 'auto' and backend(device_type) is not reference
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
+from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 from torch.autograd.function import once_differentiable
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
@@ -92,11 +93,10 @@ class Graphed:
 
 
 def _usable(tensors: Sequence[Tensor]) -> bool:
-    if not tensors or tensors[0].device.type != 'cuda' or torch.compiler.is_compiling():
+    if not tensors or torch.compiler.is_compiling() or not dispatch.graphs_allowed(tensors[0].device.type):
         return False
     several = distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
-    recording = torch.cuda.is_current_stream_capturing()
-    return not several and not recording and dispatch.gpu_kernels(tensors[0]) is not None
+    return not several and not torch.cuda.is_current_stream_capturing()
 
 
 def _key(module: nn.Module, leaves: Sequence[Any], structure: Any) -> tuple:
@@ -125,7 +125,10 @@ class _Recording:
         parameters: That receive gradients.
         backward: The pass; None if there is nothing to differentiate.
         output_gradients: It reads, one for each output.
-        gradients: It writes, one for each parameter; None for one that takes no part.
+        gradients: It writes, joined to one vector, so that a copy of all is one kernel; what autograd hands on must
+            not be overwritten by the next call.
+        shapes: Of the parameters with a gradient, as tensors without memory.
+        takes_part: Whether a parameter has one.
     """
     inputs: list[Tensor]
     forward: torch.cuda.CUDAGraph
@@ -134,7 +137,9 @@ class _Recording:
     parameters: list[Tensor]
     backward: torch.cuda.CUDAGraph | None = None
     output_gradients: Sequence[Tensor] = ()
-    gradients: Sequence[Tensor | None] = ()
+    gradients: Tensor | None = None
+    shapes: Sequence[Tensor] = ()
+    takes_part: Sequence[bool] = ()
 
 
 class _Replay(torch.autograd.Function):
@@ -152,15 +157,12 @@ class _Replay(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, *gradients: Tensor) -> tuple:
         recording = ctx.recording
-        for parameter, own in zip(recording.parameters, recording.gradients):
-            # What accumulates already may lie where the graph is going to write.
-            if own is not None and parameter.grad is not None and parameter.grad.data_ptr() == own.data_ptr():
-                parameter.grad = parameter.grad.clone()
         for own, gradient in zip(recording.output_gradients, gradients):
             own.copy_(gradient)
         recording.backward.replay()
         ctx.waiting.done = True
-        return None, None, *(None if each is None else each.detach() for each in recording.gradients)
+        parts = iter(_unflatten_dense_tensors(recording.gradients.clone(), recording.shapes))
+        return None, None, *(next(parts) if takes_part else None for takes_part in recording.takes_part)
 
 
 def _record(function: Callable[..., Any], module: nn.Module, leaves: Sequence[Any], structure: Any,
@@ -178,10 +180,19 @@ def _record(function: Callable[..., Any], module: nn.Module, leaves: Sequence[An
             return _capture(call, [leaf for leaf in leaves if isinstance(leaf, Tensor)], parameters, pool)
     except RuntimeError as error:
         warnings.warn(f'no CUDA graph, calls go on one kernel at a time: {str(error).splitlines()[0]}', stacklevel=2)
+        _end_recording()
         return None
     finally:
         for buffer, before in buffers:
             buffer.copy_(before)
+
+
+def _end_recording() -> None:
+    """After a recording that broke off PyTorch's random numbers wait for its end; an empty one has an end."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        with torch.cuda.graph(torch.cuda.CUDAGraph()):
+            pass
 
 
 def _warm_up(call: Callable[[], Any], parameters: Sequence[Tensor]) -> None:
@@ -206,7 +217,10 @@ def _capture(call: Callable[[], Any], inputs: list[Tensor], parameters: list[Ten
         recording.output_gradients = [torch.zeros_like(output) for output in outputs]
         recording.backward = torch.cuda.CUDAGraph()
         with torch.cuda.graph(recording.backward, **options):
-            recording.gradients = _differentiate(outputs, parameters, recording.output_gradients)
+            found = _differentiate(outputs, parameters, recording.output_gradients)
+            recording.gradients = _flatten_dense_tensors([each for each in found if each is not None])
+        recording.takes_part = [each is not None for each in found]
+        recording.shapes = [torch.empty_like(each, device='meta') for each in found if each is not None]
     return recording
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from m2ae_mm.models.backbones import point_m2ae_encoder
-from m2ae_mm.models.layers import packed_transformer
+from m2ae_mm.models.layers import packed_transformer, token_mlp
 from m2ae_mm.models.selfsup.point_m2ae import _loss_of_all, _shape_features
 from m2ae_mm.ops import use_reference
 from mmdet3d.registry import MODELS
@@ -24,14 +24,14 @@ def test_kernels_interpreted():
     command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
     result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:]
-    assert '6 passed' in result.stdout
+    assert '8 passed' in result.stdout
 
 
 @pytest.fixture
 def packed(monkeypatch):
-    """The encoder and decoder take the Triton kernels whatever the device."""
+    """The encoder, the decoder and token layers take the Triton kernels whatever the device."""
     from m2ae_mm.ops import triton
-    for module in (point_m2ae_encoder, packed_transformer):
+    for module in (point_m2ae_encoder, packed_transformer, token_mlp):
         monkeypatch.setattr(module, 'gpu_kernels', lambda values: triton)
 
 
@@ -112,3 +112,29 @@ def test_drop_path_skips_whole_branches_of_a_cloud():
         assert 150 < int((factor[::2] > 0).sum()) < 250
     assert not torch.equal(*factors)
     assert packed_transformer.draw_drop_paths(stage.eval(), rows) == [None, None]
+
+
+def _train_layer(layer, x, towards, dtype):
+    """Output, gradients and running statistics."""
+    x = x.clone().requires_grad_()
+    with torch.autocast(DEVICE, dtype, dtype != torch.float32):
+        y = layer(x)
+    assert y.dtype == dtype
+    (y * towards).sum().backward()
+    return y, x.grad, *(parameter.grad for parameter in layer.parameters()), *layer.buffers()
+
+
+@runs_kernels
+@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float32, 2e-5), (torch.bfloat16, 2e-2)])
+def test_token_layer_in_training(packed, monkeypatch, dtype, tolerance):
+    torch.manual_seed(0)
+    layer = token_mlp.TokenLayer(6, 40).to(DEVICE)
+    plain = copy.deepcopy(layer)
+    x, towards = torch.randn(2, 3, 35, 6).to(DEVICE), torch.randn(2, 3, 35, 40).to(DEVICE)
+    ours = _train_layer(layer, x, towards, dtype)
+    assert 'BatchNormReLU' in ours[0].grad_fn.next_functions[0][0].name()  # behind a view
+    with pytest.raises(ValueError, match='more than 1 value'):  # as without the kernels
+        copy.deepcopy(plain)(x[:1, :1, :1])
+    monkeypatch.setattr(token_mlp, 'gpu_kernels', lambda values: None)
+    for mine, theirs in zip(ours, _train_layer(plain, x, towards, dtype), strict=True):
+        _close(mine.float(), theirs.float(), tolerance)

@@ -48,11 +48,11 @@ def test_output_and_gradient(width, radius, dtype, tolerance):
     centers = torch.rand(87, 3)
     qkv = torch.randn(87, 3, 2, width).to(dtype)
     gradient = torch.randn(87, 2, width).to(dtype)
-    exact = qkv.float().requires_grad_()
+    exact = qkv.float().clone().requires_grad_()
     expected = _cloud_by_cloud(exact, counts, centers, radius)
     expected.backward(gradient.float())
 
-    packed = qkv.to(DEVICE).requires_grad_()
+    packed = qkv.to(DEVICE).clone().requires_grad_()
     starts, lengths = torch.tensor([0, 70, 71]).to(DEVICE), torch.tensor(counts).to(DEVICE)
     result = PackedAttention.apply(packed, starts, lengths, 100, centers.to(DEVICE), radius)
     result.backward(gradient.to(DEVICE))

@@ -27,8 +27,8 @@ def _small_tiles(request, monkeypatch):
         monkeypatch.setattr(layer_norm, '_PROGRAMS', 3)
 
 
-def _inputs(rows, channels, dtype, with_factor=True):
-    """Leaves ``x``, ``delta``, ``factor``, ``weight``, ``bias`` and two upstream gradients; row means far from 0."""
+def _inputs(rows, channels, dtype, with_factor=True, with_bias=True):
+    """Arguments of ``AddLayerNorm`` but ``eps`` and two upstream gradients; row means far from 0."""
     generator = torch.Generator().manual_seed(channels)
 
     def normal(*shape):
@@ -36,9 +36,11 @@ def _inputs(rows, channels, dtype, with_factor=True):
 
     x = (normal(rows, channels) + 3).to(dtype).requires_grad_()
     delta = normal(rows, channels).to(dtype).requires_grad_()
+    delta_bias = normal(channels).requires_grad_() if with_bias else None
     factor = (normal(rows) > 0).float() / 0.75 if with_factor else None
     weight, bias = (1 + normal(channels) / 4).requires_grad_(), normal(channels).requires_grad_()
-    return (x, delta, factor, weight, bias), (normal(rows, channels).to(dtype), normal(rows, channels).to(dtype))
+    grads = normal(rows, channels).to(dtype), normal(rows, channels).to(dtype)
+    return (x, delta, delta_bias, factor, weight, bias), grads
 
 
 def _doubles(inputs):
@@ -46,9 +48,10 @@ def _doubles(inputs):
             for value in inputs]
 
 
-def _expected(x, delta, factor, weight, bias, total=None):
+def _expected(x, delta, delta_bias, factor, weight, bias, total=None):
     """Total and normed by PyTorch; ``total`` gives rounded values, gradients pass through it."""
-    exact = x + (delta if factor is None else factor[:, None] * delta)
+    added = delta if delta_bias is None else delta + delta_bias
+    exact = x + (added if factor is None else factor[:, None] * added)
     if total is not None:
         exact = exact + (total.detach().double() - exact).detach()
     return exact, F.layer_norm(exact, (x.shape[1], ), weight, bias, EPS)
@@ -70,23 +73,27 @@ def test_kernels_interpreted():
     command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
     result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:]
-    assert '19 passed' in result.stdout
+    assert '31 passed' in result.stdout
 
 
 @pytest.mark.skipif(INTERPRETED, reason='interpreted kernels have nothing to compile')
+@pytest.mark.parametrize('capability', [80, 90])
 @pytest.mark.parametrize('fused', [False, True])
 @pytest.mark.parametrize('dtype', ['fp32', 'bf16', 'fp16'])
-def test_kernels_compile_without_a_gpu(dtype, fused):
+def test_kernels_compile_without_a_gpu(dtype, fused, capability):
     """The interpreter accepts what the compiler's types do not; arguments that are None become constants."""
     compiler = pytest.importorskip('triton.compiler')
-    target = pytest.importorskip('triton.backends.compiler').GPUTarget('cuda', 80, 32)
+    target = pytest.importorskip('triton.backends.compiler').GPUTarget('cuda', capability, 32)
     from m2ae_mm.ops.triton import layer_norm
-    types = dict.fromkeys(('factor', 'weight', 'bias', 'mean', 'rstd', 'partial'), '*fp32')
+    types = dict.fromkeys(('delta_bias', 'factor', 'weight', 'bias', 'mean', 'rstd', 'partial'), '*fp32')
     types.update(rows='i32', eps='fp32')
     for kernel in (layer_norm._forward, layer_norm._backward):
         constants = {'CHANNELS': 96, 'ROWS': 4, 'BLOCK': 128}
+        if kernel is layer_norm._backward:
+            constants['SUMS'] = 3 if fused else 2
         if not fused:
-            absent = {'delta', 'factor', 'd_total', 'd_delta'} | ({'total'} if kernel is layer_norm._forward else set())
+            absent = {'delta', 'delta_bias', 'factor', 'd_total', 'd_delta'}
+            absent |= {'total'} if kernel is layer_norm._forward else set()
             constants.update(dict.fromkeys(absent & set(kernel.arg_names)))
         signature = {name: 'constexpr' if name in constants else types.get(name, f'*{dtype}')
                      for name in kernel.arg_names}
@@ -98,10 +105,11 @@ def test_kernels_compile_without_a_gpu(dtype, fused):
 @runs_kernels
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize('with_factor', [False, True])
+@pytest.mark.parametrize('with_bias', [False, True])
 @pytest.mark.parametrize(('rows', 'channels'), [(37, 96), (53, 24)])
-def test_add_layer_norm(rows, channels, with_factor, dtype):
+def test_add_layer_norm(rows, channels, with_bias, with_factor, dtype):
     from m2ae_mm.ops.triton.layer_norm import AddLayerNorm
-    inputs, grads = _inputs(rows, channels, dtype, with_factor)
+    inputs, grads = _inputs(rows, channels, dtype, with_factor, with_bias)
     total, normed = AddLayerNorm.apply(*inputs, EPS)
     assert total.dtype == normed.dtype == dtype
     torch.autograd.backward((total, normed), grads)
@@ -157,7 +165,7 @@ def test_one_result_used(used, with_factor):
 @pytest.mark.parametrize(('rows', 'channels'), [(1, 24), (37, 192)])
 def test_layer_norm(rows, channels):
     from m2ae_mm.ops.triton.layer_norm import LayerNorm
-    (x, _, _, weight, bias), (grad, _) = _inputs(rows, channels, torch.float32)
+    (x, _, _, _, weight, bias), (grad, _) = _inputs(rows, channels, torch.float32)
     doubles = _doubles((x, weight, bias))
     normed = LayerNorm.apply(x, weight, bias, EPS)
     expected = F.layer_norm(doubles[0], (channels, ), *doubles[1:], EPS)
@@ -175,4 +183,4 @@ def test_no_rows():
     results = AddLayerNorm.apply(*inputs, EPS)
     torch.autograd.backward(results, grads)
     assert [tuple(value.shape) for value in results] == [(0, 24)] * 2
-    assert inputs[3].grad.abs().sum() == 0 and inputs[4].grad.abs().sum() == 0
+    assert all(inputs[i].grad.abs().sum() == 0 for i in (2, 4, 5))

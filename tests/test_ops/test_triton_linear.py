@@ -9,6 +9,7 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 pytest.importorskip('triton')
 INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
@@ -25,15 +26,16 @@ def test_kernels_interpreted():
     command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
     result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:]
-    assert '21 passed' in result.stdout
+    assert '23 passed' in result.stdout
 
 
 @pytest.mark.skipif(INTERPRETED, reason='interpreted kernels have nothing to compile')
+@pytest.mark.parametrize('capability', [80, 90])
 @pytest.mark.parametrize('dtype', ['fp32', 'bf16', 'fp16'])
-def test_kernel_compiles_without_a_gpu(dtype):
+def test_kernel_compiles_without_a_gpu(dtype, capability):
     """The interpreter accepts what the compiler's types do not."""
     compiler = pytest.importorskip('triton.compiler')
-    target = pytest.importorskip('triton.backends.compiler').GPUTarget('cuda', 80, 32)
+    target = pytest.importorskip('triton.backends.compiler').GPUTarget('cuda', capability, 32)
     from m2ae_mm.ops.triton import linear
     constants = {'ROWS': 32, 'COLUMNS': 64}
     types = {'values': f'*{dtype}', 'partial': '*fp32'}
@@ -107,3 +109,74 @@ def test_one_gradient_needed(needed, monkeypatch):
     y.sin().sum().backward()
     torch.testing.assert_close(leaves[needed].grad, expected, rtol=1e-5, atol=1e-5)
     assert all(value.grad is None for name, value in leaves.items() if name != needed)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('rows', [0, 8191])
+def test_weight_gradient_is_not_rounded(rows):
+    from m2ae_mm.ops.triton import linear
+    x, d_y = _normal(rows, 96).bfloat16(), _normal(rows, 384).bfloat16()
+    result = linear._product(d_y.T, x, torch.float32)
+    assert result.dtype == torch.float32
+    if linear._FLOAT32_PRODUCTS:
+        torch.testing.assert_close(result.double(), d_y.T.double() @ x.double(), rtol=1e-4, atol=1e-3)
+
+
+def _results(layer, x, weight=None):
+    """Output and gradients."""
+    from m2ae_mm.ops.triton.linear import Linear
+    y = Linear.apply(x, layer.weight if weight is None else weight, layer.bias)
+    return y, *torch.autograd.grad(y.float().sin().sum(), (layer.weight, layer.bias))
+
+
+@runs_kernels
+def test_half_copies():
+    """Same bits as without; of parameters only, in the dtype asked for only, in the context only."""
+    from m2ae_mm.ops.triton import linear
+    layer = nn.Linear(24, 8).to(DEVICE)
+    x = _normal(5, 24).bfloat16()
+    expected = _results(layer, x)
+    with linear.half_copies(nn.Sequential(layer), torch.bfloat16):
+        y = linear.Linear.apply(x, layer.weight, layer.bias)
+        with torch.no_grad():  # changes what is not copied
+            layer.weight.zero_()
+        within = _results(layer, x), _results(layer, x, layer.weight + 0), _results(layer, x.half())
+    assert all(map(torch.equal, within[0], expected))
+    assert all(torch.equal(result[0], layer.bias.to(result[0].dtype).expand(5, 8)) for result in within[1:])
+    assert all(map(torch.equal, torch.autograd.grad(y.float().sin().sum(), (layer.weight, layer.bias)), expected[1:]))
+    assert torch.equal(_results(layer, x)[0], within[1][0])
+    assert not linear._copies
+
+
+@runs_kernels
+def test_half_copies_nested():
+    """The inner context copies what the outer did not; float32 copies nothing; exceptions end both."""
+    from m2ae_mm.ops.triton import linear
+    inner, outer = nn.Linear(3, 4), nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 4).double())
+    outer.append(inner)
+    with linear.half_copies(outer, torch.bfloat16):
+        first = dict(linear._copies)
+        assert len(first) == 4  # of three layers, one is not float32
+        with linear.half_copies(inner, torch.bfloat16), linear.half_copies(outer, torch.float32):
+            assert linear._copies.keys() == first.keys()
+            assert all(linear._copies[key] is copy for key, copy in first.items())
+        with pytest.raises(RuntimeError, match='stop'), linear.half_copies(inner, torch.float16):
+            assert len(linear._copies) == 6
+            raise RuntimeError('stop')
+        assert linear._copies.keys() == first.keys()
+    assert not linear._copies
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_half_copies_in_a_graph():
+    """A replay copies the parameters as they are then."""
+    from m2ae_mm.ops.triton import linear
+    layer, x = nn.Linear(24, 8).to(DEVICE), _normal(5, 24).bfloat16()
+    graph = torch.cuda.CUDAGraph()
+    with torch.no_grad():
+        linear.Linear.apply(x, layer.weight, layer.bias)  # cuBLAS sets up its workspace
+        with torch.cuda.graph(graph), linear.half_copies(layer, torch.bfloat16):
+            y = linear.Linear.apply(x, layer.weight, layer.bias)
+        layer.weight.mul_(2)
+        graph.replay()
+        assert torch.equal(y, linear.Linear.apply(x, layer.weight, layer.bias))

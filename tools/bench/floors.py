@@ -1,4 +1,5 @@
 """The least time a call can take on a machine: its operations and bytes over the machine's peaks."""
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ class Peaks(NamedTuple):
 
 
 def floor_of(work: Work) -> Floor:
-    """The given floor, or that of an eager call, counted.
+    """The given floor, or that of an eager call of the modules, counted; fused kernels and graphs would hide theirs.
 
     Bytes are those of inputs, parameters (with gradients and moments if it
     trains), outputs, and of what autograd keeps, written by the forward and
@@ -48,7 +49,9 @@ def floor_of(work: Work) -> Floor:
     """
     if work.floor is not None:
         return work.floor
-    with torch.compiler.set_stance('force_eager'):
+    from m2ae_mm.ops import use_reference
+    on_cuda = any(tensor.is_cuda for tensor in work.inputs)
+    with torch.compiler.set_stance('force_eager'), use_reference() if on_cuda else contextlib.nullcontext():
         flops, kept, output = count(work.call)
     passes = _TRAINING_PASSES if work.trains else 1
     weights = list(work.module.parameters())

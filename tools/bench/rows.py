@@ -16,6 +16,8 @@ from .timing import memory_since, start_memory, summarize, time_calls
 from .work import Setting
 
 _MESSAGE_LENGTH = 160
+# Kernels and the allocator settle in the first calls; on CUDA there is a graph to record for every number of rows.
+_WARM_UPS = {'cpu': 5, 'cuda': 20}
 
 
 class Plan(NamedTuple):
@@ -45,8 +47,7 @@ def measure(plan: Plan, peaks: Peaks) -> dict[str, Any]:
         work.module.compile()
     held = size_of([*work.inputs, *(work.module.parameters() if work.module else [])])
     start = start_memory(device)
-    # Kernels, the allocator and varying shapes settle in the first calls.
-    for _ in range(5 if plan.case.network else 1):
+    for _ in range(_WARM_UPS[device] if plan.case.network else 1):
         work.call()
     if device == 'cuda':
         start_memory(device)

@@ -71,6 +71,7 @@ def start_memory(device: str) -> int | None:
     """Let :func:`memory_since` count from now; bytes that the process holds, None where the system does not say."""
     if device == 'cuda':
         torch.cuda.synchronize()
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         return 0
     if sys.platform.startswith('linux') and hasattr(ctypes.CDLL(None), 'malloc_trim'):
@@ -81,9 +82,10 @@ def start_memory(device: str) -> int | None:
 
 
 def memory_since(start: int | None, device: str) -> int | None:
-    """Bytes: on CUDA the most allocated since, all in all; on a CPU what the process has grown by at most."""
+    """Bytes: on CUDA the most reserved since, all in all; on a CPU what the process has grown by at most."""
     if device == 'cuda':
-        return torch.cuda.max_memory_allocated()
+        # Not what is allocated: the tensors of a CUDA graph have their places without being allocated.
+        return torch.cuda.max_memory_reserved()
     return None if start is None else _held('VmHWM') - start
 
 

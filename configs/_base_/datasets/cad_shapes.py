@@ -7,7 +7,7 @@ train_dataloader = dict(
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='pseudo_collate'),
+    collate_fn=dict(type='m2ae_collate'),
     # The files are normalised and in random order already.
     dataset=dict(
         type='M2AEShapesNpz', data_root=data_root, files=files, split='train', pipeline=[dict(type='M2AEPackShape')]))
@@ -16,7 +16,7 @@ val_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
+    collate_fn=dict(type='m2ae_collate'),
     dataset=dict(
         type='M2AEShapesNpz', data_root=data_root, files=files, split='test', pipeline=[dict(type='M2AEPackShape')],
         test_mode=True))

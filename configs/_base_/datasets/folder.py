@@ -18,13 +18,13 @@ train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='pseudo_collate'),
+    collate_fn=dict(type='m2ae_collate'),
     dataset=dict(split='train', pipeline=train_pipeline, **dataset))
 val_dataloader = dict(
     batch_size=32,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
+    collate_fn=dict(type='m2ae_collate'),
     dataset=dict(split='test', pipeline=test_pipeline, test_mode=True, **dataset))
 test_dataloader = val_dataloader

@@ -8,14 +8,14 @@ train_dataloader = dict(
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='pseudo_collate'),
+    collate_fn=dict(type='m2ae_collate'),
     dataset=dict(split='train', **dataset))
 val_dataloader = dict(
     batch_size=32,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
+    collate_fn=dict(type='m2ae_collate'),
     dataset=dict(split='test', test_mode=True, **dataset))
 test_dataloader = val_dataloader
 val_evaluator = dict(type='M2AEAccuracy')

@@ -10,7 +10,7 @@ custom_hooks = [
             batch_size=32,
             num_workers=2,
             sampler=dict(type='DefaultSampler', shuffle=False),
-            collate_fn=dict(type='pseudo_collate'),
+            collate_fn=dict(type='m2ae_collate'),
             dataset=dict(
                 type='M2AEShapesNpz',
                 data_root='data/cad_shapes/',

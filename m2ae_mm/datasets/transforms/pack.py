@@ -11,7 +11,7 @@ from mmdet3d.structures import Det3DDataSample, PointData
 
 @TRANSFORMS.register_module()
 class M2AEPackShape(BaseTransform):
-    """What the models take, to be collated by mmengine's ``pseudo_collate``.
+    """What the models take, to be collated by :func:`m2ae_collate`.
 
     Args:
         meta_keys: Entries for the sample's metainfo, where present.
@@ -25,13 +25,13 @@ class M2AEPackShape(BaseTransform):
 
         Returns:
             ``inputs``: ``dict(points=(N, C) float32)``, and ``data_samples``:
-            a ``Det3DDataSample`` with ``gt_label`` (int64 scalar) unless it is
+            a ``Det3DDataSample`` with ``gt_label`` (int) unless it is
             negative and ``gt_pts_seg.pts_semantic_mask`` (N,) if there are
             part labels.
         """
         sample = Det3DDataSample(metainfo={key: results[key] for key in self.meta_keys if key in results})
         if results.get('gt_label', -1) >= 0:
-            sample.gt_label = torch.tensor(results['gt_label'])
+            sample.gt_label = int(results['gt_label'])  # a tensor would take shared memory of its own between processes
         if 'pts_semantic_mask' in results:
             labels = torch.from_numpy(np.array(results['pts_semantic_mask'], np.int64))
             sample.gt_pts_seg = PointData(pts_semantic_mask=labels)

@@ -55,7 +55,7 @@ class M2AELinearProbeHook(Hook):
         model.eval()
         for data in self.loader:
             data = model.data_preprocessor(data, False)
-            features = model(**data, mode='tensor')
+            features = model(**data, mode='tensor').cpu()  # all at once, not sample by sample
             for sample, feature in zip(data['data_samples'], features):
                 sample.feature = feature
             evaluator.process(data_samples=data['data_samples'], data_batch=data)

@@ -35,7 +35,7 @@ def encode_packed(encoder: 'PointM2AEEncoder', points: Tensor, scales: Sequence[
     dtype = dtype_of(device)
     outputs, tokens, below = [], points[..., 3:].float(), points[..., :3].float()
     finer = None
-    with torch.autocast(device, enabled=False):
+    with torch.autocast(device, enabled=False), kernels.half_copies(encoder, dtype):
         for i, scale in enumerate(scales):
             longest = scale.centers.shape[1]
             rows = (Rows.of_all(batch, longest, points.device) if masked is None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+from m2ae_mm.ops import check_finite
 from mmdet3d.registry import MODELS, TRANSFORMS
 
 from ..layers.clouds import stack_clouds
@@ -40,7 +41,12 @@ class M2AEShapePreprocessor(BaseDataPreprocessor):
         Labels stay where they are: the models check and move them as one
         tensor instead of one transfer a sample.
         """
-        points = self.cast_data(stack_clouds(data['inputs']['points']))
+        points = data['inputs']['points']
+        if isinstance(points, Tensor):
+            points = stack_clouds(self.cast_data(points))
+            check_finite(points, 'the batch (cloud, point)')  # of a list, stack_clouds checks it
+        else:
+            points = self.cast_data(stack_clouds(points))
         return dict(inputs=dict(points=points), data_samples=data['data_samples'])
 
     @staticmethod

@@ -29,6 +29,11 @@ class Reconstruction(NamedTuple):
     centers: Tensor
     counts: Tensor | None = None
 
+    def split(self, sizes: Sequence[int]) -> list['Reconstruction']:
+        """Parts of so many centres, of masked ones only."""
+        parts = zip(*(each.split(sizes) for each in (self.predicted, self.target, self.centers)))
+        return [Reconstruction(*part) for part in parts]
+
 
 @MODELS.register_module()
 class PointM2AEPretrainHead(BaseModule):

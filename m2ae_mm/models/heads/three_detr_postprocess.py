@@ -52,7 +52,12 @@ def detect(predictions: BoxPredictions, points: Tensor, config: DetectionConfig)
     rotated = predictions.angle_logits.shape[-1] > 1
     scores = probabilities * objectness.unsqueeze(-1)
     # The clouds' results are selected together, since for each selection the host waits for a GPU, then parted.
-    found = _select(boxes[kept], scores[kept], config.per_class_proposal)
+    picked = kept.nonzero(as_tuple=True)
+    boxes = boxes[picked]
+    # From our gravity centre to mmdet3d's bottom centre: DepthInstance3DBoxes would copy another ``origin`` from the
+    # host, for every cloud.
+    boxes[:, 2] -= boxes[:, 5] / 2
+    found = _select(boxes, scores[picked], config.per_class_proposal)
     counts = [count * (scores.shape[-1] if config.per_class_proposal else 1) for count in kept.sum(1).tolist()]
     return [_instances(*parts, rotated) for parts in zip(*(each.split(counts) for each in found))]
 
@@ -115,7 +120,6 @@ def _select(boxes: Tensor, scores: Tensor, per_class: bool) -> tuple[Tensor, Ten
 
 
 def _instances(boxes: Tensor, scores: Tensor, labels: Tensor, rotated: bool) -> InstanceData:
-    """mmdet3d's result for one cloud."""
-    # origin: our boxes have the gravity centre, mmdet3d's the bottom centre.
-    boxes = DepthInstance3DBoxes(boxes, box_dim=7, with_yaw=rotated, origin=(0.5, 0.5, 0.5))
+    """mmdet3d's result for one cloud; ``boxes`` with the centre of their bottom."""
+    boxes = DepthInstance3DBoxes(boxes, box_dim=7, with_yaw=rotated)
     return InstanceData(bboxes_3d=boxes, scores_3d=scores, labels_3d=labels)

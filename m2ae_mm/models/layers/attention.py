@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from m2ae_mm.ops import cpu_kernels, squared_distances
+from m2ae_mm.ops import cpu_kernels, gpu_kernels, squared_distances
 
 from .token_linear import TokenLinear
 
@@ -95,6 +95,9 @@ def attention_mask(centers: Tensor, padded: Tensor | None, radius: float | None)
     """
     if radius is None:
         return None if padded is None else padded[:, None, None, :]
+    kernels = gpu_kernels(centers)
+    if kernels is not None and padded is None:
+        return kernels.beyond(centers.float(), radius).unsqueeze(1)
     left_out = squared_distances(centers.float(), centers.float()) >= radius**2
     if padded is not None:
         left_out |= padded.unsqueeze(1)

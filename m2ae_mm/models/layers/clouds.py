@@ -24,6 +24,8 @@ def stack_clouds(clouds: Sequence[Tensor] | Tensor) -> Tensor:
     Raises:
         ValueError: For an empty cloud, differing columns, or NaN and infinite values.
     """
+    if isinstance(clouds, Tensor) and clouds.dim() == 3 and clouds.shape[1] > 0 and clouds.shape[2] >= 3:
+        return clouds.float()
     columns = {cloud.shape[-1] for cloud in clouds}
     if len(columns) != 1 or min(columns) < 3:
         raise ValueError(f'clouds need the same columns, x y z first; got {sorted(columns)} columns. Check use_dim '
@@ -32,8 +34,6 @@ def stack_clouds(clouds: Sequence[Tensor] | Tensor) -> Tensor:
     if min(sizes) == 0:
         raise ValueError(f'cloud {sizes.index(0)} of the batch has no points; check the file and the point filters '
                          'of the pipeline.')
-    if isinstance(clouds, Tensor):
-        return clouds.float()
     longest = max(sizes)
     stacked = torch.stack([
         cloud if len(cloud) == longest else cloud[torch.arange(longest, device=cloud.device) % len(cloud)]

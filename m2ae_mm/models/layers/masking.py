@@ -6,21 +6,29 @@ from torch import Tensor
 
 from .scales import Scale
 
+# Source of randomness: one for a batch, one for each of its clouds, or PyTorch's default.
+Generators = torch.Generator | Sequence[torch.Generator] | None
 
-def random_mask(centers: Tensor, ratio: float, generator: torch.Generator | None = None) -> Tensor:
+
+def random_mask(centers: Tensor, ratio: float, generator: Generators = None) -> Tensor:
     """Mask ``int(ratio * M)`` of the M centres of every cloud at random.
 
     Args:
         centers: ``(B, M, 3)``.
         ratio: Share to mask, in [0, 1).
-        generator: Source of randomness, on its own device; PyTorch's default if None.
+        generator: For the batch, or one for each cloud, on a device of their own.
 
     Returns:
         ``(B, M)`` bool, ``True`` = masked.
     """
-    device = centers.device if generator is None else generator.device
-    order = torch.rand(centers.shape[:2], device=device, generator=generator).argsort(1)
-    return (order < int(ratio * centers.shape[1])).to(centers.device)
+    batch, count, _ = centers.shape
+    if generator is None:
+        random = torch.rand(batch, count, device=centers.device)
+    elif isinstance(generator, torch.Generator):
+        random = torch.rand(batch, count, device=generator.device, generator=generator)
+    else:
+        random = torch.stack([torch.rand(count, device=each.device, generator=each) for each in generator])
+    return (random.argsort(1) < int(ratio * count)).to(centers.device)
 
 
 def back_project_mask(top: Tensor, scales: Sequence[Scale]) -> list[Tensor]:
@@ -48,7 +56,7 @@ def back_project_mask(top: Tensor, scales: Sequence[Scale]) -> list[Tensor]:
     return masks
 
 
-def independent_masks(scales: Sequence[Scale], ratio: float, generator: torch.Generator | None = None) -> list[Tensor]:
+def independent_masks(scales: Sequence[Scale], ratio: float, generator: Generators = None) -> list[Tensor]:
     """One independent random mask per scale (the ablation of table 8).
 
     Returns:

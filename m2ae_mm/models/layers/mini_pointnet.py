@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from m2ae_mm.ops import cpu_kernels, max_over_members, split_groups
+from m2ae_mm.ops import cpu_kernels, gpu_kernels, max_over_members, split_groups
+
+from .batch_statistics import follow, takes_batch_statistics
 
 # Bytes of the widest activation of a part that the cache of a CPU holds.
 _PART_BYTES = 2**24
@@ -47,7 +49,7 @@ class MiniPointNet(nn.Module):
     def forward(self, groups: Tensor) -> Tensor:
         """``(T, k, in)`` groups to ``(T, out)`` tokens."""
         kernels = cpu_kernels(groups)
-        if kernels is not None and all(map(_takes_batch_statistics, (self.lift_norm, self.join_norm))):
+        if kernels is not None and all(map(takes_batch_statistics, (self.lift_norm, self.join_norm))):
             return self._train_in_parts(kernels.MiniPointNetStep, groups)
         if torch.is_grad_enabled() or self.lift_norm.training or self.join_norm.training:
             return self._tokens(groups)
@@ -79,7 +81,7 @@ class MiniPointNet(nn.Module):
         Returns:
             ``(R, out)``, anything for padding.
         """
-        if not all(map(_takes_batch_statistics, (self.lift_norm, self.join_norm))):
+        if not all(map(takes_batch_statistics, (self.lift_norm, self.join_norm))):
             with torch.autocast(groups.device.type, groups.dtype, groups.dtype != torch.float32, cache_enabled=False):
                 return self(groups)
         count, k, _ = groups.shape
@@ -96,7 +98,7 @@ class MiniPointNet(nn.Module):
     def _norm_packed(norm: nn.BatchNorm1d, x: Tensor, shared: Tensor | None, k: int, total: Tensor,
                      kernels: ModuleType) -> Tensor:
         x, mean, variance = kernels.BatchNormReLU.apply(x, shared, k, total, norm.weight, norm.bias, norm.eps)
-        _follow(norm, mean, variance, total * k)
+        follow(norm, mean, variance, total * k)
         return x
 
     def _evaluate(self, groups: Tensor) -> Tensor:
@@ -104,15 +106,19 @@ class MiniPointNet(nn.Module):
         lift = _fold(self.lift_norm, self.lift.bias, self.lift.weight)
         member, (pooled, bias) = self._join_weights()
         bias, member, pooled = _fold(self.join_norm, bias, member, pooled)
-        kernels, tokens = cpu_kernels(groups), []
+        kernels, fused, tokens = cpu_kernels(groups), gpu_kernels(groups), []
         product = F.linear if kernels is None else kernels.linear
         for part in self._parts(groups):
             x = F.relu(F.linear(part, *lift[::-1]), inplace=True)
             # A bias may be added behind the max-pool, to fewer rows.
-            largest = max_over_members(product(x, self.local.weight)) + self.local.bias
-            x = product(x, member).add_(F.linear(largest, pooled, bias).unsqueeze(1)).relu_()
+            largest = _plus(max_over_members(product(x, self.local.weight)), self.local.bias)
+            x, shared = product(x, member), F.linear(largest, pooled, bias)
+            if fused is None:
+                x = x.add_(shared.unsqueeze(1)).relu_()
+            else:
+                x = fused.add_relu(x.flatten(0, 1), shared, x.shape[1]).view_as(x)
             tokens.append(max_over_members(product(x, self.out.weight)))
-        return torch.cat(tokens) + self.out.bias
+        return _plus(torch.cat(tokens), self.out.bias)
 
     def _parts(self, groups: Tensor) -> Sequence[Tensor]:
         """Groups have nothing to do with each other: in parts, their activations stay in the cache of a CPU."""
@@ -129,8 +135,8 @@ class MiniPointNet(nn.Module):
             self.local.weight, self.local.bias, member, pooled, bias, join_norm.weight, join_norm.bias,
             self.out.weight, self.out.bias)
         members = groups.shape[0] * groups.shape[1]
-        _follow(lift_norm, *statistics[:2], members)
-        _follow(join_norm, *statistics[2:], members)
+        follow(lift_norm, *statistics[:2], members)
+        follow(join_norm, *statistics[2:], members)
         return tokens
 
     def _join_weights(self) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -151,15 +157,6 @@ def _fold(norm: nn.BatchNorm1d, bias: Tensor, *weights: Tensor) -> tuple[Tensor,
     return (bias - norm.running_mean) * scale + norm.bias, *(weight * scale.unsqueeze(1) for weight in weights)
 
 
-def _takes_batch_statistics(norm: nn.Module) -> bool:
-    """Whether ``norm`` is a BatchNorm in training with a running average (SyncBN asks other processes)."""
-    return type(norm) is nn.BatchNorm1d and norm.training and norm.track_running_stats and norm.momentum is not None
-
-
-@torch.no_grad()
-def _follow(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, members: int | Tensor) -> None:
-    """Move the running statistics towards those of a batch (biased variance) of ``members`` rows."""
-    norm.num_batches_tracked.add_(1)
-    norm.running_mean.lerp_(mean, norm.momentum)
-    # Of one member the variance is 0 in any case.
-    norm.running_var.lerp_(variance * (members / (members - 1 + (members == 1))), norm.momentum)
+def _plus(x: Tensor, bias: Tensor) -> Tensor:
+    """``x + bias``, on a GPU in the dtype of ``x``: under autocast, float32 would slow down all that follows."""
+    return x + (bias if x.device.type == 'cpu' else bias.to(x.dtype))

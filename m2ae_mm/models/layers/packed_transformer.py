@@ -3,7 +3,6 @@ from types import ModuleType
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from m2ae_mm.ops import gpu_kernels
@@ -18,22 +17,27 @@ class Residual(NamedTuple):
     Attributes:
         x: ``(R, C)``.
         delta: ``(R, C)``.
-        factor: ``(R,)`` float32 that multiplies ``delta``, or None.
+        delta_bias: ``(C,)`` float32 that is added to ``delta``, or None.
+        factor: ``(R,)`` float32 that multiplies their sum, or None.
     """
     x: Tensor
     delta: Tensor
-    factor: Tensor | None
+    delta_bias: Tensor | None = None
+    factor: Tensor | None = None
 
     def add(self) -> Tensor:
-        """``(R, C)``."""
-        return self.x + (self.delta if self.factor is None else self.delta * self.factor[:, None].to(self.x.dtype))
+        """``(R, C)``, rounded to the dtype of ``x`` in the end only, as the kernel does."""
+        delta = self.delta if self.delta_bias is None else self.delta + self.delta_bias
+        if self.factor is not None:
+            delta = self.factor[:, None] * delta
+        return (self.x + delta).to(self.x.dtype)
 
     def add_and_norm(self, norm: nn.Module, kernels: ModuleType) -> tuple[Tensor, Tensor]:
         """The tokens and their norm; ``nn.Identity`` normalises nothing."""
         if isinstance(norm, nn.Identity):
             tokens = self.add()
             return tokens, tokens
-        return kernels.AddLayerNorm.apply(self.x, self.delta, self.factor, norm.weight, norm.bias, norm.eps)
+        return kernels.AddLayerNorm.apply(*self, norm.weight, norm.bias, norm.eps)
 
 
 def run_packed(stage: Stage, x: Tensor, centers: Tensor, rows: Rows, longest: int, radius: float | None,
@@ -52,11 +56,10 @@ def run_packed(stage: Stage, x: Tensor, centers: Tensor, rows: Rows, longest: in
     Returns:
         The tokens behind the last block.
     """
-    first, activation, second = stage.position
-    position = activation(linear(first, centers.to(x.dtype), kernels))
-    position = linear(second, position, kernels)
+    first, _, second = stage.position
+    position = linear(second, _linear_gelu(first, centers.to(x.dtype), kernels), kernels)
     factors = draw_drop_paths(stage, rows)
-    residual = Residual(x, position, None)
+    residual = Residual(x, position)
     for i, block in enumerate(stage.blocks):
         if i:
             residual = residual._replace(x=residual.x + position)
@@ -83,7 +86,7 @@ def run_clouds(stage: Stage, x: Tensor, centers: Tensor, norm: nn.Module | None 
     batch, length, _ = x.shape
     rows = Rows.of_all(batch, length, x.device)
     dtype = dtype_of(x.device.type)
-    with torch.autocast(x.device.type, enabled=False):
+    with torch.autocast(x.device.type, enabled=False), kernels.half_copies(stage, dtype):
         residual = run_packed(stage, x.flatten(0, 1).to(dtype), centers.flatten(0, 1), rows, length, None, kernels)
         result = residual.add() if norm is None else residual.add_and_norm(norm, kernels)[1]
     return result.view(x.shape)
@@ -100,15 +103,24 @@ def _run_block(block: Block, residual: Residual, factors: list[Tensor | None], c
     qkv = linear(block.attn.qkv, normed, kernels).view(len(normed), 3, block.attn.num_heads, -1)
     attended = kernels.PackedAttention.apply(qkv, rows.starts, rows.counts, longest,
                                              None if radius is None else centers, radius).flatten(1)
-    residual = Residual(total, linear(block.attn.proj, attended, kernels), factors[0])
+    residual = Residual(total, *_linear_and_bias(block.attn.proj, attended, kernels), factors[0])
     total, normed = residual.add_and_norm(block.norm2, kernels)
-    hidden = F.gelu(linear(block.mlp.fc1, normed, kernels))
-    return Residual(total, linear(block.mlp.fc2, hidden, kernels), factors[1])
+    hidden = _linear_gelu(block.mlp.fc1, normed, kernels)
+    return Residual(total, *_linear_and_bias(block.mlp.fc2, hidden, kernels), factors[1])
 
 
 def linear(layer: nn.Linear, x: Tensor, kernels: ModuleType) -> Tensor:
     """``layer`` on ``(R, in)`` rows in their dtype."""
     return kernels.Linear.apply(x, layer.weight, layer.bias)
+
+
+def _linear_and_bias(layer: nn.Linear, x: Tensor, kernels: ModuleType) -> tuple[Tensor, Tensor]:
+    """``layer`` before its bias, and the bias: what comes next adds it, and has its gradient on the way."""
+    return kernels.Linear.apply(x, layer.weight, None), layer.bias
+
+
+def _linear_gelu(layer: nn.Linear, x: Tensor, kernels: ModuleType) -> Tensor:
+    return kernels.BiasGelu.apply(*_linear_and_bias(layer, x, kernels))
 
 
 def draw_drop_paths(stage: Stage, rows: Rows) -> list[Tensor | None]:

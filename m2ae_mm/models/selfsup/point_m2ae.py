@@ -9,7 +9,7 @@ from mmdet3d.structures import Det3DDataSample
 
 from ..heads.point_m2ae_pretrain_head import Reconstruction
 from ..layers.clouds import stack_clouds
-from ..layers.masking import back_project_mask, independent_masks, random_mask
+from ..layers.masking import Generators, back_project_mask, independent_masks, random_mask
 from ..layers.scales import Scale
 
 
@@ -50,7 +50,7 @@ class PointM2AE(BaseModel):
         self._packed_loss = Graphed(_loss_of_all)
         self._packed_feat = Graphed(_shape_features)
 
-    def make_masks(self, scales: list[Scale], generator: torch.Generator | None = None) -> list[Tensor]:
+    def make_masks(self, scales: list[Scale], generator: Generators = None) -> list[Tensor]:
         """One ``(B, N_i)`` mask per scale, ``True`` = masked."""
         if not self.multi_scale_masking:
             return independent_masks(scales, self.mask_ratio, generator)
@@ -122,7 +122,7 @@ class PointM2AE(BaseModel):
         raise ValueError(f"mode must be 'loss', 'tensor' or 'predict', got {mode!r}.")
 
     def predict(self, points: Tensor, data_samples: list[Det3DDataSample]) -> list[Det3DDataSample]:
-        """Add reconstruction and loss to each sample, one cloud at a time.
+        """Add reconstruction and loss to each sample.
 
         Each sample receives ``visible_points`` (the union of the visible
         scale-1 groups) and ``reconstructed_points``, both ``(., 3)``, and the
@@ -130,15 +130,18 @@ class PointM2AE(BaseModel):
         on the sample's index only, so that figures of different checkpoints
         compare.
         """
-        for position, (cloud, sample) in enumerate(zip(points, data_samples)):
-            generator = torch.Generator().manual_seed(sample.metainfo.get('sample_idx', position))
-            scales = self.backbone.build_scales(cloud[None])
-            masked = self.make_masks(scales, generator)
-            result = self.reconstruct(cloud[None], scales, masked)
-            shown = scales[0].neighbors[0][~masked[0][0]].unique()
-            sample.reconstruction_loss = float(self.head.loss(result)['loss_chamfer'])
-            sample.visible_points = cloud[shown, :3]
-            sample.reconstructed_points = (result.predicted + result.centers.unsqueeze(1)).flatten(0, 1)
+        generators = [torch.Generator().manual_seed(sample.metainfo.get('sample_idx', position))
+                      for position, sample in enumerate(data_samples)]
+        scales = self.backbone.build_scales(points)
+        masked = self.make_masks(scales, generators)
+        result = self.reconstruct(points, scales, masked)
+        parts = result.split(masked[len(scales) - self.neck.num_stages].sum(1).tolist())
+        losses = torch.stack([self.head.loss(part)['loss_chamfer'] for part in parts]).tolist()
+        for i, (sample, part) in enumerate(zip(data_samples, parts)):
+            shown = scales[0].neighbors[i][~masked[0][i]].unique()
+            sample.reconstruction_loss = losses[i]
+            sample.visible_points = points[i][shown, :3]
+            sample.reconstructed_points = (part.predicted + part.centers.unsqueeze(1)).flatten(0, 1)
         return data_samples
 
 

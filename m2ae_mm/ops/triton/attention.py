@@ -14,9 +14,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-# Queries and keys that a program holds at a time; in float32 the shared memory of smaller GPUs sets the limit.
-_BLOCK = {torch.float32: 32}
-_USUAL_BLOCK = 64
+# Queries and keys that a program holds at a time and its warps, of the forward pass and of the backward passes for
+# queries and for keys. Float32 takes half as many: the shared memory of smaller GPUs sets the limit.
+_FORWARD, _FOR_QUERIES, _FOR_KEYS = (64, 64, 4), (64, 64, 4), (64, 64, 4)
 _LOG2_E = tl.constexpr(math.log2(math.e))
 
 
@@ -43,11 +43,12 @@ class PackedAttention(torch.autograd.Function):
         rows, _, heads, width = qkv.shape
         output = qkv.new_zeros(rows, heads, width)
         sums = torch.empty(heads, rows, dtype=torch.float32, device=qkv.device)
-        ctx.options = _options(qkv, radius)
-        ctx.grid = triton.cdiv(longest, ctx.options['QUERIES']), heads, len(starts)
         ctx.save_for_backward(qkv, starts, counts, centers, output, sums)
+        ctx.longest, ctx.radius = longest, radius
+        options = _options(qkv, radius, *_FORWARD)
         with torch.cuda.device_of(qkv):
-            _attend[ctx.grid](qkv, starts, counts, _or(centers, qkv), output, sums, rows, heads, **ctx.options)
+            _attend[triton.cdiv(longest, options['QUERIES']), heads, len(starts)](
+                qkv, starts, counts, _or(centers, qkv), output, sums, rows, heads, **options)
         return output
 
     @staticmethod
@@ -58,19 +59,21 @@ class PackedAttention(torch.autograd.Function):
         d_qkv = torch.zeros_like(qkv)
         arguments = (qkv, starts, counts, _or(centers, qkv), output, sums, gradient.contiguous(), d_qkv, rows, heads)
         with torch.cuda.device_of(qkv):
-            _attend_backward_queries[ctx.grid](*arguments, **ctx.options)
-            _attend_backward_keys[ctx.grid](*arguments, **ctx.options)
+            for kernel, block, shape in ((_attend_backward_queries, 'QUERIES', _FOR_QUERIES),
+                                         (_attend_backward_keys, 'KEYS', _FOR_KEYS)):
+                options = _options(qkv, ctx.radius, *shape)
+                kernel[triton.cdiv(ctx.longest, options[block]), heads, len(starts)](*arguments, **options)
         return d_qkv, None, None, None, None, None
 
 
-def _options(qkv: Tensor, radius: float | None) -> dict:
-    width, block = qkv.shape[-1], _BLOCK.get(qkv.dtype, _USUAL_BLOCK)
+def _options(qkv: Tensor, radius: float | None, queries: int, keys: int, warps: int) -> dict:
+    width, exact = qkv.shape[-1], qkv.dtype == torch.float32
     outer = 0. if radius is None else float(np.float32(radius**2))
     # Fused multiply-add would decide which distances are below the radius differently from the reference.
     return dict(
         scale=width**-0.5, outer=outer, WIDTH=width, PADDED=max(triton.next_power_of_2(width), 16),
-        LOCAL=radius is not None, QUERIES=block, KEYS=block, EXACT=qkv.dtype == torch.float32, num_warps=4,
-        enable_fp_fusion=radius is None)
+        LOCAL=radius is not None, QUERIES=queries // 2 if exact else queries, KEYS=keys // 2 if exact else keys,
+        EXACT=exact, num_warps=warps, enable_fp_fusion=radius is None)
 
 
 def _or(tensor: Tensor | None, other: Tensor) -> Tensor:
@@ -81,9 +84,8 @@ def _or(tensor: Tensor | None, other: Tensor) -> Tensor:
 @triton.jit
 def _product(a, b, EXACT: tl.constexpr):
     """Matrix product; in float32 without the rounding of tensor cores."""
-    if EXACT:
-        return tl.dot(a, b, input_precision='ieee')
-    return tl.dot(a, b)
+    PRECISION: tl.constexpr = 'ieee' if EXACT else 'tf32'  # which half precision ignores
+    return tl.dot(a, b, input_precision=PRECISION)
 
 
 @triton.jit

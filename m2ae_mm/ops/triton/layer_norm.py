@@ -3,9 +3,11 @@
 A transformer step in half precision is bound by memory here: PyTorch adds,
 casts, normalises and reduces weight gradients in separate passes, and its
 kernel for the gradients of weight and bias is slow for many rows of few
-channels. These read every tensor once and write every result once; arithmetic
-and statistics are float32 whatever the tensors' dtype. No atomics and no host
-synchronisation: results repeat bit by bit, and a CUDA graph can record them.
+channels. These read every tensor once and write every result once; the bias of
+the product before the add is added here too, so that its gradient needs no
+pass of its own. Arithmetic and statistics are float32 whatever the tensors'
+dtype. No atomics and no host synchronisation: results repeat bit by bit, and a
+CUDA graph can record them.
 """
 import torch
 import triton
@@ -18,17 +20,20 @@ from torch.autograd.function import once_differentiable
 _FORWARD_TILE, _FORWARD_WARPS = 2048, 4
 _BACKWARD_TILE, _BACKWARD_WARPS = 4096, 8
 # Programs of the backward pass, each with its own partial sums: two per SM of an H100 at 8 warps. A constant, so
-# that the order of summation does not depend on the GPU.
-_PROGRAMS = 264
+# that the order of summation does not depend on the GPU. Two fit with at most 128 registers a thread.
+_PROGRAMS, _BACKWARD_REGISTERS = 264, 128
 
 
 class AddLayerNorm(torch.autograd.Function):
-    """``total = x + factor * delta`` and its LayerNorm, ``apply(x, delta, factor, weight, bias, eps)``.
+    """``total = x + factor * (delta + delta_bias)`` and its LayerNorm.
+
+    ``apply(x, delta, delta_bias, factor, weight, bias, eps)``.
 
     Args:
         x: ``(R, C)`` in float32, bfloat16 or float16.
         delta: ``(R, C)`` in the dtype of ``x``.
-        factor: ``(R,)`` in float32, multiplies the rows of ``delta`` (stochastic depth); no gradient. None for 1.
+        delta_bias: ``(C,)`` in float32, or None.
+        factor: ``(R,)`` in float32, multiplies what is added to the rows (stochastic depth); no gradient. None for 1.
         weight: ``(C,)`` in float32.
         bias: ``(C,)`` in float32.
         eps: Added to the variance.
@@ -38,10 +43,13 @@ class AddLayerNorm(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, delta: Tensor, factor: Tensor | None, weight: Tensor, bias: Tensor, eps: float):
+    def forward(ctx, x: Tensor, delta: Tensor, delta_bias: Tensor | None, factor: Tensor | None, weight: Tensor,
+                bias: Tensor, eps: float):
         ctx.set_materialize_grads(False)
+        ctx.has_delta_bias = delta_bias is not None
         factor = None if factor is None else factor.contiguous()
-        total, normed, mean, rstd = _normalize(x.contiguous(), delta.contiguous(), factor, weight, bias, eps)
+        total, normed, mean, rstd = _normalize(x.contiguous(), delta.contiguous(), delta_bias, factor, weight, bias,
+                                               eps)
         ctx.save_for_backward(total, factor, weight, mean, rstd)
         return total, normed
 
@@ -50,12 +58,14 @@ class AddLayerNorm(torch.autograd.Function):
     def backward(ctx, d_total: Tensor | None, d_normed: Tensor | None):
         total, factor, weight, mean, rstd = ctx.saved_tensors
         if d_normed is not None:
-            d_x, d_scaled, d_weight, d_bias = _gradients(total, d_total, d_normed, factor, weight, mean, rstd)
-            return d_x, d_scaled, None, d_weight, d_bias, None
-        d_delta = d_total
-        if d_total is not None and factor is not None:
-            d_delta = (factor[:, None] * d_total).to(d_total.dtype)
-        return d_total, d_delta, None, None, None, None
+            d_x, d_delta, sums = _gradients(total, d_total, d_normed, factor, weight, mean, rstd,
+                                            2 + ctx.has_delta_bias)
+            return d_x, d_delta, sums[2] if ctx.has_delta_bias else None, None, sums[0], sums[1], None
+        if d_total is None:
+            return (None, ) * 7
+        d_delta = d_total if factor is None else factor[:, None] * d_total
+        d_delta_bias = d_delta.sum(0, dtype=torch.float32) if ctx.has_delta_bias else None
+        return d_total, d_delta.to(d_total.dtype), d_delta_bias, None, None, None, None
 
 
 class LayerNorm(torch.autograd.Function):
@@ -64,7 +74,7 @@ class LayerNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, eps: float):
         ctx.set_materialize_grads(False)
-        x, normed, mean, rstd = _normalize(x.contiguous(), None, None, weight, bias, eps)
+        x, normed, mean, rstd = _normalize(x.contiguous(), None, None, None, weight, bias, eps)
         ctx.save_for_backward(x, weight, mean, rstd)
         return normed
 
@@ -74,11 +84,12 @@ class LayerNorm(torch.autograd.Function):
         if d_normed is None:
             return None, None, None, None
         x, weight, mean, rstd = ctx.saved_tensors
-        d_x, _, d_weight, d_bias = _gradients(x, None, d_normed, None, weight, mean, rstd)
+        d_x, _, (d_weight, d_bias) = _gradients(x, None, d_normed, None, weight, mean, rstd, 2)
         return d_x, d_weight, d_bias, None
 
 
-def _normalize(x: Tensor, delta: Tensor | None, factor: Tensor | None, weight: Tensor, bias: Tensor, eps: float):
+def _normalize(x: Tensor, delta: Tensor | None, delta_bias: Tensor | None, factor: Tensor | None, weight: Tensor,
+               bias: Tensor, eps: float):
     """``(R, C)`` total (``x`` itself without ``delta``) and normed, ``(R,)`` mean and reciprocal deviation.
 
     The last two are 1 % of the bytes moved or less; the backward pass would pay more for reducing every row twice
@@ -92,28 +103,27 @@ def _normalize(x: Tensor, delta: Tensor | None, factor: Tensor | None, weight: T
     if rows:  # an empty grid cannot be launched
         with torch.cuda.device_of(x):
             _forward[(triton.cdiv(rows, tile_rows), )](
-                x, delta, factor, weight, bias, total, normed, mean, rstd, rows, eps, channels, tile_rows, block,
-                num_warps=_FORWARD_WARPS)
+                x, delta, delta_bias, factor, weight, bias, total, normed, mean, rstd, rows, eps, channels, tile_rows,
+                block, num_warps=_FORWARD_WARPS)
     return x if total is None else total, normed, mean, rstd
 
 
 def _gradients(total: Tensor, d_total: Tensor | None, d_normed: Tensor, factor: Tensor | None, weight: Tensor,
-               mean: Tensor, rstd: Tensor):
-    """Gradients of ``x``, of ``delta``, both ``(R, C)``, and of weight and bias, both ``(C,)``."""
+               mean: Tensor, rstd: Tensor, sums: int):
+    """Gradients of ``x``, of ``delta``, both ``(R, C)``, and ``(sums, C)`` of weight, bias and ``delta_bias``."""
     rows, channels = total.shape
     d_x = torch.empty_like(total)
     d_delta = None if factor is None else torch.empty_like(total)
     block, tile_rows = _tile(channels, _BACKWARD_TILE)
     programs = min(triton.cdiv(rows, tile_rows), _PROGRAMS)
-    partial = torch.empty((programs, 2, channels), dtype=torch.float32, device=total.device)
+    partial = torch.empty((programs, sums, channels), dtype=torch.float32, device=total.device)
     d_total = None if d_total is None else d_total.contiguous()
     if programs:
         with torch.cuda.device_of(total):
             _backward[(programs, )](
                 total, d_total, d_normed.contiguous(), factor, weight, mean, rstd, d_x, d_delta, partial, rows,
-                channels, tile_rows, block, num_warps=_BACKWARD_WARPS)
-    d_weight, d_bias = partial.sum(0).to(weight.dtype)
-    return d_x, d_x if d_delta is None else d_delta, d_weight, d_bias
+                channels, tile_rows, block, sums, num_warps=_BACKWARD_WARPS, maxnreg=_BACKWARD_REGISTERS)
+    return d_x, d_x if d_delta is None else d_delta, partial.sum(0).to(weight.dtype)
 
 
 def _tile(channels: int, size: int) -> tuple[int, int]:
@@ -123,8 +133,8 @@ def _tile(channels: int, size: int) -> tuple[int, int]:
 
 
 @triton.jit
-def _forward(x, delta, factor, weight, bias, total, normed, mean, rstd, rows, eps, CHANNELS: tl.constexpr,
-             ROWS: tl.constexpr, BLOCK: tl.constexpr):
+def _forward(x, delta, delta_bias, factor, weight, bias, total, normed, mean, rstd, rows, eps,
+             CHANNELS: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     column = tl.arange(0, BLOCK)
     is_row, is_column = row < rows, column < CHANNELS
@@ -133,6 +143,8 @@ def _forward(x, delta, factor, weight, bias, total, normed, mean, rstd, rows, ep
     values = tl.load(x + cells, inside, 0.).to(tl.float32)
     if delta is not None:
         added = tl.load(delta + cells, inside, 0.).to(tl.float32)
+        if delta_bias is not None:
+            added += tl.load(delta_bias + column, is_column, 0.).to(tl.float32)[None, :]
         if factor is not None:
             added = added * tl.load(factor + row, is_row, 0.)[:, None]
         rounded = (values + added).to(total.dtype.element_ty)
@@ -151,14 +163,19 @@ def _forward(x, delta, factor, weight, bias, total, normed, mean, rstd, rows, ep
 
 @triton.jit
 def _backward(total, d_total, d_normed, factor, weight, mean, rstd, d_x, d_delta, partial, rows,
-              CHANNELS: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
-    """Tiles of rows in turn; ``partial`` ``(programs, 2, C)`` gets each program's sums for weight and bias."""
+              CHANNELS: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, SUMS: tl.constexpr):
+    """Tiles of rows in turn; ``partial`` ``(programs, SUMS, C)`` gets each program's sums.
+
+    For weight and bias and, of three, the bias of ``delta``.
+    """
     column = tl.arange(0, BLOCK)
     is_column = column < CHANNELS
     gain = tl.load(weight + column, is_column, 0.).to(tl.float32)[None, :]
     # Summed over a tile's rows only after the loop: in it every thread adds to its own registers.
     d_weight = tl.zeros((ROWS, BLOCK), tl.float32)
     d_bias = tl.zeros((ROWS, BLOCK), tl.float32)
+    if SUMS == 3:
+        d_delta_bias = tl.zeros((ROWS, BLOCK), tl.float32)
     for start in range(tl.program_id(0) * ROWS, rows, tl.num_programs(0) * ROWS):
         row = start + tl.arange(0, ROWS)
         is_row = row < rows
@@ -186,7 +203,12 @@ def _backward(total, d_total, d_normed, factor, weight, mean, rstd, d_x, d_delta
             result += direct.to(tl.float32)
         tl.store(d_x + cells, result.to(d_x.dtype.element_ty), inside)
         if factor is not None:
-            tl.store(d_delta + cells, (result * kept).to(d_delta.dtype.element_ty), inside)
-    partial += tl.program_id(0) * 2 * CHANNELS + column
+            result *= kept
+            tl.store(d_delta + cells, result.to(d_delta.dtype.element_ty), inside)
+        if SUMS == 3:
+            d_delta_bias += result
+    partial += tl.program_id(0) * SUMS * CHANNELS + column
     tl.store(partial, tl.sum(d_weight, 0), is_column)
     tl.store(partial + CHANNELS, tl.sum(d_bias, 0), is_column)
+    if SUMS == 3:
+        tl.store(partial + 2 * CHANNELS, tl.sum(d_delta_bias, 0), is_column)

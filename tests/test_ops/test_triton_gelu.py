@@ -1,0 +1,127 @@
+"""Bias and GELU in Triton against PyTorch: interpreted on a CPU, compiled where there is a GPU.
+
+Like ``test_triton.py``, this file runs itself again with ``TRITON_INTERPRET=1``.
+"""
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+pytest.importorskip('triton')
+INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
+DEVICE = 'cpu' if INTERPRETED else 'cuda'
+runs_kernels = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_available(), reason='needs a GPU')
+
+
+def _inputs(rows, columns, dtype):
+    """Leaves ``x`` and ``bias``, and an upstream gradient; values far into both tails."""
+    generator = torch.Generator().manual_seed(columns)
+    x, bias, grad = (torch.randn(*shape, generator=generator).to(DEVICE)
+                     for shape in ((rows, columns), (columns, ), (rows, columns)))
+    return (3 * x).to(dtype).requires_grad_(), bias.requires_grad_(), grad.to(dtype)
+
+
+def _expected(x, bias, grad):
+    """Result and gradients in float64."""
+    x, bias = (value.detach().double().requires_grad_() for value in (x, bias))
+    y = F.gelu(x + bias)
+    return y, *torch.autograd.grad(y, (x, bias), grad.double())
+
+
+def _compare(actual, expected):
+    """Tight in float32; half precision rounds once, which the interpreter does towards 0 to bfloat16."""
+    bound = {torch.float32: 2e-6, torch.bfloat16: 2**-8, torch.float16: 2**-11}[actual.dtype]
+    assert actual.shape == expected.shape
+    assert (actual.double() - expected).norm() <= bound * expected.norm()
+    torch.testing.assert_close(actual.double(), expected, rtol=4 * bound, atol=4 * bound)
+
+
+@pytest.mark.skipif(INTERPRETED, reason='this is the inner run')
+def test_kernels_interpreted():
+    command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
+    result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert '13 passed' in result.stdout
+
+
+@pytest.mark.skipif(INTERPRETED, reason='interpreted kernels have nothing to compile')
+@pytest.mark.parametrize('capability', [80, 90])
+@pytest.mark.parametrize('dtype', ['fp32', 'bf16', 'fp16'])
+def test_kernels_compile_without_a_gpu(dtype, capability):
+    """The interpreter accepts what the compiler's types do not; half precision moves 16 bytes at a time."""
+    compiler = pytest.importorskip('triton.compiler')
+    target = pytest.importorskip('triton.backends.compiler').GPUTarget('cuda', capability, 32)
+    from m2ae_mm.ops.triton import gelu
+    constants = {'CHANNELS': 384, 'ROWS': 16, 'COLUMNS': 128}
+    types = {'bias': '*fp32', 'partial': '*fp32', 'rows': 'i32'}
+    for kernel in (gelu._forward, gelu._backward):
+        signature = {name: 'constexpr' if name in constants else types.get(name, f'*{dtype}')
+                     for name in kernel.arg_names}
+        aligned = {(i, ): [['tt.divisibility', 16]] for i, name in enumerate(kernel.arg_names)
+                   if '*' in signature[name]}
+        source = compiler.ASTSource(kernel, signature, constexprs=constants, attrs=aligned)
+        ptx = compiler.compile(source, target=target, options={'num_warps': 4}).asm['ptx']
+        assert 'atom.global' not in ptx and 'red.global' not in ptx
+        assert 'ld.global.v4.b32' in ptx and 'st.global.v4.b32' in ptx
+
+
+@runs_kernels
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(('rows', 'columns'), [(1, 7), (70, 96), (45, 130)])
+def test_bias_gelu(rows, columns, dtype, monkeypatch):
+    """Several tiles per program and several programs, rows and columns beyond the last."""
+    from m2ae_mm.ops.triton import gelu
+    monkeypatch.setattr(gelu, '_PROGRAMS', 4)
+    x, bias, grad = _inputs(rows, columns, dtype)
+    y = gelu.BiasGelu.apply(x, bias)
+    assert y.dtype == dtype
+    actual = y, *torch.autograd.grad(y, (x, bias), grad)
+    for value, wanted in zip(actual, _expected(x, bias, grad)):
+        _compare(value, wanted)
+
+
+@runs_kernels
+def test_not_contiguous():
+    from m2ae_mm.ops.triton.gelu import BiasGelu
+    x, bias, grad = _inputs(24, 10, torch.float32)
+    y = BiasGelu.apply(x.T.contiguous().T, bias)
+    actual = y, *torch.autograd.grad(y, (x, bias), grad[:1].expand(24, 10))
+    for value, wanted in zip(actual, _expected(x, bias, grad[:1].expand(24, 10))):
+        _compare(value, wanted)
+
+
+@runs_kernels
+def test_tails():
+    """Far out the GELU is 0 or ``x``, and nothing overflows."""
+    from m2ae_mm.ops.triton.gelu import BiasGelu
+    x = torch.tensor([[-1e30, -40., -0., 40., 1e18]], device=DEVICE, requires_grad=True)
+    y = BiasGelu.apply(x, torch.zeros(5, device=DEVICE))
+    y.sum().backward()
+    assert torch.equal(y, F.gelu(x))
+    assert x.grad.tolist() == [[0., 0., 0.5, 1., 1.]]
+
+
+@runs_kernels
+@pytest.mark.parametrize(('rows', 'columns'), [(0, 24), (3, 0)])
+def test_empty(rows, columns):
+    from m2ae_mm.ops.triton.gelu import BiasGelu
+    x, bias, grad = _inputs(rows, columns, torch.float32)
+    BiasGelu.apply(x, bias).backward(grad)
+    assert x.grad.shape == x.shape and bias.grad.shape == bias.shape and bias.grad.abs().sum() == 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize(('rows', 'columns'), [(38501, 384), (11701, 768), (1701, 1536)])
+def test_many_rows(rows, columns):
+    """Tiles and programs of real use; gradients repeat bit by bit."""
+    from m2ae_mm.ops.triton.gelu import BiasGelu
+    x, bias, grad = _inputs(rows, columns, torch.bfloat16)
+    y = BiasGelu.apply(x, bias)
+    gradients = torch.autograd.grad(y, (x, bias), grad, retain_graph=True)
+    assert all(map(torch.equal, gradients, torch.autograd.grad(y, (x, bias), grad)))
+    for value, wanted in zip((y, *gradients), _expected(x, bias, grad)):
+        bound = 1e-5 if value.dtype == torch.float32 else 2**-8
+        assert (value.double() - wanted).norm() <= bound * wanted.norm()
