@@ -17,8 +17,8 @@ from pathlib import Path  # noqa: E402
 
 from cli import base_parser, load_config, run  # noqa: E402
 
-# Kernels are loaded and the allocator settles in the first steps.
-_WARM_UP = 3
+# Kernels are loaded and the allocator settles in the first steps; on CUDA graphs are recorded.
+_WARM_UPS = {'cpu': 3, 'cuda': 40}
 
 
 def parse_args():
@@ -43,6 +43,7 @@ class MeasuredBatches:
 
     def __init__(self, loader, bare_step, steps: int) -> None:
         self.loader, self.bare_step, self.steps = loader, bare_step, steps
+        self.warm_up = warm_up()
         self.first_step = self.run_seconds = self.bare_seconds = self.end = 0.
 
     def __len__(self) -> int:
@@ -55,7 +56,7 @@ class MeasuredBatches:
         batches = iter(self.loader)
         yield (batch := next(batches))
         self.first_step = _now() - START
-        for _ in range(_WARM_UP - 1):
+        for _ in range(self.warm_up - 1):
             yield next(batches)
         for count in (self.steps // 2, self.steps - self.steps // 2):
             start = _now()
@@ -67,6 +68,12 @@ class MeasuredBatches:
                 self.bare_step(batch)
             self.bare_seconds += _now() - start
         self.end = _now()
+
+
+def warm_up() -> int:
+    """Steps before any is measured."""
+    import torch
+    return _WARM_UPS['cuda' if torch.cuda.is_available() else 'cpu']
 
 
 def _now() -> float:
@@ -89,9 +96,9 @@ def measure(config, args) -> dict[str, float]:
     config.train_cfg.update(max_epochs=1)
     runner = Runner.from_cfg(config)
     loop = runner.train_loop
-    if not 2 <= args.steps <= len(loop.dataloader) - _WARM_UP:
-        raise ValueError(f'--steps must be at least 2 and, with {_WARM_UP} steps to warm up, no more than an epoch has '
-                         f'({len(loop.dataloader)}), got {args.steps}; --repeat makes the epoch longer.')
+    if not 2 <= args.steps <= len(loop.dataloader) - warm_up():
+        raise ValueError(f'--steps must be at least 2 and, with {warm_up()} steps to warm up, no more than an epoch '
+                         f'has ({len(loop.dataloader)}), got {args.steps}; --repeat makes the epoch longer.')
     batches = MeasuredBatches(
         loop.dataloader, lambda batch: runner.model.train_step(batch, optim_wrapper=runner.optim_wrapper), args.steps)
     loop.dataloader = batches

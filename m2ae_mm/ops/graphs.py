@@ -4,10 +4,11 @@ A training step of these models is some two thousand small kernels, and the
 host takes longer to start them one by one than the GPU to run them. A graph
 leaves no shape, address or choice open, so there is one for every set of them.
 """
+import contextlib
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -61,23 +62,25 @@ class Graphed:
         if key not in self._recordings and self._seen[key] >= _RECORD_AT and len(self._recordings) < _MOST_GRAPHS:
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             self._recordings[key] = _record(partial(self._function, module), module, leaves, structure, self._pool)
+            if self._recordings[key] is None:
+                self._pool = None  # its recording never came to an end
         recording = self._recordings.get(key)
         if recording is None:
             return self._function(module, *arguments)
         for own, tensor in zip(recording.inputs, tensors):
             own.copy_(tensor)
-        return tree_unflatten(self._replay(recording), recording.structure)
+        return tree_unflatten(self._replay(recording, module), recording.structure)
 
     def __reduce__(self) -> tuple:
         return Graphed, (self._function, )  # graphs belong to their module and process: copies start without
 
-    def _replay(self, recording: '_Recording') -> Sequence[Tensor]:
+    def _replay(self, recording: '_Recording', module: nn.Module) -> Sequence[Tensor]:
         if recording.backward is None:
             recording.forward.replay()
             return [output.clone() for output in recording.outputs]
         waiting = _Waiting()
         self._pending = weakref.ref(waiting)
-        return _Replay.apply(recording, waiting, *recording.parameters)
+        return _Replay.apply(recording, waiting, *(each for each in module.parameters() if each.requires_grad))
 
     def _is_pending(self) -> bool:
         waiting = None if self._pending is None else self._pending()
@@ -122,7 +125,6 @@ class _Recording:
         forward: The pass.
         outputs: What it writes, without gradient.
         structure: What ``outputs`` are the leaves of.
-        parameters: That receive gradients.
         backward: The pass; None if there is nothing to differentiate.
         output_gradients: It reads, one for each output.
         gradients: It writes, joined to one vector, so that a copy of all is one kernel; what autograd hands on must
@@ -134,7 +136,6 @@ class _Recording:
     forward: torch.cuda.CUDAGraph
     outputs: list[Tensor]
     structure: Any
-    parameters: list[Tensor]
     backward: torch.cuda.CUDAGraph | None = None
     output_gradients: Sequence[Tensor] = ()
     gradients: Tensor | None = None
@@ -169,13 +170,12 @@ def _record(function: Callable[..., Any], module: nn.Module, leaves: Sequence[An
             pool: Any) -> _Recording | None:
     """Warm up and record; None, with a warning, where the function cannot be recorded."""
     leaves = [leaf.detach().clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-    parameters = [weight for weight in module.parameters() if weight.requires_grad and torch.is_grad_enabled()]
     buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]  # running statistics
     call = partial(function, *tree_unflatten(leaves, structure))
     try:
         # Casts of the weights that autocast has in store are of this step; a graph has to make them every time.
         with torch.autocast('cuda', torch.get_autocast_dtype('cuda'), torch.is_autocast_enabled('cuda'),
-                            cache_enabled=False):
+                            cache_enabled=False), _stand_ins(module) as parameters:
             _warm_up(call, parameters)
             return _capture(call, [leaf for leaf in leaves if isinstance(leaf, Tensor)], parameters, pool)
     except RuntimeError as error:
@@ -185,6 +185,26 @@ def _record(function: Callable[..., Any], module: nn.Module, leaves: Sequence[An
     finally:
         for buffer, before in buffers:
             buffer.copy_(before)
+
+
+@contextlib.contextmanager
+def _stand_ins(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Have ``module`` compute with other leaves on the memory of its parameters; yields those to be differentiated.
+
+    While autograd's graph of an earlier call lives, if only for the sake of a
+    loss that somebody kept, its nodes for the parameters do, too, and belong
+    to a stream from which a recording must not take anything.
+    """
+    places = [(each._parameters, name, weight) for each in module.modules()
+              for name, weight in each._parameters.items() if weight is not None]
+    others = {weight: weight.detach().requires_grad_(weight.requires_grad) for _, _, weight in places}
+    try:
+        for parameters, name, weight in places:
+            parameters[name] = others[weight]
+        yield [others[weight] for weight in others if weight.requires_grad and torch.is_grad_enabled()]
+    finally:
+        for parameters, name, weight in places:
+            parameters[name] = weight
 
 
 def _end_recording() -> None:
@@ -212,7 +232,7 @@ def _capture(call: Callable[[], Any], inputs: list[Tensor], parameters: list[Ten
     forward = torch.cuda.CUDAGraph()
     with torch.cuda.graph(forward, **options):
         outputs, structure = tree_flatten(call())
-    recording = _Recording(inputs, forward, [output.detach() for output in outputs], structure, parameters)
+    recording = _Recording(inputs, forward, [output.detach() for output in outputs], structure)
     if any(output.requires_grad for output in outputs):
         recording.output_gradients = [torch.zeros_like(output) for output in outputs]
         recording.backward = torch.cuda.CUDAGraph()

@@ -15,8 +15,11 @@ import triton.language as tl
 from torch import Tensor
 
 # Queries and keys that a program holds at a time and its warps, of the forward pass and of the backward passes for
-# queries and for keys. Float32 takes half as many: the shared memory of smaller GPUs sets the limit.
-_FORWARD, _FOR_QUERIES, _FOR_KEYS = (64, 64, 4), (64, 64, 4), (64, 64, 4)
+# queries and for keys: the fastest of ten on an H100, all keys seen or only those within a radius. Float32 takes half
+# as many: the shared memory of smaller GPUs sets the limit.
+_FORWARD = {False: (64, 64, 4), True: (64, 64, 2)}
+_FOR_QUERIES = {False: (64, 64, 4), True: (64, 64, 2)}
+_FOR_KEYS = {False: (32, 64, 2), True: (64, 64, 2)}
 _LOG2_E = tl.constexpr(math.log2(math.e))
 
 
@@ -45,7 +48,7 @@ class PackedAttention(torch.autograd.Function):
         sums = torch.empty(heads, rows, dtype=torch.float32, device=qkv.device)
         ctx.save_for_backward(qkv, starts, counts, centers, output, sums)
         ctx.longest, ctx.radius = longest, radius
-        options = _options(qkv, radius, *_FORWARD)
+        options = _options(qkv, radius, _FORWARD)
         with torch.cuda.device_of(qkv):
             _attend[triton.cdiv(longest, options['QUERIES']), heads, len(starts)](
                 qkv, starts, counts, _or(centers, qkv), output, sums, rows, heads, **options)
@@ -59,14 +62,15 @@ class PackedAttention(torch.autograd.Function):
         d_qkv = torch.zeros_like(qkv)
         arguments = (qkv, starts, counts, _or(centers, qkv), output, sums, gradient.contiguous(), d_qkv, rows, heads)
         with torch.cuda.device_of(qkv):
-            for kernel, block, shape in ((_attend_backward_queries, 'QUERIES', _FOR_QUERIES),
+            for kernel, block, shapes in ((_attend_backward_queries, 'QUERIES', _FOR_QUERIES),
                                          (_attend_backward_keys, 'KEYS', _FOR_KEYS)):
-                options = _options(qkv, ctx.radius, *shape)
+                options = _options(qkv, ctx.radius, shapes)
                 kernel[triton.cdiv(ctx.longest, options[block]), heads, len(starts)](*arguments, **options)
         return d_qkv, None, None, None, None, None
 
 
-def _options(qkv: Tensor, radius: float | None, queries: int, keys: int, warps: int) -> dict:
+def _options(qkv: Tensor, radius: float | None, shapes: dict[bool, tuple[int, int, int]]) -> dict:
+    queries, keys, warps = shapes[radius is not None]
     width, exact = qkv.shape[-1], qkv.dtype == torch.float32
     outer = 0. if radius is None else float(np.float32(radius**2))
     # Fused multiply-add would decide which distances are below the radius differently from the reference.
