@@ -50,14 +50,13 @@ class Graphed:
         self._pending: weakref.ref | None = None
         self._pool: Any = None
 
-    def __call__(self, module: nn.Module, *arguments: Any) -> Any:
-        """``function(module, *arguments)``."""
+    def __call__(self, module: nn.Module, *arguments: Any, state: tuple | None = None) -> Any:
+        """``function(module, *arguments)``; ``state`` is :meth:`state` where it has been asked for already."""
         leaves, structure = tree_flatten(arguments)
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         if not _usable(tensors) or self._is_pending():
             return self._function(module, *arguments)
-        self._forget_if_moved(module)
-        key = _key(module, leaves, structure)
+        key = _key(leaves, structure, self.state(module) if state is None else state)
         self._seen[key] += 1
         if key not in self._recordings and self._seen[key] >= _RECORD_AT and len(self._recordings) < _MOST_GRAPHS:
             self._pool = self._pool or torch.cuda.graph_pool_handle()
@@ -86,13 +85,26 @@ class Graphed:
         waiting = None if self._pending is None else self._pending()
         return waiting is not None and not waiting.done
 
-    def _forget_if_moved(self, module: nn.Module) -> None:
-        """Throw the graphs away if a parameter or buffer of ``module`` is no longer where they read it."""
-        places = tuple(tensor.data_ptr() for tensor in (*module.parameters(), *module.buffers()))
+    def state(self, module: nn.Module) -> tuple:
+        """What of the kernels that a call starts does not depend on its arguments.
+
+        Throws the graphs away if a parameter or buffer of ``module`` is no
+        longer where they read it.
+        """
+        parameters = list(module.parameters())
+        places = tuple(tensor.data_ptr() for tensor in (*parameters, *module.buffers()))
         if places != self._places:
-            self._recordings.clear()
-            self._seen.clear()
+            self.forget()
             self._places = places
+        modes = tuple(each.training for each in module.modules())
+        autocast = torch.get_autocast_dtype('cuda') if torch.is_autocast_enabled('cuda') else None
+        return modes, tuple(each.requires_grad for each in parameters), autocast, torch.is_grad_enabled()
+
+    def forget(self) -> None:
+        """Throw the graphs and their memory away."""
+        self._recordings.clear()
+        self._seen.clear()
+        self._pool = None
 
 
 def _usable(tensors: Sequence[Tensor]) -> bool:
@@ -102,13 +114,10 @@ def _usable(tensors: Sequence[Tensor]) -> bool:
     return not several and not torch.cuda.is_current_stream_capturing()
 
 
-def _key(module: nn.Module, leaves: Sequence[Any], structure: Any) -> tuple:
+def _key(leaves: Sequence[Any], structure: Any, state: tuple) -> tuple:
     """Everything that decides which kernels are started."""
     arguments = tuple((leaf.shape, leaf.dtype, leaf.device) if isinstance(leaf, Tensor) else leaf for leaf in leaves)
-    modes = tuple(each.training for each in module.modules())
-    trained = tuple(weight.requires_grad for weight in module.parameters())
-    autocast = torch.get_autocast_dtype('cuda') if torch.is_autocast_enabled('cuda') else None
-    return arguments, str(structure), modes, trained, autocast, torch.is_grad_enabled()
+    return arguments, str(structure), state
 
 
 class _Waiting:
@@ -217,6 +226,7 @@ def _end_recording() -> None:
 
 def _warm_up(call: Callable[[], Any], parameters: Sequence[Tensor]) -> None:
     """Let kernels compile and libraries prepare themselves, on a stream of its own as a recording needs."""
+    torch.cuda.empty_cache()  # what calls before this one have left would add to its memory
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

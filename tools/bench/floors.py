@@ -50,7 +50,7 @@ def floor_of(work: Work) -> Floor:
     if work.floor is not None:
         return work.floor
     from m2ae_mm.ops import use_reference
-    on_cuda = any(tensor.is_cuda for tensor in work.inputs)
+    on_cuda = any(weight.is_cuda for weight in work.module.parameters())
     with torch.compiler.set_stance('force_eager'), use_reference() if on_cuda else contextlib.nullcontext():
         flops, kept, output = count(work.call)
     passes = _TRAINING_PASSES if work.trains else 1

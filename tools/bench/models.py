@@ -90,7 +90,7 @@ def pretrain(setting: Setting) -> Work:
     """A step of pre-training."""
     config = read_config(PRETRAIN)
     model = build(config, setting)
-    points = shape_clouds(setting.batch, PRETRAIN_POINTS, setting.seed).to(setting.device)
+    points = _loaded(shape_clouds(setting.batch, PRETRAIN_POINTS, setting.seed), setting)
     collated = dict(inputs=dict(points=points), data_samples=None)
     return _our_training(config, model, lambda: model.data_preprocessor(collated, training=True), [points], setting)
 
@@ -123,14 +123,14 @@ def features_plain(setting: Setting) -> Work:
 
 def classify(from_files: bool, setting: Setting) -> Work:
     """A step of classification; ``from_files`` first samples 1,024 of the 8,192 points of the files, as published."""
+    config = read_config(CLASSIFY)  # imports our package, which mmdet3d's structures need to be there before them
     from mmdet3d.structures import Det3DDataSample
-    config = read_config(CLASSIFY)
     if not from_files:
         transforms = config.model.data_preprocessor.train_transforms
         transforms[:] = [each for each in transforms if each.type != 'M2AEBatchSample']
     model = build(config, setting)
     count = FILE_POINTS if from_files else CLASSIFY_POINTS
-    points = shape_clouds(setting.batch, count, setting.seed).to(setting.device)
+    points = _loaded(shape_clouds(setting.batch, count, setting.seed), setting)
     samples = [Det3DDataSample() for _ in range(setting.batch)]
     for sample, label in zip(samples, _labels(config, setting)):
         sample.gt_label = label
@@ -147,6 +147,11 @@ def classify_plain(setting: Setting) -> Work:
     points = shape_clouds(setting.batch, CLASSIFY_POINTS, setting.seed).to(setting.device)
     labels = _labels(config, setting).to(setting.device)
     return _plain_training(model, points, [labels], setting, clip=config.optim_wrapper.clip_grad.max_norm)
+
+
+def _loaded(points: Tensor, setting: Setting) -> Tensor:
+    """Points as a loader of our tools hands them on: with a GPU in page-locked memory of the host."""
+    return points.pin_memory() if setting.device == 'cuda' else points
 
 
 def _labels(config, setting: Setting) -> Tensor:

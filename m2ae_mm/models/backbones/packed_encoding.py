@@ -9,7 +9,7 @@ from torch import Tensor
 from m2ae_mm.ops import gather
 
 from ..layers.packed_transformer import dtype_of, run_packed
-from ..layers.packing import Rows, round_sizes
+from ..layers.packing import Rows, RowSizes
 from ..layers.scales import Scale
 
 if TYPE_CHECKING:
@@ -25,12 +25,11 @@ def encode_packed(encoder: 'PointM2AEEncoder', points: Tensor, scales: Sequence[
         points: ``(B, N, in_channels)``.
         scales: S scales, fine to coarse.
         masked: ``(B, N_i)`` bool per scale, ``True`` = masked, or None.
-        sizes: Rows per scale, :func:`round_sizes`; None finds them, for which
-            the host waits.
+        sizes: Rows per scale; None finds them, for which the host waits.
         kernels: :func:`m2ae_mm.ops.gpu_kernels`.
     """
     if masked is not None and sizes is None:
-        sizes = round_sizes(masked)
+        sizes = RowSizes().fit(masked)
     device, batch = points.device.type, len(points)
     dtype = dtype_of(device)
     outputs, tokens, below = [], points[..., 3:].float(), points[..., :3].float()

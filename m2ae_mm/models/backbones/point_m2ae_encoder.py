@@ -13,7 +13,7 @@ from mmdet3d.registry import MODELS
 from ..layers.attention import attention_mask
 from ..layers.initialization import init_truncated_normal
 from ..layers.mini_pointnet import MiniPointNet
-from ..layers.packing import pack, pack_visible, round_sizes, unpack
+from ..layers.packing import pack, pack_visible, unpack
 from ..layers.scales import Scale, build_scales, relative_neighborhoods
 from ..layers.transformer import Stage, split_drop_path
 from .contract import detector_outputs
@@ -117,7 +117,8 @@ class PointM2AEEncoder(BaseModule):
             scales: From :meth:`build_scales`.
             masked: One ``(B, N_i)`` bool mask per scale, ``True`` = masked, or
                 None if all tokens are visible.
-            sizes: What :meth:`packed_sizes` says, where it is known already.
+            sizes: Rows of every scale where it packs them (:class:`RowSizes`);
+                without, the host waits for their number.
 
         Returns:
             ``(B, N_i, C_i)`` per scale, zeros at masked centres.
@@ -134,9 +135,9 @@ class PointM2AEEncoder(BaseModule):
             below = scale.centers
         return outputs
 
-    def packed_sizes(self, points: Tensor, masked: Sequence[Tensor]) -> list[int] | None:
-        """Rows of every scale where whole batches are packed (GPU), for which the host waits; else None."""
-        return None if self._packed_kernels(points) is None else round_sizes(masked)
+    def packs_rows(self, points: Tensor) -> bool:
+        """Whether :meth:`encode` packs the visible tokens of a batch into rows, as it does on a GPU."""
+        return self._packed_kernels(points) is not None
 
     def _packed_kernels(self, points: Tensor) -> ModuleType | None:
         """The GPU's kernels where they compute what the modules do; a SyncBN asks other processes."""

@@ -94,4 +94,4 @@ def gather_labels(data_samples: list[Det3DDataSample], num_classes: int, device:
     labels = torch.tensor([int(sample.gt_label) for sample in data_samples])
     if int(labels.max()) >= num_classes:
         raise ValueError(f'label {int(labels.max())} does not fit num_classes={num_classes} of the head.')
-    return labels.to(device)
+    return labels.to(device, non_blocking=True)

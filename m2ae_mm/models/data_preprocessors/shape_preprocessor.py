@@ -24,7 +24,7 @@ class M2AEShapePreprocessor(BaseDataPreprocessor):
                  train_transforms: Sequence[dict] = (),
                  test_transforms: Sequence[dict] = (),
                  vote_transforms: Sequence[dict] = ()) -> None:
-        super().__init__()
+        super().__init__(non_blocking=True)  # a wait would be for all that the device still has to do
         self.train_transforms = [TRANSFORMS.build(each) for each in train_transforms]
         self.test_transforms = [TRANSFORMS.build(each) for each in test_transforms]
         self.vote_transforms = [TRANSFORMS.build(each) for each in vote_transforms]
@@ -42,11 +42,11 @@ class M2AEShapePreprocessor(BaseDataPreprocessor):
         tensor instead of one transfer a sample.
         """
         points = data['inputs']['points']
-        if isinstance(points, Tensor):
-            points = stack_clouds(self.cast_data(points))
+        is_stacked = isinstance(points, Tensor)
+        points = stack_clouds(points)
+        if is_stacked:
             check_finite(points, 'the batch (cloud, point)')  # of a list, stack_clouds checks it
-        else:
-            points = self.cast_data(stack_clouds(points))
+        points = self.cast_data(points)  # checked before, where it is the host's: to read it back would be a wait
         return dict(inputs=dict(points=points), data_samples=data['data_samples'])
 
     @staticmethod

@@ -1,4 +1,5 @@
 """Packing visible tokens, without a loop over the batch: cloud by cloud to the front, or all into one sequence."""
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -114,15 +115,31 @@ class Rows(NamedTuple):
         return torch.cat([tokens, tokens.new_zeros(1, tokens.shape[1])])
 
 
-# Sizes are rounded up to it, so that few different ones occur.
-_ROUND_SIZES = 512
+class RowSizes:
+    """Numbers of rows that hardly any batch exceeds, so that one CUDA graph serves nearly all.
 
-
-def round_sizes(masked: Sequence[Tensor]) -> list[int]:
-    """Rows for the visible centres of every scale, read back from the device once.
-
-    Args:
-        masked: ``(B, M_i)`` bool per scale, ``True`` = masked.
+    Attributes:
+        grown: Whether the last batch needed more than those before it.
     """
-    totals = torch.stack([(~mask).sum() for mask in masked]).tolist()
-    return [min(-(-total // _ROUND_SIZES) * _ROUND_SIZES, mask.numel()) for total, mask in zip(totals, masked)]
+    # Visible centres of a batch vary by some per mille; a multiple keeps kernels on their fast paths.
+    _MARGIN, _MULTIPLE = 0.01, 256
+
+    def __init__(self) -> None:
+        self._sizes: dict[tuple[int, ...], list[int]] = {}
+        self.grown = False
+
+    def fit(self, masked: Sequence[Tensor]) -> list[int]:
+        """Rows for the visible centres of every scale, whose numbers are read back from the device once.
+
+        Args:
+            masked: ``(B, M_i)`` bool per scale, ``True`` = masked.
+        """
+        most = tuple(mask.numel() for mask in masked)
+        totals = torch.stack([(~mask).sum() for mask in masked]).tolist()
+        sizes = self._sizes.get(most, [0] * len(most))
+        self.grown = any(total > size for total, size in zip(totals, sizes))
+        if self.grown:
+            wanted = (math.ceil(total * (1 + self._MARGIN) / self._MULTIPLE) * self._MULTIPLE for total in totals)
+            sizes = [min(max(size, rows), limit) for size, rows, limit in zip(sizes, wanted, most)]
+            self._sizes[most] = sizes
+        return sizes

@@ -1,4 +1,6 @@
 """Point-M2AE: masked autoencoding of point clouds (paper section 3)."""
+from typing import Any
+
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor
@@ -10,6 +12,7 @@ from mmdet3d.structures import Det3DDataSample
 from ..heads.point_m2ae_pretrain_head import Reconstruction
 from ..layers.clouds import stack_clouds
 from ..layers.masking import Generators, back_project_mask, independent_masks, random_mask
+from ..layers.packing import RowSizes
 from ..layers.scales import Scale
 
 
@@ -47,8 +50,8 @@ class PointM2AE(BaseModel):
         self.head = MODELS.build(head)
         self.mask_ratio = mask_ratio
         self.multi_scale_masking = multi_scale_masking
-        self._packed_loss = Graphed(_loss_of_all)
-        self._packed_feat = Graphed(_shape_features)
+        self._packed_loss, self._loss_rows = Graphed(_loss_of_all), RowSizes()
+        self._packed_feat, self._feat_rows = Graphed(_shape_features), RowSizes()
 
     def make_masks(self, scales: list[Scale], generator: Generators = None) -> list[Tensor]:
         """One ``(B, N_i)`` mask per scale, ``True`` = masked."""
@@ -66,23 +69,28 @@ class PointM2AE(BaseModel):
         scales = self.backbone.build_scales(points)
         nothing = torch.zeros_like(scales[-1].indices, dtype=torch.bool)
         masked = back_project_mask(nothing, scales)
-        sizes = self._packed_sizes(points, masked)
-        if sizes is not None:
-            return self._packed_feat(self, points, scales, masked, sizes)
+        if self._packs_rows(points):
+            return self._run_packed(self._packed_feat, self._feat_rows, points, scales, masked)
         return pool_tokens(self.backbone.encode(points, scales, masked)[-1])
-
-    def _packed_sizes(self, points: Tensor, masked: list[Tensor]) -> list[int] | None:
-        """What a backbone says that packs whole batches; None where it does not."""
-        return self.backbone.packed_sizes(points, masked) if hasattr(self.backbone, 'packed_sizes') else None
 
     def loss(self, points: Tensor) -> dict[str, Tensor]:
         """The head's losses of a batch ``(B, N, 3 + C)`` under fresh masks."""
         scales = self.backbone.build_scales(points)
         masked = self.make_masks(scales)
-        sizes = self._packed_sizes(points, masked)
-        if sizes is not None:
-            return self._packed_loss(self, points, scales, masked, sizes)
+        if self._packs_rows(points):
+            return self._run_packed(self._packed_loss, self._loss_rows, points, scales, masked)
         return self.head.loss(self.reconstruct(points, scales, masked))
+
+    def _packs_rows(self, points: Tensor) -> bool:
+        return hasattr(self.backbone, 'packs_rows') and self.backbone.packs_rows(points)
+
+    def _run_packed(self, graphed: Graphed, rows: RowSizes, points: Tensor, scales: list[Scale],
+                    masked: list[Tensor]) -> Any:
+        state = graphed.state(self)  # before the host waits for the number of rows, not after
+        sizes = rows.fit(masked)
+        if rows.grown:
+            graphed.forget()
+        return graphed(self, points, scales, masked, sizes, state=state)
 
     def reconstruct(self, points: Tensor, scales: list[Scale], masked: list[Tensor]) -> Reconstruction:
         """Encode what is visible, decode and predict what is masked.
