@@ -1,5 +1,6 @@
 """What the command-line tools share. Imports nothing heavy, so that --help answers at once."""
 import argparse
+import gc
 import os
 import sys
 import traceback
@@ -79,10 +80,11 @@ def run(main) -> None:
 
     An error counts as made for the user if a ``raise`` of this project made
     it, or if it came up in the config machinery itself (an unknown key).
-    ``M2AE_TRACEBACK=1`` always shows the traceback. Several processes part
-    once ``main()``, and with it the runner, is done.
+    ``M2AE_TRACEBACK=1`` always shows the traceback. Loading processes end and
+    several processes part once ``main()``, and with it the runner, is done.
     """
     tune_process()
+    failed = False
     try:
         main()
     except Exception as error:
@@ -90,6 +92,11 @@ def run(main) -> None:
             raise
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f'\nerror: {message}\n(M2AE_TRACEBACK=1 shows where this was raised.)', file=sys.stderr)
+        failed = True
+    # The runner is in a reference cycle. At the interpreter's end, PyTorch before 2.13 waits five seconds for each
+    # loading process of a loader that pins memory, unless that loader is gone by then.
+    gc.collect()
+    if failed:
         sys.exit(1)
     engine = sys.modules.get('m2ae_mm.engine')  # not there if the tool starts no processes
     if engine is not None:

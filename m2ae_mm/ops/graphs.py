@@ -101,10 +101,13 @@ class Graphed:
         return modes, tuple(each.requires_grad for each in parameters), autocast, torch.is_grad_enabled()
 
     def forget(self) -> None:
-        """Throw the graphs and their memory away."""
+        """Throw the graphs away and give their memory back."""
+        recorded = bool(self._recordings)
         self._recordings.clear()
         self._seen.clear()
         self._pool = None
+        if recorded:
+            torch.cuda.empty_cache()
 
 
 def _usable(tensors: Sequence[Tensor]) -> bool:
