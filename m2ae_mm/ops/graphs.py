@@ -31,7 +31,7 @@ _MOST_GRAPHS = 24
 class Graphed:
     """Calls a function through CUDA graphs where that is possible, otherwise as it is.
 
-    Possible is: tensors on a CUDA device, Triton's kernels in use, a single
+    Possible is: tensors on the current CUDA device, Triton's kernels in use, a single
     process, no ``torch.compile``, and no earlier call of which the backward
     pass is still to come (a graph has one place for its activations).
 
@@ -113,6 +113,8 @@ class Graphed:
 def _usable(tensors: Sequence[Tensor]) -> bool:
     if not tensors or torch.compiler.is_compiling() or not dispatch.graphs_allowed(tensors[0].device.type):
         return False
+    if tensors[0].device.index != torch.cuda.current_device():
+        return False  # recordings are made on the current device
     several = distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
     return not several and not torch.cuda.is_current_stream_capturing()
 

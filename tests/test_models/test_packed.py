@@ -24,7 +24,7 @@ def test_kernels_interpreted():
     command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
     result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:]
-    assert '8 passed' in result.stdout
+    assert '9 passed' in result.stdout
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def packed(monkeypatch):
         monkeypatch.setattr(module, 'gpu_kernels', lambda values: triton)
 
 
-def _model(radii=None, drop_path_rate=0., multi_scale_masking=True):
+def _model(multi_scale_masking=True, **backbone):
     torch.manual_seed(0)
     model = MODELS.build(dict(
         type='mmdet3d.PointM2AE', mask_ratio=0.6, multi_scale_masking=multi_scale_masking,
-        backbone=dict(type='mmdet3d.PointM2AEEncoder', num_centers=(24, 12, 5), num_neighbors=(4, 4, 3),
-                      embed_dims=(12, 24, 24), depths=(2, 1, 1), num_heads=2, radii=radii, point_hidden=(8, 12, 16),
-                      drop_path_rate=drop_path_rate),
+        backbone={**dict(type='mmdet3d.PointM2AEEncoder', num_centers=(24, 12, 5), num_neighbors=(4, 4, 3),
+                         embed_dims=(12, 24, 24), depths=(2, 1, 1), num_heads=2, radii=None, point_hidden=(8, 12, 16),
+                         drop_path_rate=0.), **backbone},
         neck=dict(type='mmdet3d.PointM2AEDecoder', encoder_dims=(12, 24, 24), embed_dims=(24, 24), depths=(1, 1),
                   num_heads=2, drop_path_rate=0.),
         head=dict(type='mmdet3d.PointM2AEPretrainHead', in_channels=24, num_points=4)))
@@ -52,7 +52,7 @@ def _model(radii=None, drop_path_rate=0., multi_scale_masking=True):
 def _batch(model):
     """Points, scales, masks, and sizes with rows of padding."""
     torch.manual_seed(1)
-    points = torch.rand(3, 60, 3).to(DEVICE)
+    points = torch.rand(3, 60, model.backbone.in_channels).to(DEVICE)
     scales = model.backbone.build_scales(points)
     masked = model.make_masks(scales)
     return points, scales, masked, [int((~mask).sum()) + 5 for mask in masked]
@@ -63,11 +63,13 @@ def _close(ours, theirs, tolerance=2e-5, rounding=1e-7):
 
 
 @runs_kernels
-@pytest.mark.parametrize('radii', [None, (0.3, 0.6, 1.2)])
-@pytest.mark.parametrize('together', [True, False])
-def test_pre_training(packed, monkeypatch, radii, together):
-    """Loss, gradients and running statistics; masks that belong together, and independent ones."""
-    model = _model(radii, multi_scale_masking=together)
+@pytest.mark.parametrize('options', [
+    dict(), dict(multi_scale_masking=False), dict(radii=(0.3, 0.6, 1.2)), dict(depths=(0, 1, 1)),
+    dict(stage_norm=False, in_channels=5)
+])
+def test_pre_training(packed, monkeypatch, options):
+    """Loss, gradients and running statistics."""
+    model = _model(**options)
     plain = copy.deepcopy(model)
     points, scales, masked, sizes = _batch(model)
     loss = _loss_of_all(model, points, scales, masked, sizes)['loss_chamfer']

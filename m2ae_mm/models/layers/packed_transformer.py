@@ -56,6 +56,8 @@ def run_packed(stage: Stage, x: Tensor, centers: Tensor, rows: Rows, longest: in
     Returns:
         The tokens behind the last block.
     """
+    if not stage.blocks:
+        return Residual(x, torch.zeros_like(x))
     first, _, second = stage.position
     position = linear(second, _linear_gelu(first, centers.to(x.dtype), kernels), kernels)
     factors = draw_drop_paths(stage, rows)
