@@ -14,8 +14,8 @@ def pin_memory(config: Config) -> None:
     Args:
         config: A full config, changed in place.
     """
-    if not torch.accelerator.is_available():
-        return
+    if not torch.accelerator.is_available() or torch.accelerator.current_accelerator().type == 'mps':
+        return  # Apple's shares the host's memory
     loaders = [config.get(name) for name in _LOADERS]
     loaders += [hook.get('dataloader') for hook in config.get('custom_hooks') or []]
     for loader in loaders:

@@ -1,6 +1,6 @@
 """CUDA graphs: a recorded sequence of kernels, started as one.
 
-A training step of these models is some two thousand small kernels, and the
+A training step of these models is a thousand small kernels or more, and the
 host takes longer to start them one by one than the GPU to run them. A graph
 leaves no shape, address or choice open, so there is one for every set of them.
 """
@@ -26,6 +26,8 @@ _RECORD_AT = 3
 _WARM_UPS = 2
 # Each holds the activations of a step for good, though all share one pool.
 _MOST_GRAPHS = 24
+# Clouds of ever new sizes have ever new keys.
+_MOST_SEEN = 1000
 
 
 class Graphed:
@@ -39,7 +41,11 @@ class Graphed:
         function: Of a module and of arguments in any nesting; returns tensors
             in any nesting. The same arguments but for the values of their
             tensors must start the same kernels: nothing may be read back.
-            Gradients flow to the module's parameters, not to the arguments.
+            With arguments that want a gradient it is called as it is.
+
+    What a call found in the module's attributes when it was recorded stays in
+    its graph, but for modes, momenta and shares of dropout; hooks on modules
+    inside are called while recording only.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -57,6 +63,8 @@ class Graphed:
         if not _usable(tensors) or self._is_pending():
             return self._function(module, *arguments)
         key = _key(leaves, structure, self.state(module) if state is None else state)
+        if len(self._seen) > _MOST_SEEN:
+            self._seen.clear()
         self._seen[key] += 1
         if key not in self._recordings and self._seen[key] >= _RECORD_AT and len(self._recordings) < _MOST_GRAPHS:
             self._pool = self._pool or torch.cuda.graph_pool_handle()
@@ -96,9 +104,11 @@ class Graphed:
         if places != self._places:
             self.forget()
             self._places = places
-        modes = tuple(each.training for each in module.modules())
+        modes = tuple((each.training, getattr(each, 'momentum', None), getattr(each, 'p', None))
+                      for each in module.modules())
         autocast = torch.get_autocast_dtype('cuda') if torch.is_autocast_enabled('cuda') else None
-        return modes, tuple(each.requires_grad for each in parameters), autocast, torch.is_grad_enabled()
+        return (modes, tuple(each.requires_grad for each in parameters), autocast, torch.is_grad_enabled(),
+                torch.is_inference_mode_enabled())
 
     def forget(self) -> None:
         """Throw the graphs away and give their memory back."""
@@ -115,6 +125,8 @@ def _usable(tensors: Sequence[Tensor]) -> bool:
         return False
     if tensors[0].device.index != torch.cuda.current_device():
         return False  # recordings are made on the current device
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return False  # a graph has gradients for parameters only
     several = distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
     return not several and not torch.cuda.is_current_stream_capturing()
 
@@ -171,6 +183,9 @@ class _Replay(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, *gradients: Tensor) -> tuple:
+        if ctx.waiting.done:
+            raise RuntimeError('a CUDA graph has one backward pass for each forward pass, the memory of the first has '
+                               'been used again. Set M2AE_OPS=kernels in the environment to do without graphs.')
         recording = ctx.recording
         for own, gradient in zip(recording.output_gradients, gradients):
             own.copy_(gradient)

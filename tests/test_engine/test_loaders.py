@@ -1,3 +1,4 @@
+import torch
 from mmengine.config import Config
 
 from m2ae_mm.engine import pin_memory
@@ -10,6 +11,7 @@ def _config():
 
 def test_loaders_pin_memory_where_there_is_an_accelerator(monkeypatch):
     monkeypatch.setattr('torch.accelerator.is_available', lambda: True)
+    monkeypatch.setattr('torch.accelerator.current_accelerator', lambda: torch.device('cuda'))
     config = _config()
     pin_memory(config)
     assert config.train_dataloader.pin_memory and config.custom_hooks[1].dataloader.pin_memory

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from torch import nn
 
 from m2ae_mm.models.backbones import point_m2ae_encoder
 from m2ae_mm.models.layers import packed_transformer, token_mlp
@@ -24,7 +25,7 @@ def test_kernels_interpreted():
     command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
     result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:]
-    assert '9 passed' in result.stdout
+    assert '12 passed' in result.stdout
 
 
 @pytest.fixture
@@ -86,6 +87,18 @@ def test_pre_training(packed, monkeypatch, options):
         _close(ours.grad, theirs.grad, 1e-4, rounding=1e-5)  # of a bias behind a norm nothing else is left
     for ours, theirs in zip(model.buffers(), plain.buffers()):
         _close(ours.float(), theirs.float())
+
+
+@runs_kernels
+@pytest.mark.parametrize('change, packs', [
+    (lambda norm: None, True), (lambda norm: setattr(norm, 'momentum', None), False), (nn.Module.eval, False)
+])
+def test_statistics_that_padding_would_enter_are_not_packed(packed, change, packs):
+    model = _model()
+    change(model.backbone.embeddings[1].join_norm)
+    assert model.backbone.packs_rows(torch.rand(1, 60, 3).to(DEVICE)) is packs
+    model.eval()
+    assert model.backbone.packs_rows(torch.rand(1, 60, 3).to(DEVICE))
 
 
 @runs_kernels

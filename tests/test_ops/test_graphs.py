@@ -135,3 +135,40 @@ def test_what_cannot_be_recorded_goes_on_as_it_is():
             else:
                 result = graphed(model, x)
             torch.testing.assert_close(result, reads_back(model, x))
+
+
+@needs_gpu
+def test_inputs_that_want_a_gradient_get_it():
+    graphed, model = Graphed(_outputs), _model('cuda').eval()
+    for _ in range(4):
+        x = _batch('cuda')['x'].requires_grad_()
+        graphed(model, dict(x=x))['loss'].backward()
+        assert x.grad is not None
+    assert not graphed._recordings
+
+
+@needs_gpu
+def test_a_second_backward_pass_is_refused():
+    graphed, model = Graphed(_outputs), _model('cuda')
+    for _ in range(3):
+        loss = graphed(model, _batch('cuda'))['loss']
+        loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match='one backward pass .* M2AE_OPS=kernels'):
+        loss.backward()
+
+
+@needs_gpu
+def test_momenta_and_inference_mode_are_told_apart():
+    graphed, model = Graphed(_outputs), _model('cuda')
+    with torch.inference_mode():
+        for _ in range(3):
+            graphed(model, _batch('cuda'))
+    with torch.no_grad():
+        for _ in range(3):
+            graphed(model, _batch('cuda'))
+        model[1].momentum = 1.
+        for _ in range(3):
+            graphed(model, _batch('cuda'))
+    assert len(graphed._recordings) == 3
+    expected = model[0](_batch('cuda')['x']).mean(0)
+    torch.testing.assert_close(model[1].running_mean, expected.detach(), rtol=1e-5, atol=1e-6)

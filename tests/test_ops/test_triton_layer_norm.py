@@ -73,7 +73,7 @@ def test_kernels_interpreted():
     command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
     result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:]
-    assert '31 passed' in result.stdout
+    assert '29 passed' in result.stdout
 
 
 @pytest.mark.skipif(INTERPRETED, reason='interpreted kernels have nothing to compile')
@@ -92,8 +92,7 @@ def test_kernels_compile_without_a_gpu(dtype, fused, capability):
         if kernel is layer_norm._backward:
             constants['SUMS'] = 3 if fused else 2
         if not fused:
-            absent = {'delta', 'delta_bias', 'factor', 'd_total', 'd_delta'}
-            absent |= {'total'} if kernel is layer_norm._forward else set()
+            absent = {'delta_bias', 'factor', 'd_total', 'd_delta'}
             constants.update(dict.fromkeys(absent & set(kernel.arg_names)))
         signature = {name: 'constexpr' if name in constants else types.get(name, f'*{dtype}')
                      for name in kernel.arg_names}
@@ -159,21 +158,6 @@ def test_one_result_used(used, with_factor):
             assert (value.grad is None) == (double.grad is None)
             if value.grad is not None:
                 torch.testing.assert_close(value.grad.double(), double.grad, rtol=1e-5, atol=2e-5)
-
-
-@runs_kernels
-@pytest.mark.parametrize(('rows', 'channels'), [(1, 24), (37, 192)])
-def test_layer_norm(rows, channels):
-    from m2ae_mm.ops.triton.layer_norm import LayerNorm
-    (x, _, _, _, weight, bias), (grad, _) = _inputs(rows, channels, torch.float32)
-    doubles = _doubles((x, weight, bias))
-    normed = LayerNorm.apply(x, weight, bias, EPS)
-    expected = F.layer_norm(doubles[0], (channels, ), *doubles[1:], EPS)
-    _compare(normed, expected, torch.float32)
-    normed.backward(grad)
-    expected.backward(grad.double())
-    for value, double in zip((x, weight, bias), doubles):
-        _compare(value.grad, double.grad, torch.float32)
 
 
 @runs_kernels

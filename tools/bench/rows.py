@@ -16,7 +16,7 @@ from .timing import memory_since, start_memory, summarize, time_calls
 from .work import Setting
 
 _MESSAGE_LENGTH = 160
-# Kernels and the allocator settle in the first calls; on CUDA there is a graph to record for every number of rows.
+# Kernels and the allocator settle in the first calls; on CUDA graphs are recorded.
 _WARM_UPS = {'cpu': 5, 'cuda': 20}
 
 

@@ -140,11 +140,9 @@ class PointM2AEEncoder(BaseModule):
         return self._packed_kernels(points) is not None
 
     def _packed_kernels(self, points: Tensor) -> ModuleType | None:
-        """The GPU's kernels where they compute what the modules do; a SyncBN asks other processes."""
-        norms = (norm for each in self.embeddings for norm in (each.lift_norm, each.join_norm))
-        if not self.packs or any(type(norm) is not nn.BatchNorm1d for norm in norms):
-            return None
-        return gpu_kernels(points)
+        """The GPU's kernels where they compute what the modules do."""
+        packs = self.packs and all(each.leaves_out_padding() for each in self.embeddings)
+        return gpu_kernels(points) if packs else None
 
     def _embed(self, i: int, below: Tensor, values: Tensor, scale: Scale, masked: Tensor | None) -> Tensor:
         """Embed the visible groups of a scale: ``(B, N_i, C_i)``, zeros elsewhere.

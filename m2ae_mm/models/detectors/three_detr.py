@@ -7,6 +7,7 @@ from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 
 from ..heads.three_detr_boxes import BoxPredictions
+from ..heads.three_detr_head import ThreeDETRHead
 from ..layers.clouds import stack_clouds
 
 
@@ -47,20 +48,20 @@ class ThreeDETR(SingleStage3DDetector):
                          data_preprocessor or dict(type='mmdet3d.Det3DDataPreprocessor'), init_cfg)
         self._predict_boxes = Graphed(_predict_boxes)
 
-    def predict_boxes(self, batch_inputs_dict: dict) -> tuple[BoxPredictions, Tensor]:
-        """What the head predicts, and the stacked clouds ``(B, N, 3)``."""
+    def _predict(self, batch_inputs_dict: dict) -> dict:
+        """The clouds ``points`` (B, N, 3) and what the head predicts for them; features for another head."""
+        if not isinstance(self.bbox_head, ThreeDETRHead):
+            return self.extract_feat(batch_inputs_dict)
         points = stack_clouds(batch_inputs_dict['points'])
-        return self._predict_boxes(self, points), points[..., :3]
+        return dict(points=points[..., :3], predictions=self._predict_boxes(self, points))
 
     def loss(self, batch_inputs_dict: dict, batch_data_samples: list[Det3DDataSample]) -> dict[str, Tensor]:
         """Losses of all decoder layers, see :meth:`ThreeDETRHead.loss`."""
-        predictions, points = self.predict_boxes(batch_inputs_dict)
-        return self.bbox_head.loss_of(predictions, points, batch_data_samples)
+        return self.bbox_head.loss(self._predict(batch_inputs_dict), batch_data_samples)
 
     def predict(self, batch_inputs_dict: dict, batch_data_samples: list[Det3DDataSample]) -> list[Det3DDataSample]:
         """Each sample receives ``pred_instances_3d``: ``bboxes_3d``, ``scores_3d``, ``labels_3d``."""
-        predictions, points = self.predict_boxes(batch_inputs_dict)
-        results = self.bbox_head.detect(predictions, points, batch_data_samples)
+        results = self.bbox_head.predict(self._predict(batch_inputs_dict), batch_data_samples)
         return self.add_pred_to_datasample(batch_data_samples, results)
 
     def extract_feat(self, batch_inputs_dict: dict) -> dict:
@@ -77,9 +78,7 @@ class ThreeDETR(SingleStage3DDetector):
             ValueError: For an empty cloud, NaN or infinite values, or columns
                 that differ between clouds or from what the backbone takes.
         """
-        return self._features(stack_clouds(batch_inputs_dict['points']))
-
-    def _features(self, points: Tensor) -> dict:
+        points = stack_clouds(batch_inputs_dict['points'])
         feats = self.backbone(points)
         if self.with_neck:
             feats = self.neck(feats)
@@ -87,4 +86,4 @@ class ThreeDETR(SingleStage3DDetector):
 
 
 def _predict_boxes(model: ThreeDETR, points: Tensor) -> BoxPredictions:
-    return model.bbox_head(model._features(points))
+    return model.bbox_head(model.extract_feat(dict(points=points)))

@@ -133,7 +133,7 @@ class ThreeDETRHead(BaseModule):
         """Losses of all decoder layers.
 
         Args:
-            feats: See :meth:`forward`.
+            feats: See :meth:`forward`; or ``points`` and what it has returned for them as ``predictions``.
             batch_data_samples: With ``gt_instances_3d``.
 
         Returns:
@@ -141,11 +141,8 @@ class ThreeDETRHead(BaseModule):
             :data:`LOSSES`, layer i's as ``d{i}.{name}``; ``cardinality_error``
             of the last layer is for the log and not summed by mmengine.
         """
-        return self.loss_of(self(feats), feats['points'], batch_data_samples)
-
-    def loss_of(self, predictions: BoxPredictions, points: Tensor,
-                batch_data_samples: Sequence[Det3DDataSample]) -> dict[str, Tensor]:
-        """:meth:`loss` of what :meth:`forward` has predicted for the clouds ``points`` (B, N, 3)."""
+        points = feats['points']
+        predictions = self._predictions(feats)
         instances = [sample.gt_instances_3d for sample in batch_data_samples]
         # Matching and losses in float32 whatever the network ran in.
         with torch.autocast(points.device.type, enabled=False):
@@ -162,15 +159,16 @@ class ThreeDETRHead(BaseModule):
 
     def predict(self, feats: dict, batch_data_samples: Sequence[Det3DDataSample]) -> list[InstanceData]:
         """Detections per cloud: ``bboxes_3d``, ``scores_3d``, ``labels_3d``."""
-        return self.detect(self(feats), feats['points'], batch_data_samples)
-
-    def detect(self, predictions: BoxPredictions, points: Tensor,
-               batch_data_samples: Sequence[Det3DDataSample]) -> list[InstanceData]:
-        """:meth:`predict` from what :meth:`forward` has predicted for the clouds ``points`` (B, N, 3)."""
+        points = feats['points']
+        predictions = self._predictions(feats)
         if len(batch_data_samples) != len(points):
             raise ValueError(f'{len(batch_data_samples)} data samples do not fit {len(points)} clouds.')
         with torch.autocast(points.device.type, enabled=False):
             return detect(predictions, points, self.detection)
+
+    def _predictions(self, feats: dict) -> BoxPredictions:
+        """Those that the detector has put there, or of :meth:`forward`."""
+        return feats['predictions'] if 'predictions' in feats else self(feats)
 
 
 def box_mlp(dims: int, out_channels: int, dropout: float) -> nn.Sequential:

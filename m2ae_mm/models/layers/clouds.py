@@ -24,7 +24,7 @@ def stack_clouds(clouds: Sequence[Tensor] | Tensor) -> Tensor:
     Raises:
         ValueError: For an empty cloud, differing columns, or NaN and infinite values.
     """
-    if isinstance(clouds, Tensor) and clouds.dim() == 3 and clouds.shape[1] > 0 and clouds.shape[2] >= 3:
+    if isinstance(clouds, Tensor) and clouds.dim() == 3 and clouds.shape[2] >= 3 and clouds.numel():
         return clouds.float()
     columns = {cloud.shape[-1] for cloud in clouds}
     if len(columns) != 1 or min(columns) < 3:

@@ -69,6 +69,15 @@ class MiniPointNet(nn.Module):
         x = F.relu(self.join_norm(x.flatten(0, 1)), inplace=True)
         return max_over_members(self.out(x).view(count, k, -1))
 
+    def leaves_out_padding(self) -> bool:
+        """Whether :meth:`embed_packed` can keep padding out of the statistics, or takes none.
+
+        A SyncBN asks other processes, a cumulative average counts batches.
+        """
+        norms = self.lift_norm, self.join_norm
+        fixed = (type(norm) is nn.BatchNorm1d and norm.track_running_stats and not norm.training for norm in norms)
+        return all(map(takes_batch_statistics, norms)) or all(fixed)
+
     def embed_packed(self, groups: Tensor, total: Tensor, kernels: ModuleType) -> Tensor:
         """:meth:`forward` with the fused kernels of a GPU, on groups of which the last may be padding.
 

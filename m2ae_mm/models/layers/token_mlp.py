@@ -29,7 +29,7 @@ class TokenLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., in_channels)`` to ``(..., out_channels)``."""
-        return self.finish(F.linear(x, *self.affine()))
+        return self.finish(F.linear(x, *self.affine()) if self._folds() else self.linear(x))
 
     def affine(self) -> tuple[Tensor, Tensor | None]:
         """Weight and bias of the linear part and, where its statistics are fixed, of the norm behind it."""

@@ -9,7 +9,7 @@ from m2ae_mm.ops.graphs import Graphed
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 
-from ..heads.point_m2ae_pretrain_head import Reconstruction
+from ..heads.point_m2ae_pretrain_head import PointM2AEPretrainHead, Reconstruction
 from ..layers.clouds import stack_clouds
 from ..layers.masking import Generators, back_project_mask, independent_masks, random_mask
 from ..layers.packing import RowSizes
@@ -77,7 +77,7 @@ class PointM2AE(BaseModel):
         """The head's losses of a batch ``(B, N, 3 + C)`` under fresh masks."""
         scales = self.backbone.build_scales(points)
         masked = self.make_masks(scales)
-        if self._packs_rows(points):
+        if self._packs_rows(points) and isinstance(self.head, PointM2AEPretrainHead):
             return self._run_packed(self._packed_loss, self._loss_rows, points, scales, masked)
         return self.head.loss(self.reconstruct(points, scales, masked))
 
@@ -154,7 +154,8 @@ class PointM2AE(BaseModel):
 
 
 def pool_tokens(tokens: Tensor) -> Tensor:
-    """``(B, M, C)`` to ``(B, C)``: mean + max."""
+    """``(B, M, C)`` to ``(B, C)`` float32: mean + max."""
+    tokens = tokens.float()
     return tokens.mean(1) + tokens.amax(1)
 
 

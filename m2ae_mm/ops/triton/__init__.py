@@ -11,14 +11,14 @@ from .batch_norm import BatchNormReLU
 from .boxes import points_in_boxes
 from .distance_mask import beyond
 from .gelu import BiasGelu
-from .layer_norm import AddLayerNorm, LayerNorm
+from .layer_norm import AddLayerNorm
 from .linear import Linear, half_copies
 from .neighbors import knn
 from .pooling import max_over_members, max_over_members_backward
 from .sampling import furthest_point_sample
 
 __all__ = [
-    'AddLayerNorm', 'BatchNormReLU', 'BiasGelu', 'LayerNorm', 'Linear', 'PackedAttention', 'add_relu', 'ball_query',
+    'AddLayerNorm', 'BatchNormReLU', 'BiasGelu', 'Linear', 'PackedAttention', 'add_relu', 'ball_query',
     'beyond', 'furthest_point_sample', 'half_copies', 'knn', 'max_over_members', 'max_over_members_backward',
     'points_in_boxes'
 ]

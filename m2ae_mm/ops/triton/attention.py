@@ -13,6 +13,7 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 # Queries and keys that a program holds at a time and its warps, of the forward pass and of the backward passes for
 # queries and for keys: the fastest of ten on an H100, all keys seen or only those within a radius. Float32 takes half
@@ -55,6 +56,7 @@ class PackedAttention(torch.autograd.Function):
         return output
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple:
         """Gradient of ``qkv``, 0 in rows that belong to no cloud."""
         qkv, starts, counts, centers, output, sums = ctx.saved_tensors

@@ -1,4 +1,4 @@
-"""LayerNorm, alone or fused with the residual add before it, forward and backward in one kernel each.
+"""LayerNorm fused with the residual add before it, forward and backward in one kernel each.
 
 A transformer step in half precision is bound by memory here: PyTorch adds,
 casts, normalises and reduces weight gradients in separate passes, and its
@@ -21,7 +21,8 @@ _FORWARD_TILE, _FORWARD_WARPS = 2048, 4
 _BACKWARD_TILE, _BACKWARD_WARPS = 4096, 8
 # Programs of the backward pass, each with its own partial sums: two per SM of an H100 at 8 warps. A constant, so
 # that the order of summation does not depend on the GPU. Two fit with at most 128 registers a thread.
-_PROGRAMS, _BACKWARD_REGISTERS = 264, 128
+_PROGRAMS = 264
+_LIMIT = {'maxnreg': 128} if torch.version.hip is None else {}
 
 
 class AddLayerNorm(torch.autograd.Function):
@@ -68,36 +69,15 @@ class AddLayerNorm(torch.autograd.Function):
         return d_total, d_delta.to(d_total.dtype), d_delta_bias, None, None, None, None
 
 
-class LayerNorm(torch.autograd.Function):
-    """LayerNorm over channels, ``apply(x, weight, bias, eps)``; arguments as of :class:`AddLayerNorm`."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, eps: float):
-        ctx.set_materialize_grads(False)
-        x, normed, mean, rstd = _normalize(x.contiguous(), None, None, None, weight, bias, eps)
-        ctx.save_for_backward(x, weight, mean, rstd)
-        return normed
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, d_normed: Tensor | None):
-        if d_normed is None:
-            return None, None, None, None
-        x, weight, mean, rstd = ctx.saved_tensors
-        d_x, _, (d_weight, d_bias) = _gradients(x, None, d_normed, None, weight, mean, rstd, 2)
-        return d_x, d_weight, d_bias, None
-
-
-def _normalize(x: Tensor, delta: Tensor | None, delta_bias: Tensor | None, factor: Tensor | None, weight: Tensor,
+def _normalize(x: Tensor, delta: Tensor, delta_bias: Tensor | None, factor: Tensor | None, weight: Tensor,
                bias: Tensor, eps: float):
-    """``(R, C)`` total (``x`` itself without ``delta``) and normed, ``(R,)`` mean and reciprocal deviation.
+    """``(R, C)`` total and normed, ``(R,)`` mean and reciprocal deviation.
 
     The last two are 1 % of the bytes moved or less; the backward pass would pay more for reducing every row twice
     again than it does for reading them.
     """
     rows, channels = x.shape
-    total = None if delta is None else torch.empty_like(x)
-    normed = torch.empty_like(x)
+    total, normed = torch.empty_like(x), torch.empty_like(x)
     mean, rstd = torch.empty((2, rows), dtype=torch.float32, device=x.device)
     block, tile_rows = _tile(channels, _FORWARD_TILE)
     if rows:  # an empty grid cannot be launched
@@ -105,7 +85,7 @@ def _normalize(x: Tensor, delta: Tensor | None, delta_bias: Tensor | None, facto
             _forward[(triton.cdiv(rows, tile_rows), )](
                 x, delta, delta_bias, factor, weight, bias, total, normed, mean, rstd, rows, eps, channels, tile_rows,
                 block, num_warps=_FORWARD_WARPS)
-    return x if total is None else total, normed, mean, rstd
+    return total, normed, mean, rstd
 
 
 def _gradients(total: Tensor, d_total: Tensor | None, d_normed: Tensor, factor: Tensor | None, weight: Tensor,
@@ -122,7 +102,7 @@ def _gradients(total: Tensor, d_total: Tensor | None, d_normed: Tensor, factor: 
         with torch.cuda.device_of(total):
             _backward[(programs, )](
                 total, d_total, d_normed.contiguous(), factor, weight, mean, rstd, d_x, d_delta, partial, rows,
-                channels, tile_rows, block, sums, num_warps=_BACKWARD_WARPS, maxnreg=_BACKWARD_REGISTERS)
+                channels, tile_rows, block, sums, num_warps=_BACKWARD_WARPS, **_LIMIT)
     return d_x, d_x if d_delta is None else d_delta, partial.sum(0).to(weight.dtype)
 
 
@@ -141,15 +121,14 @@ def _forward(x, delta, delta_bias, factor, weight, bias, total, normed, mean, rs
     inside = is_row[:, None] & is_column[None, :]
     cells = row.to(tl.int64)[:, None] * CHANNELS + column[None, :]
     values = tl.load(x + cells, inside, 0.).to(tl.float32)
-    if delta is not None:
-        added = tl.load(delta + cells, inside, 0.).to(tl.float32)
-        if delta_bias is not None:
-            added += tl.load(delta_bias + column, is_column, 0.).to(tl.float32)[None, :]
-        if factor is not None:
-            added = added * tl.load(factor + row, is_row, 0.)[:, None]
-        rounded = (values + added).to(total.dtype.element_ty)
-        tl.store(total + cells, rounded, inside)
-        values = rounded.to(tl.float32)
+    added = tl.load(delta + cells, inside, 0.).to(tl.float32)
+    if delta_bias is not None:
+        added += tl.load(delta_bias + column, is_column, 0.).to(tl.float32)[None, :]
+    if factor is not None:
+        added = added * tl.load(factor + row, is_row, 0.)[:, None]
+    rounded = (values + added).to(total.dtype.element_ty)
+    tl.store(total + cells, rounded, inside)
+    values = rounded.to(tl.float32)
     center = tl.sum(values, 1) / CHANNELS
     values = tl.where(is_column[None, :], values - center[:, None], 0.)
     scale = tl.rsqrt(tl.sum(values * values, 1) / CHANNELS + eps)

@@ -1,4 +1,6 @@
 """Furthest point sampling: one program per cloud, several for a cloud beyond the registers of one."""
+import functools
+
 import torch
 import triton
 import triton.language as tl
@@ -39,9 +41,10 @@ def _warps(block: int) -> int:
 def _sample_by_slices(by_axis: Tensor, num_samples: int) -> Tensor:
     """Several programs per cloud: all rounds in one launch, as many clouds at once as can run together.
 
-    Where not even the programs of one cloud can, and in the interpreter, which
-    runs one program after another, every round is a launch of its own and
-    nothing is left to wait for.
+    Where not even the programs of one cloud can, where Triton (before 3.3)
+    cannot promise to start all programs together, and in the interpreter,
+    which runs one program after another, every round is a launch of its own
+    and nothing is left to wait for.
     """
     batch, _, num_points = by_axis.shape
     slices = triton.cdiv(num_points, _SLICE)
@@ -52,8 +55,8 @@ def _sample_by_slices(by_axis: Tensor, num_samples: int) -> Tensor:
     running = _running_programs(by_axis.device)
     rounds = num_samples - 1
     step, options = 1, {}
-    if _compiled() and slices <= running:
-        step, options = max(rounds, 1), {'launch_cooperative_grid': True}  # all programs start together
+    if _compiled() and slices <= running and _starts_together():
+        step, options = max(rounds, 1), {'launch_cooperative_grid': True}
     clouds = max(running // slices, 1)
     for some in zip(by_axis.split(clouds), nearest.split(clouds), offers.split(clouds)):
         for start in range(0, rounds, step):
@@ -65,6 +68,16 @@ def _sample_by_slices(by_axis: Tensor, num_samples: int) -> Tensor:
 
 def _compiled() -> bool:
     return isinstance(_sample_slice, triton.JITFunction)
+
+
+@functools.cache
+def _starts_together() -> bool:
+    """Whether this Triton has cooperative launches."""
+    try:
+        from triton.backends.nvidia.compiler import CUDAOptions
+    except ImportError:
+        return False
+    return torch.version.cuda is not None and 'launch_cooperative_grid' in CUDAOptions.__dataclass_fields__
 
 
 def _running_programs(device: torch.device) -> int:
