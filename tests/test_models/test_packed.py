@@ -1,11 +1,9 @@
 """Point-M2AE on packed rows, with the fused kernels interpreted or on a GPU, against the modules one by one."""
 import copy
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
+from interpreted import DEVICE, runs_kernels
 from torch import nn
 
 from m2ae_mm.models.backbones import point_m2ae_encoder
@@ -13,19 +11,6 @@ from m2ae_mm.models.layers import packed_transformer, token_mlp
 from m2ae_mm.models.selfsup.point_m2ae import _loss_of_all, _shape_features
 from m2ae_mm.ops import use_reference
 from mmdet3d.registry import MODELS
-
-pytest.importorskip('triton')
-INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
-DEVICE = 'cpu' if INTERPRETED else 'cuda'
-runs_kernels = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_available(), reason='needs a GPU')
-
-
-@pytest.mark.skipif(INTERPRETED, reason='this is the inner run')
-def test_kernels_interpreted():
-    command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
-    result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout[-3000:]
-    assert '12 passed' in result.stdout
 
 
 @pytest.fixture

@@ -1,21 +1,9 @@
-"""Triton kernels against the reference: interpreted on a CPU, compiled where there is a GPU.
-
-Triton decides at its import whether to interpret, so this file runs itself
-again in a process with ``TRITON_INTERPRET=1``.
-"""
-import os
-import subprocess
-import sys
-
+"""Triton kernels against the reference: interpreted on a CPU, compiled where there is a GPU."""
 import pytest
 import torch
+from interpreted import DEVICE, INTERPRETED, compiles_kernels, runs_kernels
 
 from m2ae_mm.ops import reference
-
-pytest.importorskip('triton')
-INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
-DEVICE = 'cpu' if INTERPRETED else 'cuda'
-runs_kernels = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_available(), reason='needs a GPU')
 
 
 def _cloud(kind, batch, num_points):
@@ -28,15 +16,7 @@ def _cloud(kind, batch, num_points):
     return points.to(DEVICE)
 
 
-@pytest.mark.skipif(INTERPRETED, reason='this is the inner run')
-def test_kernels_interpreted():
-    command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
-    result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout[-3000:]
-    assert '24 passed' in result.stdout
-
-
-@pytest.mark.skipif(INTERPRETED, reason='interpreted kernels have nothing to compile')
+@compiles_kernels
 @pytest.mark.parametrize('ones', [False, True])
 def test_kernels_compile_without_a_gpu(ones):
     """The interpreter accepts what the compiler's types do not; arguments equal to 1 become constants."""

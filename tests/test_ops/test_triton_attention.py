@@ -1,26 +1,10 @@
 """Attention on packed rows against PyTorch's on each cloud."""
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 import torch.nn.functional as F
+from interpreted import DEVICE, runs_kernels
 
 from m2ae_mm.ops import squared_distances
-
-pytest.importorskip('triton')
-INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
-DEVICE = 'cpu' if INTERPRETED else 'cuda'
-runs_kernels = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_available(), reason='needs a GPU')
-
-
-@pytest.mark.skipif(INTERPRETED, reason='this is the inner run')
-def test_kernels_interpreted():
-    command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
-    result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout[-3000:]
-    assert '7 passed' in result.stdout
 
 
 def _cloud_by_cloud(qkv, counts, centers, radius):

@@ -1,28 +1,12 @@
-"""Triton distance mask against the reference: interpreted on a CPU, compiled where there is a GPU (see test_triton)."""
-import os
-import subprocess
-import sys
-
+"""Triton distance mask against the reference: interpreted on a CPU, compiled where there is a GPU."""
 import pytest
 import torch
+from interpreted import DEVICE, compiles_kernels, runs_kernels
 
 from m2ae_mm.models.layers import attention
 
-pytest.importorskip('triton')
-INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
-DEVICE = 'cpu' if INTERPRETED else 'cuda'
-runs_kernels = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_available(), reason='needs a GPU')
 
-
-@pytest.mark.skipif(INTERPRETED, reason='this is the inner run')
-def test_kernels_interpreted():
-    command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
-    result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout[-3000:]
-    assert '6 passed' in result.stdout
-
-
-@pytest.mark.skipif(INTERPRETED, reason='interpreted kernels have nothing to compile')
+@compiles_kernels
 @pytest.mark.parametrize('ones', [{}, dict(length=1)])
 def test_kernel_compiles_without_a_gpu(ones):
     """Arguments equal to 1 become constants."""

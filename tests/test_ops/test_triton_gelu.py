@@ -1,19 +1,8 @@
-"""Bias and GELU in Triton against PyTorch: interpreted on a CPU, compiled where there is a GPU.
-
-Like ``test_triton.py``, this file runs itself again with ``TRITON_INTERPRET=1``.
-"""
-import os
-import subprocess
-import sys
-
+"""Bias and GELU in Triton against PyTorch: interpreted on a CPU, compiled where there is a GPU."""
 import pytest
 import torch
 import torch.nn.functional as F
-
-pytest.importorskip('triton')
-INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
-DEVICE = 'cpu' if INTERPRETED else 'cuda'
-runs_kernels = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_available(), reason='needs a GPU')
+from interpreted import DEVICE, compiles_kernels, runs_kernels
 
 
 def _inputs(rows, columns, dtype):
@@ -39,15 +28,7 @@ def _compare(actual, expected):
     torch.testing.assert_close(actual.double(), expected, rtol=4 * bound, atol=4 * bound)
 
 
-@pytest.mark.skipif(INTERPRETED, reason='this is the inner run')
-def test_kernels_interpreted():
-    command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', __file__]
-    result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout[-3000:]
-    assert '13 passed' in result.stdout
-
-
-@pytest.mark.skipif(INTERPRETED, reason='interpreted kernels have nothing to compile')
+@compiles_kernels
 @pytest.mark.parametrize('capability', [80, 90])
 @pytest.mark.parametrize('dtype', ['fp32', 'bf16', 'fp16'])
 def test_kernels_compile_without_a_gpu(dtype, capability):
