@@ -87,6 +87,27 @@ def test_statistics_that_padding_would_enter_are_not_packed(packed, change, pack
 
 
 @runs_kernels
+def test_entry_points_find_the_numbers_of_rows(packed, monkeypatch):
+    """What training and the linear probe call, on one batch after the other."""
+    model = _model()
+    plain = copy.deepcopy(model)
+    batches = [torch.rand(3, 60, 3).to(DEVICE) for _ in range(2)]
+    calls = [lambda model, points=points: model.loss(points)['loss_chamfer'] for points in batches]
+    calls += [lambda model, points=points: model.extract_feat(points) for points in batches]
+
+    def run(model):
+        torch.manual_seed(3)
+        return [call(model) for call in calls]
+
+    ours = run(model)
+    monkeypatch.undo()
+    with use_reference():
+        for one, other in zip(ours, run(plain)):
+            _close(one, other)
+    assert not model._loss_rows.grown  # the margin holds both
+
+
+@runs_kernels
 def test_features(packed, monkeypatch):
     model = _model().eval()
     points, scales, masked, sizes = _batch(model)

@@ -1,4 +1,7 @@
-"""CUDA graphs give what the calls give that they replace; without a GPU calls go on as they are."""
+"""CUDA graphs give what the calls give that they replace; without a GPU calls go on as they are.
+
+All but the recording itself is also tested on a CPU, with recordings that call the function again.
+"""
 import copy
 import pickle
 
@@ -6,10 +9,66 @@ import pytest
 import torch
 from torch import nn
 
-from m2ae_mm.ops import use_reference
+from m2ae_mm.ops import dispatch, graphs, use_reference
 from m2ae_mm.ops.graphs import Graphed
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+
+
+class _Replays:
+    """Stands in for ``CUDAGraph``."""
+
+    def __init__(self, replay):
+        self.replay = replay
+
+
+def _record_by_calling(function, module, leaves, structure, pool):
+    """Stands in for ``_record``: the same places are read and written, by another call of the function."""
+    leaves = [leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+    inputs = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+    trained = [weight for weight in module.parameters() if weight.requires_grad and torch.is_grad_enabled()]
+    latest = []
+
+    def call():
+        with torch.set_grad_enabled(bool(trained)):
+            latest[:] = [graphs.tree_flatten(function(*graphs.tree_unflatten(leaves, structure)))]
+
+    buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    call()
+    for buffer, before in buffers:
+        buffer.copy_(before)
+    outputs, shape = latest[0]
+    recording = graphs._Recording(inputs, None, [output.detach().clone() for output in outputs], shape)
+
+    def forward():
+        call()
+        for own, output in zip(recording.outputs, latest[0][0]):
+            own.copy_(output.detach())
+
+    def backward():
+        found = graphs._differentiate(latest[0][0], trained, recording.output_gradients)
+        recording.gradients.copy_(torch.cat([each.flatten() for each in found]))
+
+    recording.forward = _Replays(forward)
+    if trained:
+        recording.output_gradients = [torch.zeros_like(output) for output in outputs]
+        recording.gradients = torch.zeros(sum(weight.numel() for weight in trained))
+        recording.shapes = [torch.empty_like(weight, device='meta') for weight in trained]
+        recording.takes_part = [True] * len(trained)
+        recording.backward = _Replays(backward)
+    return recording
+
+
+@pytest.fixture(params=['cpu', pytest.param('cuda', marks=needs_gpu)])
+def device(request, monkeypatch):
+    """A CUDA device, or a CPU where graphs are played."""
+    if request.param == 'cpu':
+        monkeypatch.setattr(dispatch, 'graphs_allowed', lambda _: dispatch._switch == 'auto')
+        monkeypatch.setattr(graphs, '_record', _record_by_calling)
+        for name, value in (('current_device', None), ('is_current_stream_capturing', False),
+                            ('graph_pool_handle', None), ('empty_cache', None)):
+            monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
+    return request.param
 
 
 def _model(device):
@@ -41,14 +100,14 @@ def test_copies_start_without_graphs():
         assert other._function is _outputs
 
 
-def _train(graphed, steps, accumulate=1):
+def _train(graphed, device, steps, accumulate=1):
     """Losses, classes, parameters and running statistics of a short training."""
-    model = _model('cuda')
+    model = _model(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     seen = []
     for _ in range(steps):
         for part in range(accumulate):
-            outputs = graphed(model, _batch('cuda', 16 + part), 1 / accumulate)
+            outputs = graphed(model, _batch(device, 16 + part), 1 / accumulate)
             outputs['loss'].backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -56,13 +115,12 @@ def _train(graphed, steps, accumulate=1):
     return seen, [tensor.clone() for tensor in (*model.parameters(), *model.buffers())]
 
 
-@needs_gpu
 @pytest.mark.parametrize('accumulate', [1, 2])
-def test_training_is_the_same(accumulate):
+def test_training_is_the_same(device, accumulate):
     """Also where gradients add up over several calls, of one shape or of two."""
     graphed = Graphed(_outputs)
-    ours, state = _train(graphed, 8, accumulate)
-    theirs, expected = _train(_outputs, 8, accumulate)
+    ours, state = _train(graphed, device, 8, accumulate)
+    theirs, expected = _train(_outputs, device, 8, accumulate)
     assert len(graphed._recordings) == accumulate
     for (loss, classes), (expected_loss, expected_classes) in zip(ours, theirs):
         assert loss == pytest.approx(expected_loss, rel=1e-5)
@@ -71,52 +129,49 @@ def test_training_is_the_same(accumulate):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
-@needs_gpu
-def test_gradients_add_up_over_calls_of_one_shape():
-    graphed, model = Graphed(_outputs), _model('cuda')
+def test_gradients_add_up_over_calls_of_one_shape(device):
+    graphed, model = Graphed(_outputs), _model(device)
     for _ in range(3):
-        graphed(model, _batch('cuda'))['loss'].backward()
+        graphed(model, _batch(device))['loss'].backward()
         model.zero_grad()
-    graphed(model, _batch('cuda'))['loss'].backward()
+    graphed(model, _batch(device))['loss'].backward()
     once = [weight.grad.clone() for weight in model.parameters()]
-    graphed(model, _batch('cuda'))['loss'].backward()
+    graphed(model, _batch(device))['loss'].backward()
     for weight, gradient in zip(model.parameters(), once):
         torch.testing.assert_close(weight.grad, 2 * gradient, rtol=1e-4, atol=1e-7)
 
 
-@needs_gpu
-def test_two_calls_before_a_backward_pass_do_not_overwrite_each_other():
-    graphed, model = Graphed(_outputs), _model('cuda').eval()
+def test_two_calls_before_a_backward_pass_do_not_overwrite_each_other(device):
+    graphed, model = Graphed(_outputs), _model(device).eval()
     for _ in range(3):
-        graphed(model, _batch('cuda'))['loss'].backward()
+        graphed(model, _batch(device))['loss'].backward()
         model.zero_grad()
-    first, second = graphed(model, _batch('cuda')), graphed(model, dict(x=5 * _batch('cuda')['x']))
+    first, second = graphed(model, _batch(device)), graphed(model, dict(x=5 * _batch(device)['x']))
     first['loss'].backward()
     ours = [weight.grad.clone() for weight in model.parameters()]
     model.zero_grad()
-    _outputs(model, _batch('cuda'))['loss'].backward()
+    _outputs(model, _batch(device))['loss'].backward()
     for gradient, weight in zip(ours, model.parameters()):
         torch.testing.assert_close(gradient, weight.grad)
     assert second['loss'] > first['loss']
 
 
-@needs_gpu
-def test_keys_and_moved_weights():
+def test_keys_and_moved_weights(device):
     """Modes, precision and the device's reference are told apart; new places of weights start anew."""
-    graphed, model = Graphed(_outputs), _model('cuda')
+    graphed, model = Graphed(_outputs), _model(device)
     for _ in range(4):
-        graphed(model, _batch('cuda'))
-        graphed(model.eval(), _batch('cuda'))
+        graphed(model, _batch(device))
+        graphed(model.eval(), _batch(device))
         model.train()
         with torch.no_grad():
-            graphed(model, _batch('cuda'))
+            graphed(model, _batch(device))
     assert len(graphed._recordings) == 3
     with use_reference():
-        assert torch.equal(graphed(model.eval(), _batch('cuda'))['largest'],
-                           _outputs(model, _batch('cuda'))['largest'])
+        assert torch.equal(graphed(model.eval(), _batch(device))['largest'],
+                           _outputs(model, _batch(device))['largest'])
     for weight in model.parameters():
         weight.data = weight.data.clone() + 1
-    torch.testing.assert_close(graphed(model, _batch('cuda'))['loss'], _outputs(model, _batch('cuda'))['loss'])
+    torch.testing.assert_close(graphed(model, _batch(device))['loss'], _outputs(model, _batch(device))['loss'])
     assert not graphed._recordings
 
 
@@ -137,38 +192,35 @@ def test_what_cannot_be_recorded_goes_on_as_it_is():
             torch.testing.assert_close(result, reads_back(model, x))
 
 
-@needs_gpu
-def test_inputs_that_want_a_gradient_get_it():
-    graphed, model = Graphed(_outputs), _model('cuda').eval()
+def test_inputs_that_want_a_gradient_get_it(device):
+    graphed, model = Graphed(_outputs), _model(device).eval()
     for _ in range(4):
-        x = _batch('cuda')['x'].requires_grad_()
+        x = _batch(device)['x'].requires_grad_()
         graphed(model, dict(x=x))['loss'].backward()
         assert x.grad is not None
     assert not graphed._recordings
 
 
-@needs_gpu
-def test_a_second_backward_pass_is_refused():
-    graphed, model = Graphed(_outputs), _model('cuda')
+def test_a_second_backward_pass_is_refused(device):
+    graphed, model = Graphed(_outputs), _model(device)
     for _ in range(3):
-        loss = graphed(model, _batch('cuda'))['loss']
+        loss = graphed(model, _batch(device))['loss']
         loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match='one backward pass .* M2AE_OPS=kernels'):
         loss.backward()
 
 
-@needs_gpu
-def test_momenta_and_inference_mode_are_told_apart():
-    graphed, model = Graphed(_outputs), _model('cuda')
+def test_momenta_and_inference_mode_are_told_apart(device):
+    graphed, model = Graphed(_outputs), _model(device)
     with torch.inference_mode():
         for _ in range(3):
-            graphed(model, _batch('cuda'))
+            graphed(model, _batch(device))
     with torch.no_grad():
         for _ in range(3):
-            graphed(model, _batch('cuda'))
+            graphed(model, _batch(device))
         model[1].momentum = 1.
         for _ in range(3):
-            graphed(model, _batch('cuda'))
+            graphed(model, _batch(device))
     assert len(graphed._recordings) == 3
-    expected = model[0](_batch('cuda')['x']).mean(0)
+    expected = model[0](_batch(device)['x']).mean(0)
     torch.testing.assert_close(model[1].running_mean, expected.detach(), rtol=1e-5, atol=1e-6)
