@@ -2,9 +2,27 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from interpreted import DEVICE, runs_kernels
+from interpreted import DEVICE, compiles_kernels, runs_kernels
 
 from m2ae_mm.ops import squared_distances
+
+
+@compiles_kernels
+@pytest.mark.parametrize('local', [False, True])
+@pytest.mark.parametrize('dtype', ['fp32', 'bf16'])
+def test_kernels_compile_without_a_gpu(dtype, local):
+    """The interpreter accepts what the compiler's types do not."""
+    compiler = pytest.importorskip('triton.compiler')
+    target = pytest.importorskip('triton.backends.compiler').GPUTarget('cuda', 80, 32)
+    from m2ae_mm.ops.triton import attention
+    constants = dict(WIDTH=24, PADDED=32, LOCAL=local, QUERIES=32, KEYS=32, EXACT=dtype == 'fp32')
+    types = dict(starts='*i64', counts='*i64', centers='*fp32', sums='*fp32', scale='fp32', outer='fp32')
+    types |= dict.fromkeys(('qkv', 'output', 'gradient', 'd_qkv'), f'*{dtype}')
+    for kernel in (attention._attend, attention._attend_backward_queries, attention._attend_backward_keys):
+        signature = {name: 'constexpr' if name in constants else types.get(name, 'i32') for name in kernel.arg_names}
+        source = compiler.ASTSource(kernel, signature, constexprs=constants)
+        compiled = compiler.compile(source, target=target, options=dict(enable_fp_fusion=not local))
+        assert compiled.metadata.shared <= 99 * 1024  # what a block has on GPUs smaller than an H100
 
 
 def _cloud_by_cloud(qkv, counts, centers, radius):

@@ -150,6 +150,22 @@ def _attend(qkv, starts, counts, centers, output, sums, num_rows, heads, scale, 
 
 
 @triton.jit
+def _upstream(gradient, output, sums, place, inside, rows, count):
+    """Of queries: the gradient of their result, its product with the result, the logarithm of their softmax's sum."""
+    d_out = tl.load(gradient + place, inside, 0.)
+    shared = tl.sum(d_out.to(tl.float32) * tl.load(output + place, inside, 0.).to(tl.float32), 1)
+    return d_out, shared, tl.load(sums + rows, rows < count, 0.)
+
+
+@triton.jit
+def _pairs(q, k, v, d_out, seen, shared, normalizer, scale, EXACT: tl.constexpr):
+    """Weights of all pairs of queries and keys, and the gradients of their logits."""
+    logits = _product(q, tl.trans(k), EXACT) * (scale * _LOG2_E)
+    weights = tl.where(seen, tl.exp2(logits - normalizer[:, None]), 0.)
+    return weights, weights * (_product(d_out, tl.trans(v), EXACT) - shared[:, None])
+
+
+@triton.jit
 def _attend_backward_queries(qkv, starts, counts, centers, output, sums, gradient, d_qkv, num_rows, heads, scale,
                              outer, WIDTH: tl.constexpr, PADDED: tl.constexpr, LOCAL: tl.constexpr,
                              QUERIES: tl.constexpr, KEYS: tl.constexpr, EXACT: tl.constexpr):
@@ -165,9 +181,8 @@ def _attend_backward_queries(qkv, starts, counts, centers, output, sums, gradien
         own = rows[:, None] * step + channels[None, :]
         place = (first + rows[:, None]) * (heads * WIDTH) + head * WIDTH + channels[None, :]
         q = tl.load(base + own, is_own, 0.)
-        d_out = tl.load(gradient + place, is_own, 0.)
-        shared = tl.sum(d_out.to(tl.float32) * tl.load(output + place, is_own, 0.).to(tl.float32), 1)
-        normalizer = tl.load(sums + head * num_rows + first + rows, rows < count, 0.)
+        d_out, shared, normalizer = _upstream(gradient, output, sums + head * num_rows + first, place, is_own, rows,
+                                              count)
         d_q = tl.zeros((QUERIES, PADDED), tl.float32)
         for start in range(0, count, KEYS):
             columns = start + tl.arange(0, KEYS)
@@ -176,9 +191,7 @@ def _attend_backward_queries(qkv, starts, counts, centers, output, sums, gradien
             k = tl.load(base + heads * WIDTH + other, inside, 0.)
             v = tl.load(base + 2 * heads * WIDTH + other, inside, 0.)
             seen = _takes_part(centers, rows, columns, first, count, outer, LOCAL)
-            logits = _product(q, tl.trans(k), EXACT) * (scale * _LOG2_E)
-            weights = tl.where(seen, tl.exp2(logits - normalizer[:, None]), 0.)
-            d_logits = weights * (_product(d_out, tl.trans(v), EXACT) - shared[:, None])
+            _, d_logits = _pairs(q, k, v, d_out, seen, shared, normalizer, scale, EXACT)
             d_q += _product(d_logits.to(k.dtype), k, EXACT)
         tl.store(d_qkv + first * step + head * WIDTH + own, (d_q * scale).to(q.dtype), is_own)
 
@@ -206,14 +219,11 @@ def _attend_backward_keys(qkv, starts, counts, centers, output, sums, gradient, 
             inside = (rows < count)[:, None] & is_channel[None, :]
             place = (first + rows[:, None]) * (heads * WIDTH) + head * WIDTH + channels[None, :]
             q = tl.load(base + rows[:, None] * step + channels[None, :], inside, 0.)
-            d_out = tl.load(gradient + place, inside, 0.)
-            shared = tl.sum(d_out.to(tl.float32) * tl.load(output + place, inside, 0.).to(tl.float32), 1)
-            normalizer = tl.load(sums + head * num_rows + first + rows, rows < count, 0.)
+            d_out, shared, normalizer = _upstream(gradient, output, sums + head * num_rows + first, place, inside, rows,
+                                                  count)
             seen = _takes_part(centers, rows, columns, first, count, outer, LOCAL)
-            logits = _product(q, tl.trans(k), EXACT) * (scale * _LOG2_E)
-            weights = tl.where(seen, tl.exp2(logits - normalizer[:, None]), 0.)
+            weights, d_logits = _pairs(q, k, v, d_out, seen, shared, normalizer, scale, EXACT)
             d_v += _product(tl.trans(weights.to(d_out.dtype)), d_out, EXACT)
-            d_logits = weights * (_product(d_out, tl.trans(v), EXACT) - shared[:, None])
             d_k += _product(tl.trans(d_logits.to(q.dtype)), q, EXACT)
         target = d_qkv + first * step + head * WIDTH + own
         tl.store(target + heads * WIDTH, (d_k * scale).to(k.dtype), is_own)
