@@ -3,6 +3,7 @@
 from cli import base_parser, load_config, run
 
 MIXED_PRECISION = ('M2AEBFloat16OptimWrapper', 'AmpOptimWrapper')
+FULL_PRECISION = ('M2AEOptimWrapper', 'OptimWrapper')
 
 
 def parse_args():
@@ -20,8 +21,8 @@ def parse_args():
 def apply_args(config, args) -> None:
     """Write the training options into the config."""
     if args.amp and config.optim_wrapper.type not in MIXED_PRECISION:
-        if config.optim_wrapper.type != 'OptimWrapper':
-            raise ValueError(f"--amp needs optim_wrapper.type='OptimWrapper', the config has "
+        if config.optim_wrapper.type not in FULL_PRECISION:
+            raise ValueError(f'--amp needs optim_wrapper.type to be {" or ".join(FULL_PRECISION)}, the config has '
                              f'{config.optim_wrapper.type!r}.')
         config.optim_wrapper.type = 'M2AEBFloat16OptimWrapper'
     if args.sync_bn != 'none':

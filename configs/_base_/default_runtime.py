@@ -3,6 +3,7 @@ custom_imports = dict(imports=['m2ae_mm'], allow_failed_imports=False)
 default_scope = 'mmdet3d'
 
 default_hooks = dict(
+    runtime_info=dict(type='M2AERuntimeInfoHook'),  # mmengine's would wait for the GPU in every iteration
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),

@@ -22,7 +22,7 @@ model = dict(
 # 1080 epochs, learning rate 5e-4 (section 4.3, detection). Weight decay as in shape pre-training, none on biases,
 # norms and the mask token.
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='M2AEOptimWrapper',
     optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.05, fused=True),
     constructor='M2AEOptimWrapperConstructor',
     paramwise_cfg=dict(

@@ -1,13 +1,13 @@
 """Hooks and checks around training and testing."""
 from .data_check import check_data
 from .distributed import M2AEDistributedCPU, end_processes, init_cpu_processes, prepare_processes
-from .hooks import M2AELinearProbeHook, M2AEPictureHook
+from .hooks import M2AELinearProbeHook, M2AEPictureHook, M2AERuntimeInfoHook
 from .loaders import pin_memory
-from .optimizer import M2AEBFloat16OptimWrapper, M2AEOptimWrapperConstructor
+from .optimizer import M2AEBFloat16OptimWrapper, M2AEOptimWrapper, M2AEOptimWrapperConstructor
 from .sync_batch_norm import SyncBatchNormCPU
 
 __all__ = [
-    'M2AEBFloat16OptimWrapper', 'M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEOptimWrapperConstructor',
-    'M2AEPictureHook', 'SyncBatchNormCPU', 'check_data', 'end_processes', 'init_cpu_processes', 'pin_memory',
-    'prepare_processes'
+    'M2AEBFloat16OptimWrapper', 'M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEOptimWrapper',
+    'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'M2AERuntimeInfoHook', 'SyncBatchNormCPU', 'check_data',
+    'end_processes', 'init_cpu_processes', 'pin_memory', 'prepare_processes'
 ]

@@ -1,16 +1,37 @@
-"""How the optimiser steps: on few parameter groups, and mixed precision on every device."""
-from collections.abc import Iterator
+"""How the optimiser steps: without waits, on few parameter groups, and in mixed precision on every device."""
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
-from torch import nn
+from torch import Tensor, nn
+
+from .late_history import log_late
 
 
 @OPTIM_WRAPPERS.register_module()
-class M2AEBFloat16OptimWrapper(OptimWrapper):
-    """mmengine's wrapper with the forward pass of training under autocast to bfloat16, on any device.
+class M2AEOptimWrapper(OptimWrapper):
+    """mmengine's wrapper, but the norm that ``clip_grad`` logs is not waited for.
+
+    Takes mmengine's arguments.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if self.clip_grad_kwargs:
+            # mmengine logs, and so reads, what this function returns.
+            self._clip, self.clip_func = self.clip_func, self._clip_and_log
+
+    def _clip_and_log(self, parameters: Sequence[Tensor], **options) -> None:
+        norm = self._clip(parameters, **options)
+        if norm is not None:  # clipping by value has none
+            log_late(self.message_hub, f'train/{self.grad_name}', norm)
+
+
+@OPTIM_WRAPPERS.register_module()
+class M2AEBFloat16OptimWrapper(M2AEOptimWrapper):
+    """:class:`M2AEOptimWrapper` with the forward pass of training under autocast to bfloat16, on any device.
 
     Weights, gradients and optimiser stay float32. bfloat16 has float32's
     range, so unlike the float16 of ``AmpOptimWrapper``, which refuses CPUs,

@@ -1,6 +1,6 @@
 # Fine-tuning: AdamW 5e-4, batch 32, 300 epochs, cosine with 10 warm-up epochs (section 4.2, published code).
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='M2AEOptimWrapper',
     optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.05, fused=True),
     clip_grad=dict(max_norm=10),
     # No decay on biases, norms and tokens (published code).

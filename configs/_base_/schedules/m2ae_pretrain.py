@@ -1,6 +1,6 @@
 # Pre-training on shapes: batch 128, 300 epochs (section 4.1).
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='M2AEOptimWrapper',
     # Learning rate 1e-3 is the published code's; the paper says 1e-4.
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05, fused=True),
     # No decay on biases, norms and tokens (published code).

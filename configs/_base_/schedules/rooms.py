@@ -1,7 +1,7 @@
 # A short training for two CPU cores, ours: one epoch of warm-up, then a cosine.
 epochs = 5
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.1, fused=True),
+    type='M2AEOptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.1, fused=True),
     clip_grad=dict(max_norm=1.))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),

@@ -1,7 +1,7 @@
 # 3DETR's training as published: AdamW, 1080 epochs of batch 8 on one GPU. Weight decay holds for all parameters,
 # biases and norms included.
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='M2AEOptimWrapper',
     optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.1, fused=True),
     clip_grad=dict(max_norm=0.1, norm_type=2))
 

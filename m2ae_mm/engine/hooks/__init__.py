@@ -1,4 +1,5 @@
 from .linear_probe_hook import M2AELinearProbeHook
 from .picture_hook import M2AEPictureHook
+from .runtime_info_hook import M2AERuntimeInfoHook
 
-__all__ = ['M2AELinearProbeHook', 'M2AEPictureHook']
+__all__ = ['M2AELinearProbeHook', 'M2AEPictureHook', 'M2AERuntimeInfoHook']

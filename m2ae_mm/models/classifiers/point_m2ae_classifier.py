@@ -91,7 +91,8 @@ def gather_labels(data_samples: list[Det3DDataSample], num_classes: int, device:
         if 'gt_label' not in sample:
             raise ValueError(f'sample {sample.get("name", sample.get("sample_idx"))!r} has no label; leave shapes '
                              'without a class out of classification (labelled_only=True).')
-    labels = torch.tensor([int(sample.gt_label) for sample in data_samples])
+    # In page-locked memory: a copy from any other may wait for all that the GPU still has to do.
+    labels = torch.tensor([int(sample.gt_label) for sample in data_samples], pin_memory=device.type == 'cuda')
     if int(labels.max()) >= num_classes:
         raise ValueError(f'label {int(labels.max())} does not fit num_classes={num_classes} of the head.')
     return labels.to(device, non_blocking=True)

@@ -1,0 +1,75 @@
+"""Logged values that are read back when somebody looks at them, not when they are computed.
+
+mmengine reads every loss and the norm of the gradient back in every iteration. On a GPU each time is a wait for all
+that it has been given to do, after which it has nothing to do until the host has started the next step.
+"""
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub
+from torch import Tensor
+
+# Values that nobody looks at are read back after so many.
+_MOST_LATE = 1000
+
+
+class LateHistory(HistoryBuffer):
+    """mmengine's history of a logged value, which also takes tensors and keeps them until it is read.
+
+    Copies, and so checkpoints, hold a plain ``HistoryBuffer``.
+
+    Args:
+        history: To go on from.
+    """
+
+    def __init__(self, history: HistoryBuffer) -> None:
+        self._late: list[Tensor] = []
+        super().__init__(*history.data, history.max_length)
+
+    def append(self, value: Tensor) -> None:
+        """Add a tensor of one element without reading it."""
+        self._late.append(value.detach().reshape(()))
+        if len(self._late) >= _MOST_LATE:
+            self._read()
+
+    def _read(self) -> None:
+        late, self._late = self._late, []
+        if late:
+            values = torch.stack(late).tolist()  # one transfer
+            self._values = np.append(self._values, values)[-self.max_length:]
+            self._counts = np.append(self._counts, np.ones(len(values)))[-self.max_length:]
+
+    # All methods of mmengine's class find the values under these names.
+
+    @property
+    def _log_history(self) -> np.ndarray:
+        self._read()
+        return self._values
+
+    @_log_history.setter
+    def _log_history(self, values: np.ndarray) -> None:
+        self._values = values
+
+    @property
+    def _count_history(self) -> np.ndarray:
+        self._read()
+        return self._counts
+
+    @_count_history.setter
+    def _count_history(self, counts: np.ndarray) -> None:
+        self._counts = counts
+
+    def __reduce__(self) -> tuple:
+        return HistoryBuffer, (*self.data, self.max_length)
+
+
+def log_late(hub: MessageHub, key: str, value: Any) -> None:
+    """``hub.update_scalar(key, value)`` that does not wait for a tensor, but for the first under its key."""
+    history = hub.log_scalars.get(key)
+    if history is None or not isinstance(value, Tensor):
+        hub.update_scalar(key, value)
+        return
+    if not isinstance(history, LateHistory):
+        history = hub.log_scalars[key] = LateHistory(history)
+    history.append(value)
