@@ -124,8 +124,8 @@ def test_half_precision(shared, dtype):
 def test_a_large_mean_does_not_cancel(programs, monkeypatch):
     """float32 has 1000 in steps of 6e-5; the squares of such values have steps of 0.06, six times the variance."""
     from m2ae_mm.ops.triton import batch_norm
-    monkeypatch.setattr(batch_norm, '_SUMMING', programs)  # few programs: several tiles each
-    monkeypatch.setattr(batch_norm, '_CELLS', 512)
+    monkeypatch.setattr(batch_norm, '_PROGRAMS', programs)  # few programs: several tiles each
+    monkeypatch.setattr(batch_norm, '_GROUPS', 4)
     x, _, weight, bias, d_y = _inputs(70, 3, 24, False, offset=1000., spread=0.1)
     bias += 20  # no value so close to 0 that the rounding of the mean decides its sign
     y, mean, variance, *gradients = _kernels(x, None, 3, 66, weight, bias, d_y)

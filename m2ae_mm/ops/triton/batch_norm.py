@@ -7,21 +7,28 @@ writes ``y``, the backward reads ``x`` and the gradient twice and writes
 from ``x``. Only the first ``count`` groups are real, a number that the host
 never reads: the launches are the same for every batch, as CUDA graphs need.
 
-Tiles are (GROUPS, MEMBERS, COLUMNS): whole groups, so that what all members
-share is read once and its gradient summed without atomics. Sums over rows stay
-in registers, one for each place in the tile, until a program has seen all its
-tiles; programs are merged by a second kernel, always in the same order.
+Tiles are (GROUPS, COLUMNS) of every member in turn: a thread owns the same
+columns of all members of a group, so that it loads once what the columns or
+the members share and sums over members without any other thread. Sums over
+groups stay in registers, one for each place in the tile, until a program has
+seen all its tiles; programs are merged by a second kernel, always in the same
+order.
 """
+import math
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_CELLS, _COLUMNS = 2048, 64  # of a tile
-# A reduction has as many programs as the 132 SMs of an H100 hold at a time, limited by its registers: a few more
-# would run alone when the others are done.
-_SUMMING, _DIFFERENTIATING = 132 * 6, 132 * 4
+# A thread's eight columns are 16 bytes in half precision; a row of a tile is 128 bytes without a gap.
+_GROUPS, _COLUMNS = 16, 64
+# Members whose loads are in flight at the same time where nothing is stored between them.
+_UNROLLED = 8
+# A reduction has as many programs as the 132 SMs of an H100 hold at a time, limited by its registers: more would run
+# alone when the others are done. A constant, so that the order of summation does not depend on the GPU.
+_PROGRAMS = 132 * 5
 _MERGED_COLUMNS = 8
 # Without fused multiply-add the sign that the backward recomputes is that of the forward in every kernel.
 _OPTIONS = dict(num_warps=4, enable_fp_fusion=False)
@@ -50,7 +57,7 @@ class BatchNormReLU(torch.autograd.Function):
         y = torch.empty_like(x)
         mean, variance = torch.empty_like(weight), torch.empty_like(weight)
         constants = _tile(k, channels, shared is not None)
-        programs, tiles = _grids(groups, channels, constants, _SUMMING)
+        programs, tiles = _grids(groups, channels)
         partial = weight.new_empty(3, programs[0], channels)
         with torch.cuda.device_of(x):
             _statistics[programs](x, shared, count, partial, groups, **constants, **_OPTIONS)
@@ -74,7 +81,7 @@ class BatchNormReLU(torch.autograd.Function):
         d_y, d_x = d_y.contiguous(), torch.empty_like(x)
         d_shared = None if shared is None else torch.empty_like(shared)
         constants = _tile(ctx.k, channels, shared is not None)
-        programs, tiles = _grids(groups, channels, constants, _DIFFERENTIATING)
+        programs, tiles = _grids(groups, channels)
         partial = weight.new_empty(2, programs[0], channels)
         inputs = x, shared, count, mean, variance, weight, bias, d_y
         with torch.cuda.device_of(x):
@@ -87,18 +94,14 @@ class BatchNormReLU(torch.autograd.Function):
 
 def _tile(k: int, channels: int, shared: bool) -> dict[str, int | bool]:
     """Constants of the kernels that go over tiles."""
-    members = triton.next_power_of_2(k)
-    columns = min(max(_CELLS // members, 16), _COLUMNS)
-    return dict(K=k, C=channels, SHARED=shared, GROUPS=max(_CELLS // (members * columns), 1), MEMBERS=members,
-                COLUMNS=columns)
+    return dict(K=k, C=channels, SHARED=shared, GROUPS=_GROUPS, COLUMNS=_COLUMNS, UNROLLED=math.gcd(k, _UNROLLED))
 
 
-def _grids(groups: int, channels: int, constants: dict[str, int | bool],
-           resident: int) -> tuple[tuple[int, int], tuple[int]]:
+def _grids(groups: int, channels: int) -> tuple[tuple[int, int], tuple[int]]:
     """Of a reduction, (programs, blocks of columns), and of a kernel with a program for each tile."""
-    blocks = triton.cdiv(channels, constants['COLUMNS'])
-    tiles = max(triton.cdiv(groups, constants['GROUPS']), 1)  # an empty grid cannot be launched
-    return (min(max(resident // blocks, 1), tiles), blocks), (tiles * blocks, )
+    blocks = triton.cdiv(channels, _COLUMNS)
+    tiles = max(triton.cdiv(groups, _GROUPS), 1)  # an empty grid cannot be launched
+    return (min(max(_PROGRAMS // blocks, 1), tiles), blocks), (tiles * blocks, )
 
 
 @triton.jit
@@ -107,20 +110,19 @@ def _real_groups(count, groups):
 
 
 @triton.jit
-def _places(tile, block, GROUPS: tl.constexpr, MEMBERS: tl.constexpr, COLUMNS: tl.constexpr):
-    """Groups (G, 1, 1), members (1, M, 1) and columns (1, 1, C) of a tile."""
-    group = tile * GROUPS + tl.arange(0, GROUPS)[:, None, None]
-    return group, tl.arange(0, MEMBERS)[None, :, None], block * COLUMNS + tl.arange(0, COLUMNS)[None, None, :]
+def _places(tile, block, C: tl.constexpr, GROUPS: tl.constexpr, COLUMNS: tl.constexpr):
+    """Groups (G, 1) and columns (1, C) of a tile, and which columns exist."""
+    column = block * COLUMNS + tl.arange(0, COLUMNS)[None, :]
+    return (tile * GROUPS + tl.arange(0, GROUPS)[:, None]).to(tl.int64), column, column < C
 
 
 @triton.jit
-def _sum(x, shared, group, member, column, num_real, K: tl.constexpr, C: tl.constexpr, SHARED: tl.constexpr):
-    """``x + shared`` in float32 and which places are real; 0 elsewhere, whatever the padding holds."""
-    real = (group < num_real) & (member < K) & (column < C)
-    z = tl.load(x + (group.to(tl.int64) * K + member) * C + column, real, 0.).to(tl.float32)
+def _common(shared, group, column, real, C: tl.constexpr, SHARED: tl.constexpr):
+    """What is added to all members of a group, in float32."""
     if SHARED:
-        z += tl.load(shared + group.to(tl.int64) * C + column, (group < num_real) & (column < C), 0.).to(tl.float32)
-    return z, real
+        return tl.load(shared + group * C + column, real, 0.).to(tl.float32)
+    else:
+        return -0.  # which the compiler need not add
 
 
 @triton.jit
@@ -133,10 +135,13 @@ def _scales(mean, variance, weight, bias, eps, column, C: tl.constexpr):
 
 
 @triton.jit
-def _gradient(d_y, z, real, mean, scale, bias, group, member, column, K: tl.constexpr, C: tl.constexpr):
-    """Gradient behind the ReLU in float32. The sign is that of the forward: the same expression, from ``z``."""
-    d_y = tl.load(d_y + (group.to(tl.int64) * K + member) * C + column, real, 0.).to(tl.float32)
-    return tl.where((z - mean) * scale + bias <= 0, 0., d_y)
+def _deviation_and_gradient(x, d_y, common, mean, scale, bias):
+    """Of a member: its distance from the mean, and the gradient behind the ReLU, in float32.
+
+    The sign is that of the forward: the same expression, from the same values.
+    """
+    deviation = x.to(tl.float32) + common - mean
+    return deviation, tl.where(deviation * scale + bias <= 0, 0., d_y.to(tl.float32))
 
 
 @triton.jit
@@ -152,27 +157,30 @@ def _combine(seen, mean, squares):
 
 @triton.jit
 def _statistics(x, shared, count, partial, groups, K: tl.constexpr, C: tl.constexpr, SHARED: tl.constexpr,
-                GROUPS: tl.constexpr, MEMBERS: tl.constexpr, COLUMNS: tl.constexpr):
+                GROUPS: tl.constexpr, COLUMNS: tl.constexpr, UNROLLED: tl.constexpr):
     """``partial`` (3, programs, C): rows that a program has seen, their mean, their squared deviations from it."""
     program, programs, block = tl.program_id(0), tl.num_programs(0), tl.program_id(1)
     num_real = _real_groups(count, groups)
     # Each place in the tile follows its own mean (Welford): nothing cancels and no threads exchange anything.
-    seen = tl.zeros((GROUPS, MEMBERS, 1), tl.float32)
-    mean = tl.zeros((GROUPS, MEMBERS, COLUMNS), tl.float32)
-    squares = tl.zeros((GROUPS, MEMBERS, COLUMNS), tl.float32)
+    seen = tl.zeros((GROUPS, COLUMNS), tl.float32)
+    mean = tl.zeros((GROUPS, COLUMNS), tl.float32)
+    squares = tl.zeros((GROUPS, COLUMNS), tl.float32)
     step = 0.
     for tile in range(program, tl.cdiv(num_real, GROUPS), programs):
-        step += 1.
-        group, member, column = _places(tile, block, GROUPS, MEMBERS, COLUMNS)
-        z, real = _sum(x, shared, group, member, column, num_real, K, C, SHARED)
-        deviation = tl.where(real, z - mean, 0.)
-        mean += deviation * (1. / step)
-        squares += deviation * deviation * (1. - 1. / step)
-        seen += ((group < num_real) & (member < K)).to(tl.float32)
-    ROWS: tl.constexpr = GROUPS * MEMBERS
-    seen = tl.broadcast_to(seen, (GROUPS, MEMBERS, COLUMNS))
-    seen, mean, squares = _combine(tl.reshape(seen, (ROWS, COLUMNS)), tl.reshape(mean, (ROWS, COLUMNS)),
-                                   tl.reshape(squares, (ROWS, COLUMNS)))
+        group, column, exists = _places(tile, block, C, GROUPS, COLUMNS)
+        real = (group < num_real) & exists
+        common = _common(shared, group, column, real, C, SHARED)
+        member = x + group * (K * C) + column
+        for _ in range(0, K, UNROLLED):
+            for i in tl.static_range(UNROLLED):
+                step += 1.
+                z = tl.load(member + i * C, real, 0.).to(tl.float32) + common
+                deviation = tl.where(real, z - mean, 0.)
+                mean += deviation * (1. / step)
+                squares += deviation * deviation * (1. - 1. / step)
+            member += UNROLLED * C
+        seen += tl.where(real, 1. * K, 0.)
+    seen, mean, squares = _combine(seen, mean, squares)
     column = block * COLUMNS + tl.arange(0, COLUMNS)
     partial += program * C + column
     tl.store(partial, seen, column < C)
@@ -194,63 +202,90 @@ def _merge_statistics(partial, mean, variance, programs, channels, ROWS: tl.cons
 
 @triton.jit
 def _normalize(x, shared, count, mean, variance, weight, bias, y, groups, eps, K: tl.constexpr, C: tl.constexpr,
-               SHARED: tl.constexpr, GROUPS: tl.constexpr, MEMBERS: tl.constexpr, COLUMNS: tl.constexpr):
+               SHARED: tl.constexpr, GROUPS: tl.constexpr, COLUMNS: tl.constexpr, UNROLLED: tl.constexpr):
     BLOCKS: tl.constexpr = (C + COLUMNS - 1) // COLUMNS
     # Last rows first: the statistics have just read them, the L2 cache may still hold them.
     program = tl.num_programs(0) - 1 - tl.program_id(0)
-    group, member, column = _places(program // BLOCKS, program % BLOCKS, GROUPS, MEMBERS, COLUMNS)
-    z, real = _sum(x, shared, group, member, column, _real_groups(count, groups), K, C, SHARED)
+    group, column, exists = _places(program // BLOCKS, program % BLOCKS, C, GROUPS, COLUMNS)
+    real, inside = (group < _real_groups(count, groups)) & exists, (group < groups) & exists
     mean, inverse, weight, bias = _scales(mean, variance, weight, bias, eps, column, C)
-    normal = (z - mean) * (inverse * weight) + bias
-    # This order of the test keeps a NaN, as PyTorch does.
-    result = tl.where(real & ~(normal <= 0), normal, 0.)
-    cells = (group.to(tl.int64) * K + member) * C + column
-    tl.store(y + cells, result.to(y.dtype.element_ty), (group < groups) & (member < K) & (column < C))
+    common, scale = _common(shared, group, column, real, C, SHARED), inverse * weight
+    first = group * (K * C) + column
+    x, y = x + first, y + first
+    following = tl.load(x, real, 0.)
+    for start in range(0, K, UNROLLED):
+        more = real & (start + UNROLLED < K)
+        for i in tl.static_range(UNROLLED):
+            z = following.to(tl.float32) + common
+            # Before this one is stored: no load can be taken past a store.
+            following = tl.load(x + (i + 1) * C, real if i + 1 < UNROLLED else more, 0.)
+            normal = (z - mean) * scale + bias
+            # This order of the test keeps a NaN, as PyTorch does.
+            result = tl.where(real & ~(normal <= 0), normal, 0.)
+            tl.store(y + i * C, result.to(y.dtype.element_ty), inside)
+        x, y = x + UNROLLED * C, y + UNROLLED * C
 
 
 @triton.jit
 def _sum_gradients(x, shared, count, mean, variance, weight, bias, d_y, partial, groups, eps, K: tl.constexpr,
-                   C: tl.constexpr, SHARED: tl.constexpr, GROUPS: tl.constexpr, MEMBERS: tl.constexpr,
-                   COLUMNS: tl.constexpr):
+                   C: tl.constexpr, SHARED: tl.constexpr, GROUPS: tl.constexpr, COLUMNS: tl.constexpr,
+                   UNROLLED: tl.constexpr):
     """``partial`` (2, programs, C): sums of the gradient of the bias and of that of the weight."""
     program, programs, block = tl.program_id(0), tl.num_programs(0), tl.program_id(1)
     num_real = _real_groups(count, groups)
-    column = block * COLUMNS + tl.arange(0, COLUMNS)[None, None, :]
+    column = block * COLUMNS + tl.arange(0, COLUMNS)[None, :]
     mean, inverse, weight, bias = _scales(mean, variance, weight, bias, eps, column, C)
-    d_bias = tl.zeros((GROUPS, MEMBERS, COLUMNS), tl.float32)
-    d_weight = tl.zeros((GROUPS, MEMBERS, COLUMNS), tl.float32)
+    scale = inverse * weight
+    d_bias = tl.zeros((GROUPS, COLUMNS), tl.float32)
+    d_weight = tl.zeros((GROUPS, COLUMNS), tl.float32)
     for tile in range(program, tl.cdiv(num_real, GROUPS), programs):
-        group, member, column = _places(tile, block, GROUPS, MEMBERS, COLUMNS)
-        z, real = _sum(x, shared, group, member, column, num_real, K, C, SHARED)
-        gradient = _gradient(d_y, z, real, mean, inverse * weight, bias, group, member, column, K, C)
-        d_bias += gradient
-        d_weight += gradient * (z - mean)
+        group, column, exists = _places(tile, block, C, GROUPS, COLUMNS)
+        real = (group < num_real) & exists
+        common = _common(shared, group, column, real, C, SHARED)
+        member = group * (K * C) + column
+        for _ in range(0, K, UNROLLED):
+            for i in tl.static_range(UNROLLED):
+                place = member + i * C
+                deviation, gradient = _deviation_and_gradient(
+                    tl.load(x + place, real, 0.), tl.load(d_y + place, real, 0.), common, mean, scale, bias)
+                d_bias += gradient
+                d_weight += gradient * deviation
+            member += UNROLLED * C
+    column = block * COLUMNS + tl.arange(0, COLUMNS)
     cells = partial + program * C + column
-    ones = tl.sum(tl.sum(d_bias, 0, keep_dims=True), 1, keep_dims=True)
-    tl.store(cells, ones, column < C)
-    products = tl.sum(tl.sum(d_weight, 0, keep_dims=True), 1, keep_dims=True)
-    tl.store(cells + programs * C, products * inverse, column < C)
+    tl.store(cells, tl.sum(d_bias, 0), column < C)
+    tl.store(cells + programs * C, tl.sum(d_weight * inverse, 0), column < C)
 
 
 @triton.jit
 def _differentiate(x, shared, count, mean, variance, weight, bias, d_y, sums, d_x, d_shared, groups, eps,
                    K: tl.constexpr, C: tl.constexpr, SHARED: tl.constexpr, GROUPS: tl.constexpr,
-                   MEMBERS: tl.constexpr, COLUMNS: tl.constexpr):
+                   COLUMNS: tl.constexpr, UNROLLED: tl.constexpr):
     """``d_x`` and ``d_shared`` from the ``sums`` (2, C) over all rows."""
     BLOCKS: tl.constexpr = (C + COLUMNS - 1) // COLUMNS
     program = tl.num_programs(0) - 1 - tl.program_id(0)  # last rows first, as in the forward
-    group, member, column = _places(program // BLOCKS, program % BLOCKS, GROUPS, MEMBERS, COLUMNS)
+    group, column, exists = _places(program // BLOCKS, program % BLOCKS, C, GROUPS, COLUMNS)
     num_real = _real_groups(count, groups)
-    z, real = _sum(x, shared, group, member, column, num_real, K, C, SHARED)
+    real, inside = (group < num_real) & exists, (group < groups) & exists
     mean, inverse, weight, bias = _scales(mean, variance, weight, bias, eps, column, C)
-    scale = inverse * weight
-    gradient = _gradient(d_y, z, real, mean, scale, bias, group, member, column, K, C)
-    rows = tl.maximum(num_real, 1).to(tl.float32) * K
-    d_bias = tl.load(sums + column, column < C, 0.) / rows
-    d_weight = tl.load(sums + C + column, column < C, 0.) / rows
-    d_z = tl.where(real, scale * (gradient - d_bias - (z - mean) * (inverse * d_weight)), 0.)
-    cells = (group.to(tl.int64) * K + member) * C + column
-    tl.store(d_x + cells, d_z.to(d_x.dtype.element_ty), (group < groups) & (member < K) & (column < C))
+    common, scale = _common(shared, group, column, real, C, SHARED), inverse * weight
+    share = scale / (tl.maximum(num_real, 1).to(tl.float32) * K)
+    shift = share * tl.load(sums + column, exists, 0.)
+    slope = share * inverse * tl.load(sums + C + column, exists, 0.)
+    first = group * (K * C) + column
+    x, d_y, d_x = x + first, d_y + first, d_x + first
+    total = tl.zeros((GROUPS, COLUMNS), tl.float32)
+    following, outer = tl.load(x, real, 0.), tl.load(d_y, real, 0.)
+    for start in range(0, K, UNROLLED):
+        more = real & (start + UNROLLED < K)
+        for i in tl.static_range(UNROLLED):
+            deviation, gradient = _deviation_and_gradient(following, outer, common, mean, scale, bias)
+            # Before this one is stored: no load can be taken past a store.
+            following = tl.load(x + (i + 1) * C, real if i + 1 < UNROLLED else more, 0.)
+            outer = tl.load(d_y + (i + 1) * C, real if i + 1 < UNROLLED else more, 0.)
+            d_z = tl.where(real, scale * gradient - shift - deviation * slope, 0.)
+            tl.store(d_x + i * C, d_z.to(d_x.dtype.element_ty), inside)
+            total += d_z
+        x, d_y, d_x = x + UNROLLED * C, d_y + UNROLLED * C, d_x + UNROLLED * C
     if SHARED:
-        total = tl.sum(d_z, 1, keep_dims=True).to(d_shared.dtype.element_ty)
-        tl.store(d_shared + group.to(tl.int64) * C + column, total, (group < groups) & (column < C))
+        tl.store(d_shared + group * C + column, total.to(d_shared.dtype.element_ty), inside)
