@@ -65,6 +65,23 @@ def test_output_and_gradient(width, radius, dtype, tolerance):
 
 
 @runs_kernels
+@pytest.mark.parametrize('padding', [0, 1, 200])
+def test_padding_is_cleared(padding, monkeypatch):
+    """Whatever the memory held before; 200 rows of it are more than the programs of the last cloud have at once."""
+    from m2ae_mm.ops.triton import attention
+    monkeypatch.setattr(attention.torch, 'empty_like',
+                        lambda other, **options: torch.full_like(other, float('nan'), **options))
+    qkv = torch.randn(5 + padding, 3, 2, 8, device=DEVICE)
+    qkv[5:] = float('nan')
+    qkv.requires_grad_()
+    spans = torch.tensor([0, 2], device=DEVICE), torch.tensor([2, 3], device=DEVICE)
+    result = attention.PackedAttention.apply(qkv, *spans, 3, None, None)
+    result.backward(torch.ones_like(result))
+    for values in (result, qkv.grad):
+        assert values[:5].isfinite().all() and values[5:].eq(0).all()
+
+
+@runs_kernels
 def test_pairs_at_the_radius_are_left_out():
     from m2ae_mm.ops.triton.attention import PackedAttention
     centers = torch.tensor([[0., 0, 0], [0.5, 0, 0], [1., 0, 0]], device=DEVICE)

@@ -34,18 +34,18 @@ class PackedAttention(torch.autograd.Function):
 
         Args:
             qkv: ``(R, 3, heads, D)`` queries, keys and values of all tokens.
-            starts: ``(B,)`` int64 first row of each cloud.
+            starts: ``(B,)`` int64 first row of each cloud. Clouds follow each other, padding follows the last.
             counts: ``(B,)`` int64 rows of each cloud.
             longest: At least the largest of ``counts``.
             centers: ``(R, 3)`` float32 positions, needed with a radius.
             radius: Tokens at this distance or further are left out; None sees all.
 
         Returns:
-            ``(R, heads, D)``, 0 in rows that belong to no cloud.
+            ``(R, heads, D)``, 0 in the padding.
         """
         qkv = qkv.contiguous()
-        rows, _, heads, width = qkv.shape
-        output = qkv.new_zeros(rows, heads, width)
+        rows, _, heads, _ = qkv.shape
+        output = torch.empty_like(qkv[:, 0], memory_format=torch.contiguous_format)
         sums = torch.empty(heads, rows, dtype=torch.float32, device=qkv.device)
         ctx.save_for_backward(qkv, starts, counts, centers, output, sums)
         ctx.longest, ctx.radius = longest, radius
@@ -58,10 +58,10 @@ class PackedAttention(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple:
-        """Gradient of ``qkv``, 0 in rows that belong to no cloud."""
+        """Gradient of ``qkv``, 0 in the padding."""
         qkv, starts, counts, centers, output, sums = ctx.saved_tensors
         rows, _, heads, _ = qkv.shape
-        d_qkv = torch.zeros_like(qkv)
+        d_qkv = torch.empty_like(qkv)
         arguments = (qkv, starts, counts, _or(centers, qkv), output, sums, gradient.contiguous(), d_qkv, rows, heads)
         with torch.cuda.device_of(qkv):
             for kernel, block, shapes in ((_attend_backward_queries, 'QUERIES', _FOR_QUERIES),
@@ -110,11 +110,22 @@ def _takes_part(centers, rows, columns, first, count, outer, LOCAL: tl.constexpr
 
 
 @triton.jit
+def _clear_padding(values, row_step, end, num_rows, WIDTH: tl.constexpr, PADDED: tl.constexpr, ROWS: tl.constexpr):
+    """Zeros of one head behind the last cloud, which ends at row ``end``, by the programs of that cloud."""
+    if tl.program_id(2) == tl.num_programs(2) - 1:
+        channels = tl.arange(0, PADDED)[None, :]
+        for start in range(end.to(tl.int32) + tl.program_id(0) * ROWS, num_rows, tl.num_programs(0) * ROWS):
+            rows = start + tl.arange(0, ROWS)[:, None]
+            tl.store(values + rows.to(tl.int64) * row_step + channels, 0., (rows < num_rows) & (channels < WIDTH))
+
+
+@triton.jit
 def _attend(qkv, starts, counts, centers, output, sums, num_rows, heads, scale, outer, WIDTH: tl.constexpr,
             PADDED: tl.constexpr, LOCAL: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
             EXACT: tl.constexpr):
     head, cloud = tl.program_id(1), tl.program_id(2)
     first, count = tl.load(starts + cloud), tl.load(counts + cloud).to(tl.int32)
+    _clear_padding(output + head * WIDTH, heads * WIDTH, first + count, num_rows, WIDTH, PADDED, QUERIES)
     rows = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
     if tl.program_id(0) * QUERIES < count:
         channels = tl.arange(0, PADDED)
@@ -171,6 +182,7 @@ def _attend_backward_queries(qkv, starts, counts, centers, output, sums, gradien
                              QUERIES: tl.constexpr, KEYS: tl.constexpr, EXACT: tl.constexpr):
     head, cloud = tl.program_id(1), tl.program_id(2)
     first, count = tl.load(starts + cloud), tl.load(counts + cloud).to(tl.int32)
+    _clear_padding(d_qkv + head * WIDTH, 3 * heads * WIDTH, first + count, num_rows, WIDTH, PADDED, QUERIES)
     rows = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
     if tl.program_id(0) * QUERIES < count:
         channels = tl.arange(0, PADDED)
@@ -202,6 +214,9 @@ def _attend_backward_keys(qkv, starts, counts, centers, output, sums, gradient, 
                           QUERIES: tl.constexpr, KEYS: tl.constexpr, EXACT: tl.constexpr):
     head, cloud = tl.program_id(1), tl.program_id(2)
     first, count = tl.load(starts + cloud), tl.load(counts + cloud).to(tl.int32)
+    for part in tl.static_range(1, 3):  # of keys and of values
+        _clear_padding(d_qkv + (part * heads + head) * WIDTH, 3 * heads * WIDTH, first + count, num_rows, WIDTH, PADDED,
+                       KEYS)
     columns = tl.program_id(0) * KEYS + tl.arange(0, KEYS)
     if tl.program_id(0) * KEYS < count:
         channels = tl.arange(0, PADDED)

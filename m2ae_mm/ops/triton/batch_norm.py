@@ -22,6 +22,8 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .partial_sums import merge_sums
+
 # A thread's eight columns are 16 bytes in half precision; a row of a tile is 128 bytes without a gap.
 _GROUPS, _COLUMNS = 16, 64
 # Members whose loads are in flight at the same time where nothing is stored between them.
@@ -82,11 +84,11 @@ class BatchNormReLU(torch.autograd.Function):
         d_shared = None if shared is None else torch.empty_like(shared)
         constants = _tile(ctx.k, channels, shared is not None)
         programs, tiles = _grids(groups, channels)
-        partial = weight.new_empty(2, programs[0], channels)
+        partial = weight.new_empty(programs[0], 2, channels)
         inputs = x, shared, count, mean, variance, weight, bias, d_y
         with torch.cuda.device_of(x):
             _sum_gradients[programs](*inputs, partial, groups, ctx.eps, **constants, **_OPTIONS)
-            sums = partial.sum(1)
+            sums = merge_sums(partial)
             _differentiate[tiles](*inputs, sums, d_x, d_shared, groups, ctx.eps, **constants, **_OPTIONS)
         d_bias, d_weight = sums
         return d_x, d_shared, None, None, d_weight, d_bias, None
@@ -230,7 +232,7 @@ def _normalize(x, shared, count, mean, variance, weight, bias, y, groups, eps, K
 def _sum_gradients(x, shared, count, mean, variance, weight, bias, d_y, partial, groups, eps, K: tl.constexpr,
                    C: tl.constexpr, SHARED: tl.constexpr, GROUPS: tl.constexpr, COLUMNS: tl.constexpr,
                    UNROLLED: tl.constexpr):
-    """``partial`` (2, programs, C): sums of the gradient of the bias and of that of the weight."""
+    """``partial`` (programs, 2, C): sums of the gradient of the bias and of that of the weight."""
     program, programs, block = tl.program_id(0), tl.num_programs(0), tl.program_id(1)
     num_real = _real_groups(count, groups)
     column = block * COLUMNS + tl.arange(0, COLUMNS)[None, :]
@@ -252,9 +254,9 @@ def _sum_gradients(x, shared, count, mean, variance, weight, bias, d_y, partial,
                 d_weight += gradient * deviation
             member += UNROLLED * C
     column = block * COLUMNS + tl.arange(0, COLUMNS)
-    cells = partial + program * C + column
+    cells = partial + 2 * program * C + column
     tl.store(cells, tl.sum(d_bias, 0), column < C)
-    tl.store(cells + programs * C, tl.sum(d_weight * inverse, 0), column < C)
+    tl.store(cells + C, tl.sum(d_weight * inverse, 0), column < C)
 
 
 @triton.jit

@@ -11,6 +11,8 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .partial_sums import merge_sums
+
 # 16 values per thread, two 16-byte accesses per tensor in half precision; a row of a tile is 256 bytes without a gap.
 _ROWS, _COLUMNS, _WARPS = 16, 128, 4
 # Programs of the backward pass, each with its own partial sums: five per SM of an H100, whose registers hold six. A
@@ -54,7 +56,7 @@ class BiasGelu(torch.autograd.Function):
             with torch.cuda.device_of(x):
                 _backward[(blocks, chunks)](x, bias, d_y.contiguous(), d_x, partial, rows, columns, _ROWS, _COLUMNS,
                                             num_warps=_WARPS)
-        return d_x, partial.sum(0).to(bias.dtype)
+        return d_x, merge_sums(partial)
 
 
 @triton.jit

@@ -15,6 +15,8 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .partial_sums import merge_sums
+
 # Values per tile: 16 per thread, two 16-byte loads in half precision. A warp then holds whole rows of up to 256
 # channels, and the backward loop needs no barrier.
 _FORWARD_TILE, _FORWARD_WARPS = 2048, 4
@@ -103,7 +105,7 @@ def _gradients(total: Tensor, d_total: Tensor | None, d_normed: Tensor, factor: 
             _backward[(programs, )](
                 total, d_total, d_normed.contiguous(), factor, weight, mean, rstd, d_x, d_delta, partial, rows,
                 channels, tile_rows, block, sums, num_warps=_BACKWARD_WARPS, **_LIMIT)
-    return d_x, d_x if d_delta is None else d_delta, partial.sum(0).to(weight.dtype)
+    return d_x, d_x if d_delta is None else d_delta, merge_sums(partial)
 
 
 def _tile(channels: int, size: int) -> tuple[int, int]:

@@ -17,6 +17,8 @@ import triton.language as tl
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from .partial_sums import merge_sums
+
 _ROWS, _COLUMNS, _WARPS = 32, 64, 4
 # Four programs per SM of an H100. A constant, so that the order of summation does not depend on the GPU.
 _PROGRAMS = 528
@@ -111,7 +113,7 @@ def column_sum(values: Tensor) -> Tensor:
         with torch.cuda.device_of(values):
             _sum_chunks[(blocks, chunks)](values.contiguous(), partial, rows, columns, _ROWS, _COLUMNS,
                                           num_warps=_WARPS)
-    return partial.sum(0)
+    return merge_sums(partial)
 
 
 @triton.jit
