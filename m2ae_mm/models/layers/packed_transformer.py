@@ -60,12 +60,13 @@ def run_packed(stage: Stage, x: Tensor, centers: Tensor, rows: Rows, longest: in
         return Residual(x, torch.zeros_like(x))
     first, _, second = stage.position
     position = linear(second, _linear_gelu(first, centers.to(x.dtype), kernels), kernels)
+    marks = None if radius is None else kernels.near_marks(centers, rows.starts, rows.counts, longest, radius)
     factors = draw_drop_paths(stage, rows)
     residual = Residual(x, position)
     for i, block in enumerate(stage.blocks):
         if i:
             residual = residual._replace(x=residual.x + position)
-        residual = _run_block(block, residual, factors[2 * i:2 * i + 2], centers, rows, longest, radius, kernels)
+        residual = _run_block(block, residual, factors[2 * i:2 * i + 2], rows, longest, marks, kernels)
     return residual
 
 
@@ -99,12 +100,11 @@ def dtype_of(device: str) -> torch.dtype:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
 
 
-def _run_block(block: Block, residual: Residual, factors: list[Tensor | None], centers: Tensor, rows: Rows,
-               longest: int, radius: float | None, kernels: ModuleType) -> Residual:
+def _run_block(block: Block, residual: Residual, factors: list[Tensor | None], rows: Rows, longest: int,
+               marks: Tensor | None, kernels: ModuleType) -> Residual:
     total, normed = residual.add_and_norm(block.norm1, kernels)
     qkv = linear(block.attn.qkv, normed, kernels).view(len(normed), 3, block.attn.num_heads, -1)
-    attended = kernels.PackedAttention.apply(qkv, rows.starts, rows.counts, longest,
-                                             None if radius is None else centers, radius).flatten(1)
+    attended = kernels.PackedAttention.apply(qkv, rows.starts, rows.counts, longest, marks).flatten(1)
     residual = Residual(total, *_linear_and_bias(block.attn.proj, attended, kernels), factors[0])
     total, normed = residual.add_and_norm(block.norm2, kernels)
     hidden = _linear_gelu(block.mlp.fc1, normed, kernels)

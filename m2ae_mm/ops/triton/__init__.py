@@ -13,6 +13,7 @@ from .distance_mask import beyond
 from .gelu import BiasGelu
 from .layer_norm import AddLayerNorm
 from .linear import Linear, half_copies
+from .near_marks import near_marks
 from .neighbors import knn
 from .pooling import max_over_members, max_over_members_backward
 from .sampling import furthest_point_sample
@@ -20,5 +21,5 @@ from .sampling import furthest_point_sample
 __all__ = [
     'AddLayerNorm', 'BatchNormReLU', 'BiasGelu', 'Linear', 'PackedAttention', 'add_relu', 'ball_query',
     'beyond', 'furthest_point_sample', 'half_copies', 'knn', 'max_over_members', 'max_over_members_backward',
-    'points_in_boxes'
+    'near_marks', 'points_in_boxes'
 ]

@@ -3,17 +3,18 @@
 Clouds have different numbers of tokens, so a batch of them is a sequence of
 rows. PyTorch's fused kernels would want it padded to the largest and a mask of
 all pairs, and some plan anew for every length. Here a program finds the rows
-of its cloud, and the radius of local attention is compared with distances that
-it computes itself. Exact softmax, block by block of keys, in float32.
+of its cloud, and of local attention a bit for each pair of tokens
+(:mod:`.near_marks`). Exact softmax, block by block of keys, in float32.
 """
 import math
 
-import numpy as np
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from .near_marks import is_marked
 
 # Queries and keys that a program holds at a time and its warps, of the forward pass and of the backward passes for
 # queries and for keys: the fastest of ten on an H100, all keys seen or only those within a radius. Float32 takes half
@@ -28,8 +29,7 @@ class PackedAttention(torch.autograd.Function):
     """Softmax attention of every token on the tokens of its own cloud."""
 
     @staticmethod
-    def forward(ctx, qkv: Tensor, starts: Tensor, counts: Tensor, longest: int, centers: Tensor | None,
-                radius: float | None) -> Tensor:
+    def forward(ctx, qkv: Tensor, starts: Tensor, counts: Tensor, longest: int, marks: Tensor | None) -> Tensor:
         """Attend.
 
         Args:
@@ -37,8 +37,7 @@ class PackedAttention(torch.autograd.Function):
             starts: ``(B,)`` int64 first row of each cloud. Clouds follow each other, padding follows the last.
             counts: ``(B,)`` int64 rows of each cloud.
             longest: At least the largest of ``counts``.
-            centers: ``(R, 3)`` float32 positions, needed with a radius.
-            radius: Tokens at this distance or further are left out; None sees all.
+            marks: ``(R, W)`` int32 of :func:`near_marks`: which tokens see each other; None for all.
 
         Returns:
             ``(R, heads, D)``, 0 in the padding.
@@ -47,44 +46,37 @@ class PackedAttention(torch.autograd.Function):
         rows, _, heads, _ = qkv.shape
         output = torch.empty_like(qkv[:, 0], memory_format=torch.contiguous_format)
         sums = torch.empty(heads, rows, dtype=torch.float32, device=qkv.device)
-        ctx.save_for_backward(qkv, starts, counts, centers, output, sums)
-        ctx.longest, ctx.radius = longest, radius
-        options = _options(qkv, radius, _FORWARD)
+        ctx.save_for_backward(qkv, starts, counts, marks, output, sums)
+        ctx.longest = longest
+        options = _options(qkv, marks, _FORWARD)
         with torch.cuda.device_of(qkv):
             _attend[triton.cdiv(longest, options['QUERIES']), heads, len(starts)](
-                qkv, starts, counts, _or(centers, qkv), output, sums, rows, heads, **options)
+                qkv, starts, counts, marks, output, sums, rows, heads, **options)
         return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple:
         """Gradient of ``qkv``, 0 in the padding."""
-        qkv, starts, counts, centers, output, sums = ctx.saved_tensors
+        qkv, starts, counts, marks, output, sums = ctx.saved_tensors
         rows, _, heads, _ = qkv.shape
         d_qkv = torch.empty_like(qkv)
-        arguments = (qkv, starts, counts, _or(centers, qkv), output, sums, gradient.contiguous(), d_qkv, rows, heads)
+        arguments = qkv, starts, counts, marks, output, sums, gradient.contiguous(), d_qkv, rows, heads
         with torch.cuda.device_of(qkv):
             for kernel, block, shapes in ((_attend_backward_queries, 'QUERIES', _FOR_QUERIES),
                                          (_attend_backward_keys, 'KEYS', _FOR_KEYS)):
-                options = _options(qkv, ctx.radius, shapes)
+                options = _options(qkv, marks, shapes)
                 kernel[triton.cdiv(ctx.longest, options[block]), heads, len(starts)](*arguments, **options)
-        return d_qkv, None, None, None, None, None
+        return d_qkv, None, None, None, None
 
 
-def _options(qkv: Tensor, radius: float | None, shapes: dict[bool, tuple[int, int, int]]) -> dict:
-    queries, keys, warps = shapes[radius is not None]
+def _options(qkv: Tensor, marks: Tensor | None, shapes: dict[bool, tuple[int, int, int]]) -> dict:
+    queries, keys, warps = shapes[marks is not None]
     width, exact = qkv.shape[-1], qkv.dtype == torch.float32
-    outer = 0. if radius is None else float(np.float32(radius**2))
-    # Fused multiply-add would decide which distances are below the radius differently from the reference.
     return dict(
-        scale=width**-0.5, outer=outer, WIDTH=width, PADDED=max(triton.next_power_of_2(width), 16),
-        LOCAL=radius is not None, QUERIES=queries // 2 if exact else queries, KEYS=keys // 2 if exact else keys,
-        EXACT=exact, num_warps=warps, enable_fp_fusion=radius is None)
-
-
-def _or(tensor: Tensor | None, other: Tensor) -> Tensor:
-    """A pointer that is never read, in place of None."""
-    return other if tensor is None else tensor
+        scale=width**-0.5, WIDTH=width, PADDED=max(triton.next_power_of_2(width), 16),
+        WORDS=0 if marks is None else marks.shape[1], QUERIES=queries // 2 if exact else queries,
+        KEYS=keys // 2 if exact else keys, EXACT=exact, num_warps=warps)
 
 
 @triton.jit
@@ -95,17 +87,11 @@ def _product(a, b, EXACT: tl.constexpr):
 
 
 @triton.jit
-def _takes_part(centers, rows, columns, first, count, outer, LOCAL: tl.constexpr):
-    """Which pairs of rows and columns of the cloud attend."""
-    is_row, is_column = rows < count, columns < count
-    result = is_row[:, None] & is_column[None, :]
-    if LOCAL:
-        left, right = centers + (first + rows) * 3, centers + (first + columns) * 3
-        dx = tl.load(left, is_row, 0.)[:, None] - tl.load(right, is_column, 0.)[None, :]
-        dy = tl.load(left + 1, is_row, 0.)[:, None] - tl.load(right + 1, is_column, 0.)[None, :]
-        dz = tl.load(left + 2, is_row, 0.)[:, None] - tl.load(right + 2, is_column, 0.)[None, :]
-        near = (dx * dx + dy * dy + dz * dz < outer) | (rows[:, None] == columns[None, :])
-        result = result & near
+def _takes_part(marks, rows, first_column, columns, count, WORDS: tl.constexpr, COLUMNS: tl.constexpr):
+    """Which pairs of rows and COLUMNS columns of the cloud attend."""
+    result = (rows < count)[:, None] & (columns < count)[None, :]
+    if marks is not None:
+        result = is_marked(marks, rows, first_column, columns, count, WORDS, COLUMNS)
     return result
 
 
@@ -120,11 +106,13 @@ def _clear_padding(values, row_step, end, num_rows, WIDTH: tl.constexpr, PADDED:
 
 
 @triton.jit
-def _attend(qkv, starts, counts, centers, output, sums, num_rows, heads, scale, outer, WIDTH: tl.constexpr,
-            PADDED: tl.constexpr, LOCAL: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
+def _attend(qkv, starts, counts, marks, output, sums, num_rows, heads, scale, WIDTH: tl.constexpr,
+            PADDED: tl.constexpr, WORDS: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
             EXACT: tl.constexpr):
     head, cloud = tl.program_id(1), tl.program_id(2)
     first, count = tl.load(starts + cloud), tl.load(counts + cloud).to(tl.int32)
+    if marks is not None:
+        marks += first * WORDS
     _clear_padding(output + head * WIDTH, heads * WIDTH, first + count, num_rows, WIDTH, PADDED, QUERIES)
     rows = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
     if tl.program_id(0) * QUERIES < count:
@@ -142,12 +130,12 @@ def _attend(qkv, starts, counts, centers, output, sums, num_rows, heads, scale, 
             inside = (columns < count)[:, None] & is_channel[None, :]
             k = tl.load(base + heads * WIDTH + place, inside, 0.)
             v = tl.load(base + 2 * heads * WIDTH + place, inside, 0.)
-            seen = _takes_part(centers, rows, columns, first, count, outer, LOCAL)
-            logits = tl.where(seen, _product(q, tl.trans(k), EXACT) * (scale * _LOG2_E), float('-inf'))
-            new = tl.maximum(largest, tl.max(logits, 1))
+            seen = _takes_part(marks, rows, start, columns, count, WORDS, KEYS)
+            logits = tl.where(seen, _product(q, tl.trans(k), EXACT), float('-inf'))
+            new = tl.maximum(largest, tl.max(logits, 1) * (scale * _LOG2_E))
             # A row that has seen nothing yet has -inf as its largest; 0 in its place keeps NaN away.
             shift = tl.where(new == float('-inf'), 0., new)
-            weights = tl.exp2(logits - shift[:, None])
+            weights = tl.exp2(logits * (scale * _LOG2_E) - shift[:, None])
             old = tl.exp2(largest - shift)
             total = total * old + tl.sum(weights, 1)
             result = result * old[:, None] + _product(weights.to(v.dtype), v, EXACT)
@@ -177,11 +165,13 @@ def _pairs(q, k, v, d_out, seen, shared, normalizer, scale, EXACT: tl.constexpr)
 
 
 @triton.jit
-def _attend_backward_queries(qkv, starts, counts, centers, output, sums, gradient, d_qkv, num_rows, heads, scale,
-                             outer, WIDTH: tl.constexpr, PADDED: tl.constexpr, LOCAL: tl.constexpr,
+def _attend_backward_queries(qkv, starts, counts, marks, output, sums, gradient, d_qkv, num_rows, heads, scale,
+                             WIDTH: tl.constexpr, PADDED: tl.constexpr, WORDS: tl.constexpr,
                              QUERIES: tl.constexpr, KEYS: tl.constexpr, EXACT: tl.constexpr):
     head, cloud = tl.program_id(1), tl.program_id(2)
     first, count = tl.load(starts + cloud), tl.load(counts + cloud).to(tl.int32)
+    if marks is not None:
+        marks += first * WORDS
     _clear_padding(d_qkv + head * WIDTH, 3 * heads * WIDTH, first + count, num_rows, WIDTH, PADDED, QUERIES)
     rows = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
     if tl.program_id(0) * QUERIES < count:
@@ -202,18 +192,20 @@ def _attend_backward_queries(qkv, starts, counts, centers, output, sums, gradien
             inside = (columns < count)[:, None] & is_channel[None, :]
             k = tl.load(base + heads * WIDTH + other, inside, 0.)
             v = tl.load(base + 2 * heads * WIDTH + other, inside, 0.)
-            seen = _takes_part(centers, rows, columns, first, count, outer, LOCAL)
+            seen = _takes_part(marks, rows, start, columns, count, WORDS, KEYS)
             _, d_logits = _pairs(q, k, v, d_out, seen, shared, normalizer, scale, EXACT)
             d_q += _product(d_logits.to(k.dtype), k, EXACT)
         tl.store(d_qkv + first * step + head * WIDTH + own, (d_q * scale).to(q.dtype), is_own)
 
 
 @triton.jit
-def _attend_backward_keys(qkv, starts, counts, centers, output, sums, gradient, d_qkv, num_rows, heads, scale,
-                          outer, WIDTH: tl.constexpr, PADDED: tl.constexpr, LOCAL: tl.constexpr,
+def _attend_backward_keys(qkv, starts, counts, marks, output, sums, gradient, d_qkv, num_rows, heads, scale,
+                          WIDTH: tl.constexpr, PADDED: tl.constexpr, WORDS: tl.constexpr,
                           QUERIES: tl.constexpr, KEYS: tl.constexpr, EXACT: tl.constexpr):
     head, cloud = tl.program_id(1), tl.program_id(2)
     first, count = tl.load(starts + cloud), tl.load(counts + cloud).to(tl.int32)
+    if marks is not None:
+        marks += first * WORDS
     for part in tl.static_range(1, 3):  # of keys and of values
         _clear_padding(d_qkv + (part * heads + head) * WIDTH, 3 * heads * WIDTH, first + count, num_rows, WIDTH, PADDED,
                        KEYS)
@@ -236,7 +228,7 @@ def _attend_backward_keys(qkv, starts, counts, centers, output, sums, gradient, 
             q = tl.load(base + rows[:, None] * step + channels[None, :], inside, 0.)
             d_out, shared, normalizer = _upstream(gradient, output, sums + head * num_rows + first, place, inside, rows,
                                                   count)
-            seen = _takes_part(centers, rows, columns, first, count, outer, LOCAL)
+            seen = _takes_part(marks, rows, tl.program_id(0) * KEYS, columns, count, WORDS, KEYS)
             weights, d_logits = _pairs(q, k, v, d_out, seen, shared, normalizer, scale, EXACT)
             d_v += _product(tl.trans(weights.to(d_out.dtype)), d_out, EXACT)
             d_k += _product(tl.trans(d_logits.to(q.dtype)), q, EXACT)

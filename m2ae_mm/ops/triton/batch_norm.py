@@ -121,10 +121,10 @@ def _places(tile, block, C: tl.constexpr, GROUPS: tl.constexpr, COLUMNS: tl.cons
 @triton.jit
 def _common(shared, group, column, real, C: tl.constexpr, SHARED: tl.constexpr):
     """What is added to all members of a group, in float32."""
+    common = -0.  # which the compiler need not add
     if SHARED:
-        return tl.load(shared + group * C + column, real, 0.).to(tl.float32)
-    else:
-        return -0.  # which the compiler need not add
+        common = tl.load(shared + group * C + column, real, 0.).to(tl.float32)
+    return common
 
 
 @triton.jit
