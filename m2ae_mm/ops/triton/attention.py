@@ -172,7 +172,9 @@ def _attend_backward_queries(qkv, starts, counts, marks, output, sums, gradient,
     first, count = tl.load(starts + cloud), tl.load(counts + cloud).to(tl.int32)
     if marks is not None:
         marks += first * WORDS
-    _clear_padding(d_qkv + head * WIDTH, 3 * heads * WIDTH, first + count, num_rows, WIDTH, PADDED, QUERIES)
+    for part in tl.static_range(3):  # for keys and values, too: their own kernel has no register to spare
+        _clear_padding(d_qkv + (part * heads + head) * WIDTH, 3 * heads * WIDTH, first + count, num_rows, WIDTH, PADDED,
+                       QUERIES)
     rows = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
     if tl.program_id(0) * QUERIES < count:
         channels = tl.arange(0, PADDED)
@@ -206,9 +208,6 @@ def _attend_backward_keys(qkv, starts, counts, marks, output, sums, gradient, d_
     first, count = tl.load(starts + cloud), tl.load(counts + cloud).to(tl.int32)
     if marks is not None:
         marks += first * WORDS
-    for part in tl.static_range(1, 3):  # of keys and of values
-        _clear_padding(d_qkv + (part * heads + head) * WIDTH, 3 * heads * WIDTH, first + count, num_rows, WIDTH, PADDED,
-                       KEYS)
     columns = tl.program_id(0) * KEYS + tl.arange(0, KEYS)
     if tl.program_id(0) * KEYS < count:
         channels = tl.arange(0, PADDED)
