@@ -62,7 +62,7 @@ def _pytorch(x, shared, k, count, weight, bias, d_y):
     y = F.relu(F.batch_norm(z, None, None, weight, bias, training=True, eps=EPS))
     gradients = torch.autograd.grad(y, leaves, d_y[:rows].double())
     y = F.pad(y.detach(), (0, 0, 0, len(x) - rows))
-    return y, z.detach().mean(0), z.detach().var(0, unbiased=False), *gradients
+    return y, z.detach().mean(0), z.detach().var(0), *gradients
 
 
 def _error(result, expected):

@@ -9,9 +9,7 @@ def takes_batch_statistics(norm: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def follow(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, members: int | Tensor) -> None:
-    """Move the running statistics towards those of a batch (biased variance) of ``members`` rows."""
+def follow(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor) -> None:
+    """Move the running statistics towards those of a batch, of which ``variance`` is the unbiased one."""
     norm.num_batches_tracked.add_(1)
-    norm.running_mean.lerp_(mean, norm.momentum)
-    # Of one member the variance is 0 in any case.
-    norm.running_var.lerp_(variance * (members / (members - 1 + (members == 1))), norm.momentum)
+    torch._foreach_lerp_([norm.running_mean, norm.running_var], [mean, variance], norm.momentum)  # one launch

@@ -107,7 +107,7 @@ class MiniPointNet(nn.Module):
     def _norm_packed(norm: nn.BatchNorm1d, x: Tensor, shared: Tensor | None, k: int, total: Tensor,
                      kernels: ModuleType) -> Tensor:
         x, mean, variance = kernels.BatchNormReLU.apply(x, shared, k, total, norm.weight, norm.bias, norm.eps)
-        follow(norm, mean, variance, total * k)
+        follow(norm, mean, variance)
         return x
 
     def _evaluate(self, groups: Tensor) -> Tensor:
@@ -144,8 +144,9 @@ class MiniPointNet(nn.Module):
             self.local.weight, self.local.bias, member, pooled, bias, join_norm.weight, join_norm.bias,
             self.out.weight, self.out.bias)
         members = groups.shape[0] * groups.shape[1]
-        follow(lift_norm, *statistics[:2], members)
-        follow(join_norm, *statistics[2:], members)
+        unbiased = members / max(members - 1, 1)
+        for norm, mean, variance in ((lift_norm, *statistics[:2]), (join_norm, *statistics[2:])):
+            follow(norm, mean, variance * unbiased)
         return tokens
 
     def _join_weights(self) -> tuple[Tensor, tuple[Tensor, Tensor]]:

@@ -26,6 +26,8 @@ from .partial_sums import merge_sums
 
 # A thread's eight columns are 16 bytes in half precision; a row of a tile is 128 bytes without a gap.
 _GROUPS, _COLUMNS = 16, 64
+# Rows that a thread goes through at least, to load for them what columns share: those of several groups if need be.
+_LEAST_MEMBERS = 4
 # Members whose loads are in flight at the same time where nothing is stored between them.
 _UNROLLED = 8
 # A reduction has as many programs as the 132 SMs of an H100 hold at a time, limited by its registers: more would run
@@ -49,7 +51,7 @@ class BatchNormReLU(torch.autograd.Function):
         eps: Added to the variance.
 
     Returns:
-        ``y`` (M, C) like ``x``; ``mean`` and biased ``variance`` (C,) float32, for the running statistics only.
+        ``y`` (M, C) like ``x``; mean and unbiased variance (C,) float32, for the running statistics only.
     """
 
     @staticmethod
@@ -57,22 +59,22 @@ class BatchNormReLU(torch.autograd.Function):
                 eps: float) -> tuple[Tensor, Tensor, Tensor]:
         groups, channels = x.shape[0] // k, x.shape[1]
         y = torch.empty_like(x)
-        mean, variance = torch.empty_like(weight), torch.empty_like(weight)
+        mean, variance, unbiased = torch.empty((3, channels), dtype=torch.float32, device=x.device)
         constants = _tile(k, channels, shared is not None)
-        programs, tiles = _grids(groups, channels)
+        programs, tiles = _grids(groups, channels, constants)
         partial = weight.new_empty(3, programs[0], channels)
         with torch.cuda.device_of(x):
             _statistics[programs](x, shared, count, partial, groups, **constants, **_OPTIONS)
             _merge_statistics[(triton.cdiv(channels, _MERGED_COLUMNS), )](
-                partial, mean, variance, programs[0], channels, triton.next_power_of_2(programs[0]), _MERGED_COLUMNS,
+                partial, mean, variance, unbiased, programs[0], channels, triton.next_power_of_2(programs[0]), _MERGED_COLUMNS,
                 **_OPTIONS)
             _normalize[tiles](x, shared, count, mean, variance, weight, bias, y, groups, eps, **constants,
                               **_OPTIONS)
         ctx.save_for_backward(x, shared, count, weight, bias, mean, variance)
         ctx.k, ctx.eps = k, eps
-        ctx.mark_non_differentiable(mean, variance)
+        ctx.mark_non_differentiable(mean, unbiased)
         ctx.set_materialize_grads(False)  # no zeros for the gradients of the statistics
-        return y, mean, variance
+        return y, mean, unbiased
 
     @staticmethod
     @once_differentiable
@@ -83,7 +85,7 @@ class BatchNormReLU(torch.autograd.Function):
         d_y, d_x = d_y.contiguous(), torch.empty_like(x)
         d_shared = None if shared is None else torch.empty_like(shared)
         constants = _tile(ctx.k, channels, shared is not None)
-        programs, tiles = _grids(groups, channels)
+        programs, tiles = _grids(groups, channels, constants)
         partial = weight.new_empty(programs[0], 2, channels)
         inputs = x, shared, count, mean, variance, weight, bias, d_y
         with torch.cuda.device_of(x):
@@ -96,13 +98,14 @@ class BatchNormReLU(torch.autograd.Function):
 
 def _tile(k: int, channels: int, shared: bool) -> dict[str, int | bool]:
     """Constants of the kernels that go over tiles."""
-    return dict(K=k, C=channels, SHARED=shared, GROUPS=_GROUPS, COLUMNS=_COLUMNS, UNROLLED=math.gcd(k, _UNROLLED))
+    groups = _GROUPS * max(_LEAST_MEMBERS // k, 1)
+    return dict(K=k, C=channels, SHARED=shared, GROUPS=groups, COLUMNS=_COLUMNS, UNROLLED=math.gcd(k, _UNROLLED))
 
 
-def _grids(groups: int, channels: int) -> tuple[tuple[int, int], tuple[int]]:
+def _grids(groups: int, channels: int, constants: dict[str, int | bool]) -> tuple[tuple[int, int], tuple[int]]:
     """Of a reduction, (programs, blocks of columns), and of a kernel with a program for each tile."""
     blocks = triton.cdiv(channels, _COLUMNS)
-    tiles = max(triton.cdiv(groups, _GROUPS), 1)  # an empty grid cannot be launched
+    tiles = max(triton.cdiv(groups, constants['GROUPS']), 1)  # an empty grid cannot be launched
     return (min(max(_PROGRAMS // blocks, 1), tiles), blocks), (tiles * blocks, )
 
 
@@ -191,7 +194,7 @@ def _statistics(x, shared, count, partial, groups, K: tl.constexpr, C: tl.conste
 
 
 @triton.jit
-def _merge_statistics(partial, mean, variance, programs, channels, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+def _merge_statistics(partial, mean, variance, unbiased, programs, channels, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     column = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
     row, exists = tl.arange(0, ROWS)[:, None], column < channels
     cells, inside = partial + row * channels + column[None, :], (row < programs) & exists[None, :]
@@ -200,6 +203,7 @@ def _merge_statistics(partial, mean, variance, programs, channels, ROWS: tl.cons
         tl.load(cells + 2 * programs * channels, inside, 0.))
     tl.store(mean + column, center, exists)
     tl.store(variance + column, squares / tl.maximum(total, 1.), exists)
+    tl.store(unbiased + column, squares / tl.maximum(total - 1., 1.), exists)
 
 
 @triton.jit
