@@ -17,7 +17,7 @@ def _small_tiles(request, monkeypatch):
         monkeypatch.setattr(layer_norm, '_PROGRAMS', 3)
 
 
-def _inputs(rows, channels, dtype, with_factor=True, with_bias=True):
+def _inputs(rows, channels, dtype, with_factor=True, with_bias=True, with_position=True):
     """Arguments of ``AddLayerNorm`` but ``eps`` and two upstream gradients; row means far from 0."""
     generator = torch.Generator().manual_seed(channels)
 
@@ -30,7 +30,8 @@ def _inputs(rows, channels, dtype, with_factor=True, with_bias=True):
     factor = (normal(rows) > 0).float() / 0.75 if with_factor else None
     weight, bias = (1 + normal(channels) / 4).requires_grad_(), normal(channels).requires_grad_()
     grads = normal(rows, channels).to(dtype), normal(rows, channels).to(dtype)
-    return (x, delta, delta_bias, factor, weight, bias), grads
+    position = normal(rows, channels).to(dtype).requires_grad_() if with_position else None
+    return (x, position, delta, delta_bias, factor, weight, bias), grads
 
 
 def _doubles(inputs):
@@ -38,13 +39,15 @@ def _doubles(inputs):
             for value in inputs]
 
 
-def _expected(x, delta, delta_bias, factor, weight, bias, total=None):
+def _expected(x, position, delta, delta_bias, factor, weight, bias, total=None):
     """Total and normed by PyTorch; ``total`` gives rounded values, gradients pass through it."""
-    added = delta if delta_bias is None else delta + delta_bias
-    exact = x + (added if factor is None else factor[:, None] * added)
+    exact = x if position is None else x + position
+    if delta is not None:
+        added = delta if delta_bias is None else delta + delta_bias
+        exact = exact + (added if factor is None else factor[:, None] * added)
     if total is not None:
         exact = exact + (total.detach().double() - exact).detach()
-    return exact, F.layer_norm(exact, (x.shape[1], ), weight, bias, EPS)
+    return exact, None if weight is None else F.layer_norm(exact, (x.shape[1], ), weight, bias, EPS)
 
 
 def _compare(actual, expected, dtype):
@@ -60,22 +63,25 @@ def _compare(actual, expected, dtype):
 
 @compiles_kernels
 @pytest.mark.parametrize('capability', [80, 90])
-@pytest.mark.parametrize('fused', [False, True])
+@pytest.mark.parametrize('absent', [
+    (),
+    ('position', 'delta_bias', 'factor', 'd_total', 'd_position', 'd_sum', 'd_delta'),
+    ('weight', 'bias', 'total', 'normed', 'mean', 'rstd', 'd_normed', 'd_x'),
+])
 @pytest.mark.parametrize('dtype', ['fp32', 'bf16', 'fp16'])
-def test_kernels_compile_without_a_gpu(dtype, fused, capability):
+def test_kernels_compile_without_a_gpu(dtype, absent, capability):
     """The interpreter accepts what the compiler's types do not; arguments that are None become constants."""
     compiler = pytest.importorskip('triton.compiler')
     target = pytest.importorskip('triton.backends.compiler').GPUTarget('cuda', capability, 32)
     from m2ae_mm.ops.triton import layer_norm
     types = dict.fromkeys(('delta_bias', 'factor', 'weight', 'bias', 'mean', 'rstd', 'partial'), '*fp32')
     types.update(rows='i32', eps='fp32')
+    sums = 2 * ('d_normed' not in absent) + ('delta_bias' not in absent)
     for kernel in (layer_norm._forward, layer_norm._backward):
-        constants = {'CHANNELS': 96, 'ROWS': 4, 'BLOCK': 128}
-        if kernel is layer_norm._backward:
-            constants['SUMS'] = 3 if fused else 2
-        if not fused:
-            absent = {'delta_bias', 'factor', 'd_total', 'd_delta'}
-            constants.update(dict.fromkeys(absent & set(kernel.arg_names)))
+        constants = {'CHANNELS': 96, 'ROWS': 4, 'BLOCK': 128, 'SUMS': sums, **dict.fromkeys(absent)}
+        if kernel is layer_norm._forward:
+            constants.pop('total', None)  # which it always writes
+        constants = {name: value for name, value in constants.items() if name in kernel.arg_names}
         signature = {name: 'constexpr' if name in constants else types.get(name, f'*{dtype}')
                      for name in kernel.arg_names}
         source = compiler.ASTSource(kernel, signature, constexprs=constants)
@@ -87,11 +93,11 @@ def test_kernels_compile_without_a_gpu(dtype, fused, capability):
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize('with_factor', [False, True])
 @pytest.mark.parametrize('with_bias', [False, True])
-@pytest.mark.parametrize(('rows', 'channels'), [(37, 96), (53, 24)])
-def test_add_layer_norm(rows, channels, with_bias, with_factor, dtype):
+@pytest.mark.parametrize(('rows', 'channels', 'with_position'), [(37, 96, True), (53, 24, False)])
+def test_add_layer_norm(rows, channels, with_position, with_bias, with_factor, dtype):
     from m2ae_mm.ops.triton.layer_norm import AddLayerNorm
-    inputs, grads = _inputs(rows, channels, dtype, with_factor, with_bias)
-    total, normed = AddLayerNorm.apply(*inputs, EPS)
+    inputs, grads = _inputs(rows, channels, dtype, with_factor, with_bias, with_position)
+    total, normed, _ = AddLayerNorm.apply(*inputs, EPS)
     assert total.dtype == normed.dtype == dtype
     torch.autograd.backward((total, normed), grads)
     doubles = _doubles(inputs)
@@ -112,7 +118,7 @@ def test_many_rows(rows, channels):
     from m2ae_mm.ops.triton.layer_norm import AddLayerNorm
     inputs, grads = _inputs(rows, channels, torch.bfloat16)
     leaves = [value for value in inputs if value is not None and value.requires_grad]
-    results = AddLayerNorm.apply(*inputs, EPS)
+    results = AddLayerNorm.apply(*inputs, EPS)[:2]
     first = torch.autograd.grad(results, leaves, grads, retain_graph=True)
     assert all(map(torch.equal, first, torch.autograd.grad(results, leaves, grads)))
     doubles = _doubles(inputs)
@@ -143,10 +149,53 @@ def test_one_result_used(used, with_factor):
 
 
 @runs_kernels
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('with_factor', [False, True])
+@pytest.mark.parametrize('absent', [(), (3, ), (2, 3), (1, 2, 3)])
+def test_nothing_to_normalise(absent, with_factor, dtype):
+    """Only sums, of what there is: position (1), delta (2) and its bias (3)."""
+    from m2ae_mm.ops.triton.layer_norm import AddLayerNorm
+    inputs, grads = _inputs(21, 24, dtype, with_factor and 2 not in absent)
+    inputs = [None if i in (*absent, 5, 6) else value for i, value in enumerate(inputs)]
+    total, normed, _ = AddLayerNorm.apply(*inputs, EPS)
+    assert normed is None
+    total.backward(grads[0])
+    doubles = _doubles(inputs)
+    expected = _expected(*doubles)[0]
+    _compare(total, expected, dtype)
+    expected.backward(grads[0].double())
+    for value, double in zip(inputs, doubles):
+        if double is not None and double.requires_grad:
+            _compare(value.grad, double.grad, value.dtype)
+
+
+@runs_kernels
+@pytest.mark.parametrize('normalised', [False, True])
+def test_a_position_added_again_and_again(normalised):
+    """Its gradient is summed from use to use, wherever it is used."""
+    from m2ae_mm.ops.triton.layer_norm import AddLayerNorm
+    (x, position, delta, delta_bias, factor, *norm), grads = _inputs(21, 24, torch.float32)
+    norm = norm if normalised else [None, None]
+    doubles = _doubles((x, position, delta, delta_bias, factor, *norm))
+    ours, ours_again = x, position
+    theirs, own = doubles[0], doubles[1]
+    for _ in range(3):
+        ours, normed, ours_again = AddLayerNorm.apply(ours, ours_again, delta, delta_bias, factor, *norm, EPS)
+        theirs, expected = _expected(theirs, own, *doubles[2:])
+        if normalised:
+            ours, theirs = ours + normed.tanh(), theirs + expected.tanh()
+    (ours + 2 * ours_again).backward(grads[0])
+    (theirs + 2 * own).backward(grads[0].double())
+    for value, double in zip((x, position, delta, delta_bias, *norm), (*doubles[:4], *doubles[5:])):
+        if value is not None:
+            _compare(value.grad, double.grad, torch.float32)
+
+
+@runs_kernels
 def test_no_rows():
     from m2ae_mm.ops.triton.layer_norm import AddLayerNorm
     inputs, grads = _inputs(0, 24, torch.float32)
-    results = AddLayerNorm.apply(*inputs, EPS)
+    results = AddLayerNorm.apply(*inputs, EPS)[:2]
     torch.autograd.backward(results, grads)
     assert [tuple(value.shape) for value in results] == [(0, 24)] * 2
-    assert all(inputs[i].grad.abs().sum() == 0 for i in (2, 4, 5))
+    assert all(inputs[i].grad.abs().sum() == 0 for i in (3, 5, 6))

@@ -44,7 +44,7 @@ def encode_packed(encoder: 'PointM2AEEncoder', points: Tensor, scales: Sequence[
             tokens = encoder.embeddings[i].embed_packed(groups.to(dtype), rows.total, kernels)
             centers = scale.centers.flatten(0, 1).index_select(0, rows.index)
             residual = run_packed(encoder.stages[i], tokens, centers, rows, longest, encoder.radii[i], kernels)
-            tokens, output = residual.add_and_norm(encoder.norms[i], kernels)
+            tokens, output, _ = residual.add_and_norm(encoder.norms[i], kernels)
             outputs.append(rows.spread(output, batch))
             finer, below = rows, scale.centers
     return outputs

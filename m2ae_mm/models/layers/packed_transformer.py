@@ -16,28 +16,27 @@ class Residual(NamedTuple):
 
     Attributes:
         x: ``(R, C)``.
-        delta: ``(R, C)``.
+        delta: ``(R, C)`` in the dtype of ``x``, or None.
         delta_bias: ``(C,)`` float32 that is added to ``delta``, or None.
         factor: ``(R,)`` float32 that multiplies their sum, or None.
+        position: ``(R, C)`` that is added, too, or None.
     """
     x: Tensor
-    delta: Tensor
+    delta: Tensor | None = None
     delta_bias: Tensor | None = None
     factor: Tensor | None = None
+    position: Tensor | None = None
 
-    def add(self) -> Tensor:
-        """``(R, C)``, rounded to the dtype of ``x`` in the end only, as the kernel does."""
-        delta = self.delta if self.delta_bias is None else self.delta + self.delta_bias
-        if self.factor is not None:
-            delta = self.factor[:, None] * delta
-        return (self.x + delta).to(self.x.dtype)
+    def add_and_norm(self, norm: nn.Module | None, kernels: ModuleType) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The tokens, their norm, and the position for its next use.
 
-    def add_and_norm(self, norm: nn.Module, kernels: ModuleType) -> tuple[Tensor, Tensor]:
-        """The tokens and their norm; ``nn.Identity`` normalises nothing."""
-        if isinstance(norm, nn.Identity):
-            tokens = self.add()
-            return tokens, tokens
-        return kernels.AddLayerNorm.apply(*self, norm.weight, norm.bias, norm.eps)
+        None and ``nn.Identity`` normalise nothing.
+        """
+        plain = norm is None or isinstance(norm, nn.Identity)
+        tokens, normed, position = kernels.AddLayerNorm.apply(
+            self.x, self.position, self.delta, self.delta_bias, self.factor,
+            *(None, None, 0.) if plain else (norm.weight, norm.bias, norm.eps))
+        return tokens, tokens if plain else normed, position
 
 
 def run_packed(stage: Stage, x: Tensor, centers: Tensor, rows: Rows, longest: int, radius: float | None,
@@ -57,16 +56,15 @@ def run_packed(stage: Stage, x: Tensor, centers: Tensor, rows: Rows, longest: in
         The tokens behind the last block.
     """
     if not stage.blocks:
-        return Residual(x, torch.zeros_like(x))
+        return Residual(x)
     first, _, second = stage.position
     position = linear(second, _linear_gelu(first, centers.to(x.dtype), kernels), kernels)
     marks = None if radius is None else kernels.near_marks(centers, rows.starts, rows.counts, longest, radius)
     factors = draw_drop_paths(stage, rows)
-    residual = Residual(x, position)
+    residual = Residual(x)
     for i, block in enumerate(stage.blocks):
-        if i:
-            residual = residual._replace(x=residual.x + position)
-        residual = _run_block(block, residual, factors[2 * i:2 * i + 2], rows, longest, marks, kernels)
+        residual, position = _run_block(block, residual._replace(position=position), factors[2 * i:2 * i + 2], rows,
+                                        longest, marks, kernels)
     return residual
 
 
@@ -91,7 +89,7 @@ def run_clouds(stage: Stage, x: Tensor, centers: Tensor, norm: nn.Module | None 
     dtype = dtype_of(x.device.type)
     with torch.autocast(x.device.type, enabled=False), kernels.half_copies(stage, dtype):
         residual = run_packed(stage, x.flatten(0, 1).to(dtype), centers.flatten(0, 1), rows, length, None, kernels)
-        result = residual.add() if norm is None else residual.add_and_norm(norm, kernels)[1]
+        result = residual.add_and_norm(norm, kernels)[1]
     return result.view(x.shape)
 
 
@@ -101,14 +99,14 @@ def dtype_of(device: str) -> torch.dtype:
 
 
 def _run_block(block: Block, residual: Residual, factors: list[Tensor | None], rows: Rows, longest: int,
-               marks: Tensor | None, kernels: ModuleType) -> Residual:
-    total, normed = residual.add_and_norm(block.norm1, kernels)
+               marks: Tensor | None, kernels: ModuleType) -> tuple[Residual, Tensor]:
+    total, normed, position = residual.add_and_norm(block.norm1, kernels)
     qkv = linear(block.attn.qkv, normed, kernels).view(len(normed), 3, block.attn.num_heads, -1)
     attended = kernels.PackedAttention.apply(qkv, rows.starts, rows.counts, longest, marks).flatten(1)
     residual = Residual(total, *_linear_and_bias(block.attn.proj, attended, kernels), factors[0])
-    total, normed = residual.add_and_norm(block.norm2, kernels)
+    total, normed, _ = residual.add_and_norm(block.norm2, kernels)
     hidden = _linear_gelu(block.mlp.fc1, normed, kernels)
-    return Residual(total, *_linear_and_bias(block.mlp.fc2, hidden, kernels), factors[1])
+    return Residual(total, *_linear_and_bias(block.mlp.fc2, hidden, kernels), factors[1]), position
 
 
 def linear(layer: nn.Linear, x: Tensor, kernels: ModuleType) -> Tensor:
