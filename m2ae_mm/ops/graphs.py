@@ -5,12 +5,12 @@ host takes longer to start them one by one than the GPU to run them. A graph
 leaves no shape, address or choice open, so there is one for every set of them.
 """
 import contextlib
+import functools
 import warnings
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -28,6 +28,8 @@ _WARM_UPS = 2
 _MOST_GRAPHS = 24
 # Clouds of ever new sizes have ever new keys.
 _MOST_SEEN = 1000
+# Attributes of modules that are no tensors and may change what their kernels compute.
+_SETTINGS = ('training', 'momentum', 'p', 'dropout', 'drop_prob')
 
 
 class Graphed:
@@ -44,8 +46,8 @@ class Graphed:
             With arguments that want a gradient it is called as it is.
 
     What a call found in the module's attributes when it was recorded stays in
-    its graph, but for modes, momenta and shares of dropout; hooks on modules
-    inside are called while recording only.
+    its graph, but for those of ``_SETTINGS``: modes, momenta and shares of
+    dropout. Hooks on modules inside are called while recording only.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -68,7 +70,8 @@ class Graphed:
         self._seen[key] += 1
         if key not in self._recordings and self._seen[key] >= _RECORD_AT and len(self._recordings) < _MOST_GRAPHS:
             self._pool = self._pool or torch.cuda.graph_pool_handle()
-            self._recordings[key] = _record(partial(self._function, module), module, leaves, structure, self._pool)
+            function = functools.partial(self._function, module)
+            self._recordings[key] = _record(function, module, leaves, structure, self._pool)
             if self._recordings[key] is None:
                 self._pool = None  # its recording never came to an end
         recording = self._recordings.get(key)
@@ -104,10 +107,9 @@ class Graphed:
         if places != self._places:
             self.forget()
             self._places = places
-        modes = tuple((each.training, getattr(each, 'momentum', None), getattr(each, 'p', None))
-                      for each in module.modules())
+        settings = tuple(_number(getattr(each, name, None)) for each in module.modules() for name in _SETTINGS)
         autocast = torch.get_autocast_dtype('cuda') if torch.is_autocast_enabled('cuda') else None
-        return (modes, tuple(each.requires_grad for each in parameters), autocast, torch.is_grad_enabled(),
+        return (settings, tuple(each.requires_grad for each in parameters), autocast, torch.is_grad_enabled(),
                 torch.is_inference_mode_enabled())
 
     def forget(self) -> None:
@@ -135,6 +137,10 @@ def _key(leaves: Sequence[Any], structure: Any, state: tuple) -> tuple:
     """Everything that decides which kernels are started."""
     arguments = tuple((leaf.shape, leaf.dtype, leaf.device) if isinstance(leaf, Tensor) else leaf for leaf in leaves)
     return arguments, str(structure), state
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, (bool, int, float)) else None  # `dropout` may be a module, too
 
 
 class _Waiting:
@@ -200,13 +206,11 @@ def _record(function: Callable[..., Any], module: nn.Module, leaves: Sequence[An
     """Warm up and record; None, with a warning, where the function cannot be recorded."""
     leaves = [leaf.detach().clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
     buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]  # running statistics
-    call = partial(function, *tree_unflatten(leaves, structure))
+    call = functools.partial(function, *tree_unflatten(leaves, structure))
     try:
-        # Casts of the weights that autocast has in store are of this step; a graph has to make them every time.
-        with torch.autocast('cuda', torch.get_autocast_dtype('cuda'), torch.is_autocast_enabled('cuda'),
-                            cache_enabled=False), _stand_ins(module) as parameters:
-            _warm_up(call, parameters)
-            return _capture(call, [leaf for leaf in leaves if isinstance(leaf, Tensor)], parameters, pool)
+        # The stream of now is current again behind this, also where a recording breaks off and leaves its own.
+        with torch.cuda.stream(torch.cuda.current_stream()):
+            return _record_call(call, module, leaves, pool)
     except RuntimeError as error:
         warnings.warn(f'no CUDA graph, calls go on one kernel at a time: {str(error).splitlines()[0]}', stacklevel=2)
         _end_recording()
@@ -214,6 +218,20 @@ def _record(function: Callable[..., Any], module: nn.Module, leaves: Sequence[An
     finally:
         for buffer, before in buffers:
             buffer.copy_(before)
+
+
+def _record_call(call: Callable[[], Any], module: nn.Module, leaves: Sequence[Any], pool: Any) -> _Recording:
+    # Casts of the weights that autocast has in store are of this step; a graph has to make them every time.
+    with torch.autocast('cuda', torch.get_autocast_dtype('cuda'), torch.is_autocast_enabled('cuda'),
+                        cache_enabled=False), _stand_ins(module) as parameters:
+        _warm_up(call, parameters)
+        return _capture(call, [leaf for leaf in leaves if isinstance(leaf, Tensor)], parameters, pool)
+
+
+@functools.cache
+def _stream(device: int) -> torch.cuda.Stream:
+    """Where recordings are made on a device; PyTorch's own default is one stream, of whatever device came first."""
+    return torch.cuda.Stream(device)
 
 
 @contextlib.contextmanager
@@ -240,7 +258,7 @@ def _end_recording() -> None:
     """After a recording that broke off PyTorch's random numbers wait for its end; an empty one has an end."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        with torch.cuda.graph(torch.cuda.CUDAGraph()):
+        with torch.cuda.graph(torch.cuda.CUDAGraph(), stream=_stream(torch.cuda.current_device())):
             pass
 
 
@@ -258,7 +276,7 @@ def _warm_up(call: Callable[[], Any], parameters: Sequence[Tensor]) -> None:
 
 def _capture(call: Callable[[], Any], inputs: list[Tensor], parameters: list[Tensor], pool: Any) -> _Recording:
     # Only this thread is kept from what a recording forbids: loaders may pin memory meanwhile.
-    options = dict(pool=pool, capture_error_mode='thread_local')
+    options = dict(pool=pool, stream=_stream(torch.cuda.current_device()), capture_error_mode='thread_local')
     forward = torch.cuda.CUDAGraph()
     with torch.cuda.graph(forward, **options):
         outputs, structure = tree_flatten(call())
@@ -280,4 +298,5 @@ def _differentiate(outputs: Sequence[Tensor], parameters: Sequence[Tensor], grad
     if not pairs or not parameters:
         return ()
     outputs, gradients = zip(*pairs)
-    return torch.autograd.grad(outputs, parameters, gradients, allow_unused=True)
+    with torch.autocast('cuda', enabled=False):  # backward passes are called outside of it
+        return torch.autograd.grad(outputs, parameters, gradients, allow_unused=True)

@@ -2,8 +2,10 @@
 
 All but the recording itself is also tested on a CPU, with recordings that call the function again.
 """
+import contextlib
 import copy
 import pickle
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -47,14 +49,13 @@ def _record_by_calling(function, module, leaves, structure, pool):
 
     def backward():
         found = graphs._differentiate(latest[0][0], trained, recording.output_gradients)
-        recording.gradients.copy_(torch.cat([each.flatten() for each in found]))
+        recording.takes_part = [each is not None for each in found]
+        recording.shapes = [torch.empty_like(each, device='meta') for each in found if each is not None]
+        recording.gradients = torch.cat([each.flatten() for each in found if each is not None])
 
     recording.forward = _Replays(forward)
     if trained:
         recording.output_gradients = [torch.zeros_like(output) for output in outputs]
-        recording.gradients = torch.zeros(sum(weight.numel() for weight in trained))
-        recording.shapes = [torch.empty_like(weight, device='meta') for weight in trained]
-        recording.takes_part = [True] * len(trained)
         recording.backward = _Replays(backward)
     return recording
 
@@ -175,13 +176,112 @@ def test_keys_and_moved_weights(device):
     assert not graphed._recordings
 
 
+class _Autocast(torch.autograd.Function):
+    """Whether the backward pass runs under autocast, for a list."""
+
+    @staticmethod
+    def forward(ctx, x, seen):
+        ctx.seen, ctx.device = seen, x.device.type
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        ctx.seen.append(torch.is_autocast_enabled(ctx.device))
+        return gradient, None
+
+
+class _Parts(nn.Module):
+    """Frozen, unused and shared parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.unused = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(1, 1)
+        self.second.weight = self.first.weight
+        self.second.bias.requires_grad_(False)
+
+
+@contextlib.contextmanager
+def _runs(*_, **__):
+    """Stands in for a stream or a recording that is taken: what is within simply runs."""
+    yield
+
+
+def test_recording(monkeypatch):
+    """Its backward passes are those of a training, outside autocast; parameters are whole again afterwards."""
+    stream = SimpleNamespace(wait_stream=lambda _: None)
+    for name, value in dict(Stream=lambda *_: stream, current_stream=lambda: stream, stream=_runs, graph=_runs,
+                            CUDAGraph=object, empty_cache=lambda: None, current_device=lambda: 0).items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    cast = torch.autocast
+    monkeypatch.setattr(torch, 'autocast', lambda _, *arguments, **options: cast('cpu', *arguments, **options))
+    for name in ('is_autocast_enabled', 'get_autocast_dtype'):
+        monkeypatch.setattr(torch, name, lambda _, function=getattr(torch, name): function('cpu'))
+    graphs._stream.cache_clear()
+    torch.manual_seed(0)
+    model, seen, x = _Parts(), [], torch.randn(3, 4)
+
+    def function(x):
+        hidden = model.second(model.first(x))
+        assert hidden.dtype == torch.bfloat16
+        return _Autocast.apply(hidden, seen).float().square().sum()
+
+    with cast('cpu', torch.bfloat16):
+        recording = graphs._record(function, model, [x], graphs.tree_flatten((x, ))[1], None)
+    assert seen == [False] * 3  # two to warm up and the recording
+    names = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    assert dict(zip(names, recording.takes_part)) == {
+        'first.weight': True, 'first.bias': True, 'unused.weight': False, 'unused.bias': False}
+    assert all(isinstance(weight, nn.Parameter) for weight in model.parameters())
+    assert model.second.weight is model.first.weight
+    graphs._stream.cache_clear()
+
+
+def test_shares_of_dropout_are_told_apart():
+    class Attention(nn.Module):
+        dropout = 0.1
+
+    class Path(nn.Module):
+        drop_prob = 0.1
+
+    model = nn.Sequential(nn.Dropout(0.1), Attention(), Path())
+    state = Graphed(_outputs).state
+    states = [state(model)]
+    for module, name in ((model[0], 'p'), (model[1], 'dropout'), (model[2], 'drop_prob')):
+        setattr(module, name, 0.2)
+        states.append(state(model))
+    assert len(set(states)) == 4
+    model[1].dropout = nn.Dropout(0.3)  # a module, which speaks for itself
+    assert 0.3 in [each for part in state(model)[:1] for each in part]
+
+
+@needs_gpu
+@pytest.mark.parametrize('precision', [torch.float32, torch.bfloat16])
+def test_dropout_is_drawn_anew_and_autocast_is_that_of_a_training(precision):
+    """The backward pass has the mask of its forward pass; gradients are those of a call outside a graph."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 64), nn.Dropout(0.5)).cuda()
+    x = torch.randn(8, 64, device='cuda')
+    graphed = Graphed(lambda module, x: module(x))
+    seen = set()
+    for _ in range(8):
+        with torch.autocast('cuda', torch.bfloat16, precision == torch.bfloat16):
+            y = graphed(model, x)
+        y.float().sum().backward()
+        kept = y != 0
+        seen.add(tuple(kept.flatten().tolist()))
+        torch.testing.assert_close(model[0].bias.grad, 2. * kept.sum(0), rtol=0, atol=1e-6)
+        torch.testing.assert_close(model[0].weight.grad, 2. * kept.float().T @ x, rtol=2e-2, atol=1e-2)
+        model.zero_grad()
+    assert len(graphed._recordings) == 1 and len(seen) == 8
+
+
 @needs_gpu
 def test_what_cannot_be_recorded_goes_on_as_it_is():
     def reads_back(model, x):
         return model(x) * float(x.sum())
 
     graphed, model = Graphed(reads_back), _model('cuda').eval()
-    x = _batch('cuda')['x']
+    x, stream = _batch('cuda')['x'], torch.cuda.current_stream()
     with torch.no_grad():
         for i in range(4):
             if i == 2:
@@ -190,6 +290,19 @@ def test_what_cannot_be_recorded_goes_on_as_it_is():
             else:
                 result = graphed(model, x)
             torch.testing.assert_close(result, reads_back(model, x))
+            assert torch.cuda.current_stream() == stream
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason='needs two GPUs')
+def test_a_second_device():
+    graphed, model = [Graphed(_outputs), Graphed(_outputs)], [_model('cuda:0'), _model('cuda:1')]
+    for step in range(6):
+        for device in (0, 1):
+            with torch.cuda.device(device), torch.no_grad():
+                batch = dict(x=_batch(f'cuda:{device}')['x'] + step)
+                ours = graphed[device](model[device].eval(), batch)['loss']
+                torch.testing.assert_close(ours, _outputs(model[device], batch)['loss'])
+    assert [len(each._recordings) for each in graphed] == [1, 1]
 
 
 def test_inputs_that_want_a_gradient_get_it(device):

@@ -42,7 +42,7 @@ def encode_packed(encoder: 'PointM2AEEncoder', points: Tensor, scales: Sequence[
             groups = (_first_groups(below, tokens, scale, rows) if i == 0
                       else _groups(tokens, scale, rows, finer, below.shape[1]))
             tokens = encoder.embeddings[i].embed_packed(groups.to(dtype), rows.total, kernels)
-            centers = scale.centers.flatten(0, 1).index_select(0, rows.index)
+            centers = rows.take(scale.centers)
             residual = run_packed(encoder.stages[i], tokens, centers, rows, longest, encoder.radii[i], kernels)
             tokens, output, _ = residual.add_and_norm(encoder.norms[i], kernels)
             outputs.append(rows.spread(output, batch))
@@ -53,7 +53,7 @@ def encode_packed(encoder: 'PointM2AEEncoder', points: Tensor, scales: Sequence[
 def _first_groups(below: Tensor, values: Tensor, scale: Scale, rows: Rows) -> Tensor:
     """``(R, k, 3 + C)`` offsets from the centre of a group, and further channels of its members."""
     members = _members(scale, rows, below.shape[1])
-    centers = scale.centers.flatten(0, 1).index_select(0, rows.index)
+    centers = rows.take(scale.centers)
     groups = _take(below.flatten(0, 1), members) - centers.unsqueeze(1)
     return torch.cat([groups, _take(values.flatten(0, 1), members)], -1) if values.shape[-1] else groups
 
@@ -68,7 +68,7 @@ def _groups(tokens: Tensor, scale: Scale, rows: Rows, finer: Rows, finer_count: 
 
 def _members(scale: Scale, rows: Rows, count: int) -> Tensor:
     """``(R, k)`` members of each row's group among the joined clouds of ``count`` points."""
-    return scale.neighbors.flatten(0, 1).index_select(0, rows.index) + (rows.cloud * count).unsqueeze(1)
+    return rows.take(scale.neighbors) + (rows.cloud * count).unsqueeze(1)
 
 
 def _take(values: Tensor, indices: Tensor) -> Tensor:

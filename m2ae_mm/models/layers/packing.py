@@ -65,7 +65,7 @@ class Rows(NamedTuple):
 
     Attributes:
         index: ``(R,)`` int64 centre of each row among the ``B * M`` of the
-            batch; some centre for padding.
+            batch; some centre for padding. None if every centre is its own row.
         place: ``(B * M,)`` int64 row of each centre, R where masked; None if
             every centre is its own row.
         cloud: ``(R,)`` int64 cloud of each row; some cloud for padding.
@@ -73,7 +73,7 @@ class Rows(NamedTuple):
         counts: ``(B,)`` int64 rows of each cloud.
         total: ``(1,)`` int64 rows that are no padding.
     """
-    index: Tensor
+    index: Tensor | None
     place: Tensor | None
     cloud: Tensor
     starts: Tensor
@@ -100,10 +100,15 @@ class Rows(NamedTuple):
     @classmethod
     def of_all(cls, batch: int, count: int, device: torch.device) -> 'Rows':
         """Rows of ``batch`` clouds that show all their ``count`` centres."""
-        index = torch.arange(batch * count, device=device)
-        starts = torch.arange(batch, device=device) * count
-        return cls(index, None, index // count, starts, torch.full_like(starts, count),
+        cloud = torch.arange(batch, device=device).unsqueeze(1).expand(batch, count).flatten()
+        starts = torch.arange(0, batch * count, count, device=device)
+        return cls(None, None, cloud, starts, torch.full_like(starts, count),
                    torch.full((1, ), batch * count, device=device))
+
+    def take(self, values: Tensor) -> Tensor:
+        """``(B, M, ...)`` of the centres to ``(R, ...)`` of the rows."""
+        values = values.flatten(0, 1)
+        return values if self.index is None else values.index_select(0, self.index)
 
     def spread(self, tokens: Tensor, batch: int) -> Tensor:
         """``(R, C)`` rows to ``(B, M, C)`` centres, zeros at masked ones."""
