@@ -17,11 +17,13 @@ from torch.autograd.function import once_differentiable
 from .near_marks import is_marked
 
 # Queries and keys that a program holds at a time and its warps, of the forward pass and of the backward passes for
-# queries and for keys: the fastest of ten on an H100, all keys seen or only those within a radius. Float32 takes half
-# as many: the shared memory of smaller GPUs sets the limit.
+# queries and for keys: the fastest of ten on an H100, all keys seen or only those within a radius. Float32 and wide
+# heads take fewer: the shared memory of smaller GPUs sets the limit.
 _FORWARD = {False: (64, 64, 4), True: (64, 64, 2)}
 _FOR_QUERIES = {False: (64, 64, 4), True: (64, 64, 2)}
 _FOR_KEYS = {False: (32, 64, 2), True: (64, 64, 2)}
+# Bytes of a head up to which blocks have their full size.
+_WIDEST = 256
 _LOG2_E = tl.constexpr(math.log2(math.e))
 
 
@@ -73,10 +75,11 @@ class PackedAttention(torch.autograd.Function):
 def _options(qkv: Tensor, marks: Tensor | None, shapes: dict[bool, tuple[int, int, int]]) -> dict:
     queries, keys, warps = shapes[marks is not None]
     width, exact = qkv.shape[-1], qkv.dtype == torch.float32
+    padded = max(triton.next_power_of_2(width), 16)
+    fewer = (1 + exact) * max(padded * qkv.element_size() // _WIDEST, 1)
     return dict(
-        scale=width**-0.5, WIDTH=width, PADDED=max(triton.next_power_of_2(width), 16),
-        WORDS=0 if marks is None else marks.shape[1], QUERIES=queries // 2 if exact else queries,
-        KEYS=keys // 2 if exact else keys, EXACT=exact, num_warps=warps)
+        scale=width**-0.5, WIDTH=width, PADDED=padded, WORDS=0 if marks is None else marks.shape[1],
+        QUERIES=max(queries // fewer, 16), KEYS=max(keys // fewer, 16), EXACT=exact, num_warps=warps)
 
 
 @triton.jit

@@ -67,7 +67,9 @@ def _coordinates(centers, index, count):
 
 @triton.jit
 def is_marked(marks, row, first_column, column, count, WORDS: tl.constexpr, COLUMNS: tl.constexpr):
-    """Which pairs of rows and COLUMNS columns, 32 or 64 from ``first_column`` on, are marked; none beyond ``count``.
+    """Which pairs of rows and COLUMNS columns, 16, 32 or 64 from ``first_column`` on, a multiple of that, are marked.
+
+    None are beyond ``count``.
 
     ``marks`` points to the first row of the cloud, ``WORDS`` is the number of words of a row.
     """
