@@ -13,7 +13,11 @@ model = dict(
             dict(type='M2AEBatchSample', num_points=1024, num_candidates=1200),
             dict(type='M2AEBatchScaleShift')
         ],
-        test_transforms=[dict(type='M2AEBatchSample', num_points=1024)]),
+        test_transforms=[dict(type='M2AEBatchSample', num_points=1024)],
+        vote_transforms=[
+            dict(type='M2AEBatchSample', num_points=1024, num_candidates=1200),
+            dict(type='M2AEBatchScaleShift', shift_range=0.)
+        ]),
     head=dict(num_classes=40, pooling='max+mean', label_smoothing=0.3))
 # BatchNorm cannot take a last batch of one shape. With fewer than 32 shapes, lower train_dataloader.batch_size.
 train_dataloader = dict(drop_last=True)

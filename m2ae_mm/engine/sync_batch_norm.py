@@ -46,12 +46,19 @@ class SyncBatchNormCPU(_BatchNorm):
         return module
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(T, C)`` or ``(T, C, ...)`` to the same shape."""
+        """``(T, C)`` or ``(T, C, ...)`` to the same shape.
+
+        Raises:
+            ValueError: If all processes together have no more than one row, of which there is no variance.
+        """
         if not (self.training and distributed.is_initialized() and distributed.get_world_size() > 1):
             return super().forward(x)
         axes, shape = [0, *range(2, x.dim())], [1, -1] + [1] * (x.dim() - 2)
         rows = x.to(torch.promote_types(x.dtype, torch.float32))
         total = SumOverProcesses.apply(torch.cat([rows.sum(axes), rows.new_tensor([x.numel() // x.shape[1]])]))
+        if total[-1] < 2:
+            raise ValueError(f'BatchNorm needs more than one row in training, all processes together have '
+                             f'{int(total[-1])}; use larger batches.')
         mean, count = total[:-1] / total[-1], total[-1]
         # Deviations in a second pass: E[x^2] - E[x]^2 would cancel in float32.
         deviation = rows - mean.view(shape)

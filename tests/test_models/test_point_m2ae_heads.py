@@ -100,6 +100,11 @@ def test_labels_that_do_not_fit():
         classifier()(dict(points=points()), [Det3DDataSample()] * 3, mode='loss')
 
 
+def test_votes_need_transforms():
+    with pytest.raises(ValueError, match='votes=3 needs data_preprocessor.vote_transforms'):
+        classifier(votes=3, data_preprocessor=dict(type='M2AEShapePreprocessor'))
+
+
 def test_votes_average_logits_of_random_passes():
     scale = dict(type='M2AEBatchScaleShift', scale_range=(0.5, 0.5), shift_range=0.)
     model = classifier(votes=3, data_preprocessor=dict(type='M2AEShapePreprocessor', vote_transforms=[scale])).eval()

@@ -16,7 +16,8 @@ train_pipeline = load_points + [
     dict(type='Pack3DDetInputs', keys=['points']),
 ]
 test_pipeline = load_points + [
-    dict(type='PointSample', num_points=40000),
+    # Of a scene always the same points: figures do not depend on seed, workers or processes.
+    dict(type='M2AESamplePoints', num_points=40000, seed=0),
     dict(type='Pack3DDetInputs', keys=['points']),
 ]
 

@@ -21,7 +21,8 @@ train_pipeline = [
     dict(type='Pack3DDetInputs', keys=['points', 'gt_bboxes_3d', 'gt_labels_3d']),
 ]
 test_pipeline = load_points + [
-    dict(type='PointSample', num_points=20000),
+    # Of a scene always the same points: figures do not depend on seed, workers or processes.
+    dict(type='M2AESamplePoints', num_points=20000, seed=0),
     dict(type='Pack3DDetInputs', keys=['points']),
 ]
 

@@ -23,6 +23,9 @@ class PointM2AEClassifier(BaseModel):
             votes not at all.
         data_preprocessor: ``M2AEShapePreprocessor`` by default.
         init_cfg: mmengine's initialisation option.
+
+    Raises:
+        ValueError: For votes without ``vote_transforms``, which would all be the same.
     """
 
     def __init__(self,
@@ -34,6 +37,9 @@ class PointM2AEClassifier(BaseModel):
         super().__init__(MODELS.build(data_preprocessor or dict(type='M2AEShapePreprocessor')), init_cfg)
         self.backbone = MODELS.build(backbone)
         self.head = MODELS.build(head)
+        if votes and not self.data_preprocessor.vote_transforms:
+            raise ValueError(f'votes={votes} needs data_preprocessor.vote_transforms: without them all votes are the '
+                             'plain prediction. See configs/m2ae/modelnet40_cls.py.')
         self.votes = votes
         self._classify = Graphed(_classify)
 
