@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 from runs import CONFIGS, tiny_config, train
 
-import m2ae_mm  # noqa: F401
+from m2ae_mm.checkpoint import write_checkpoint
 from mmdet3d.registry import MODELS
 
 FOLDER = CONFIGS.parent / '3detr'
@@ -80,3 +80,13 @@ def test_trains_and_evaluates(tmp_path, name, prefix, columns):
     runner = train(config)
     assert 0 < runner.message_hub.get_scalar('train/loss').current() < 200
     assert 0 <= runner.message_hub.get_scalar('val/mAP_0.25').current() <= 1
+
+
+@pytest.mark.parametrize('name', ['3detr-m_scannet.py', '3detr_sunrgbd.py'])
+def test_weights_without_meta_data_serve_mmdet3ds_inference(name, tmp_path):
+    from mmdet3d.apis import init_model
+    path = FOLDER / name
+    config = Config.fromfile(path)
+    write_checkpoint(MODELS.build(config.model).state_dict(), tmp_path / 'weights.pth')
+    model = init_model(path, str(tmp_path / 'weights.pth'), device='cpu')
+    assert model.dataset_meta['classes'] == config.metainfo.classes

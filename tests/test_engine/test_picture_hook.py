@@ -1,3 +1,4 @@
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -5,6 +6,7 @@ import torch
 from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
 from PIL import Image
+from processes import run_in_processes
 from scenes import CLASSES, box_scene
 
 from m2ae_mm.engine import M2AEPictureHook
@@ -38,3 +40,21 @@ def test_reconstructions_show_three_panels(tmp_path):
     M2AEPictureHook(str(tmp_path)).after_test_iter(RUNNER, 0, dict(inputs=dict(points=[cloud])), [sample])
     picture = Image.open(tmp_path / 'shape.png')
     assert picture.width > 2 * picture.height
+
+
+def _draw_own(folder, rank):
+    hook = M2AEPictureHook(f'{folder}/out', limit=3)
+    for batch in range(3):
+        cloud = torch.rand(20, 3)
+        sample = Det3DDataSample(metainfo=dict(sample_idx=2 * batch + rank))
+        sample.visible_points, sample.reconstructed_points = cloud[:5], cloud[5:]
+        hook.after_test_iter(RUNNER, batch, dict(inputs=dict(points=[cloud])), [sample])
+    lines = []
+    hook.after_test(SimpleNamespace(logger=SimpleNamespace(info=lines.append)))
+    return lines
+
+
+def test_every_process_draws_what_it_has_tested(tmp_path):
+    lines = run_in_processes(partial(_draw_own, str(tmp_path)), tmp_path)
+    assert sorted(path.stem for path in (tmp_path / 'out').iterdir()) == [f'sample_{i:05d}' for i in range(4)]
+    assert lines == [[f'4 pictures in {tmp_path}/out'], []]

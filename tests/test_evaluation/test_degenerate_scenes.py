@@ -62,8 +62,9 @@ def run(name, sizes, tmp_path, **options):
         config[loader].update(batch_size=2, num_workers=0, persistent_workers=False)
         config[loader].dataset.data_root = str(root)
         # Without sampling, the clouds of a batch differ in size.
+        sampling = 'PointSample', 'M2AESamplePoints', 'ThreeDETRRandomCuboid'
         config[loader].dataset.pipeline = [step for step in config[loader].dataset.pipeline
-                                           if step.type not in ('PointSample', 'M2AESamplePoints', 'ThreeDETRRandomCuboid')]
+                                           if step.type not in sampling]
     config.train_cfg.update(max_epochs=1, val_interval=1)
     config.merge_from_dict(dict(work_dir=str(tmp_path), log_level='WARNING', **options))
     runner = Runner.from_cfg(config)

@@ -5,6 +5,7 @@ All but the recording itself is also tested on a CPU, with recordings that call 
 import contextlib
 import copy
 import pickle
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -215,7 +216,7 @@ def test_recording(monkeypatch):
     cast = torch.autocast
     monkeypatch.setattr(torch, 'autocast', lambda _, *arguments, **options: cast('cpu', *arguments, **options))
     for name in ('is_autocast_enabled', 'get_autocast_dtype'):
-        monkeypatch.setattr(torch, name, lambda _, function=getattr(torch, name): function('cpu'))
+        monkeypatch.setattr(torch, name, partial(lambda function, _: function('cpu'), getattr(torch, name)))
     graphs._stream.cache_clear()
     torch.manual_seed(0)
     model, seen, x = _Parts(), [], torch.randn(3, 4)

@@ -49,7 +49,7 @@ def _cloud_by_cloud(qkv, counts, centers, radius):
 @runs_kernels
 @pytest.mark.parametrize('dtype, tolerance', [
     (torch.float32, 2e-6), (torch.float16, 2e-3),
-    pytest.param(torch.bfloat16, 1.6e-2, marks=pytest.mark.skipif(INTERPRETED, reason='its bfloat16 products are wrong'))
+    pytest.param(torch.bfloat16, 1.6e-2, marks=pytest.mark.skipif(INTERPRETED, reason='bfloat16 products are wrong')),
 ])
 @pytest.mark.parametrize('width, radius', [(16, None), (8, 0.4), (32, 0.4), (128, 0.4)])
 def test_output_and_gradient(width, radius, dtype, tolerance):

@@ -9,6 +9,7 @@ _base_ = 'mmdet3d::_base_/datasets/scannet-3d.py'
 
 data_root = 'data/scannet/'
 metainfo = _base_.metainfo
+class_names = metainfo['classes']  # mmdet3d's init_model asks for them where a checkpoint holds weights only
 
 # The scans are stored in the scanner's frame, the boxes in the aligned one.
 load_points = [

@@ -4,6 +4,7 @@ _base_ = 'mmdet3d::_base_/datasets/sunrgbd-3d.py'
 
 data_root = 'data/sunrgbd/'
 metainfo = _base_.metainfo
+class_names = metainfo['classes']  # mmdet3d's init_model asks for them where a checkpoint holds weights only
 modality = dict(use_camera=False, use_lidar=True)
 
 load_points = [

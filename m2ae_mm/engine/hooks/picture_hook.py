@@ -3,7 +3,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.dist import master_only
+import torch
+from mmengine.dist import all_reduce, get_world_size, master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -19,23 +20,22 @@ class M2AEPictureHook(Hook):
     Args:
         out_dir: Folder for the PNG files, named after the samples' files.
         score_thr: Boxes with lower scores are not drawn.
-        limit: Samples to draw at most.
+        limit: Samples to draw at most, by all processes together.
     """
 
     def __init__(self, out_dir: str, score_thr: float = 0.3, limit: int = 50) -> None:
         self.out_dir = Path(out_dir)
         self.score_thr = score_thr
-        self.limit = limit
+        self.limit = -(-limit // get_world_size())
         self.drawn = 0
         self.visualizer = M2AELocalVisualizer(name='pictures')
 
-    @master_only
     def after_test_iter(self,
                         runner: Runner,
                         batch_idx: int,
                         data_batch: dict | None = None,
                         outputs: Sequence[Det3DDataSample] | None = None) -> None:
-        """Draw the samples of one batch."""
+        """Draw the samples of one batch, in the process that has tested them."""
         self.visualizer.dataset_meta = runner.test_dataloader.dataset.metainfo
         for points, sample in zip(data_batch['inputs']['points'], outputs):
             if self.drawn >= self.limit:
@@ -45,14 +45,15 @@ class M2AEPictureHook(Hook):
                 self.limit = 0
                 return
             self.out_dir.mkdir(parents=True, exist_ok=True)
-            name = Path(sample.metainfo.get('lidar_path', f'sample_{self.drawn:05d}')).stem
+            name = Path(sample.metainfo.get('lidar_path', f'sample_{sample.metainfo.get("sample_idx", 0):05d}')).stem
             self._draw(points, sample, self.out_dir / f'{name}.png')
             self.drawn += 1
 
-    @master_only
     def after_test(self, runner: Runner) -> None:
         """Say where the pictures are."""
-        runner.logger.info(f'{self.drawn} pictures in {self.out_dir}')
+        drawn = torch.tensor(self.drawn)
+        all_reduce(drawn)
+        master_only(runner.logger.info)(f'{int(drawn)} pictures in {self.out_dir}')
 
     def _draw(self, points, sample: Det3DDataSample, path: Path) -> None:
         if 'reconstructed_points' in sample:

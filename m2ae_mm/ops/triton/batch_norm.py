@@ -66,8 +66,8 @@ class BatchNormReLU(torch.autograd.Function):
         with torch.cuda.device_of(x):
             _statistics[programs](x, shared, count, partial, groups, **constants, **_OPTIONS)
             _merge_statistics[(triton.cdiv(channels, _MERGED_COLUMNS), )](
-                partial, mean, variance, unbiased, programs[0], channels, triton.next_power_of_2(programs[0]), _MERGED_COLUMNS,
-                **_OPTIONS)
+                partial, mean, variance, unbiased, programs[0], channels, triton.next_power_of_2(programs[0]),
+                _MERGED_COLUMNS, **_OPTIONS)
             _normalize[tiles](x, shared, count, mean, variance, weight, bias, y, groups, eps, **constants,
                               **_OPTIONS)
         ctx.save_for_backward(x, shared, count, weight, bias, mean, variance)
