@@ -9,7 +9,7 @@ from torch import nn
 from m2ae_mm.models.backbones import point_m2ae_encoder
 from m2ae_mm.models.layers import packed_transformer, token_mlp
 from m2ae_mm.models.selfsup.point_m2ae import _loss_of_all, _shape_features
-from m2ae_mm.ops import use_reference
+from m2ae_mm.ops import graphs, use_reference
 from mmdet3d.registry import MODELS
 
 
@@ -105,6 +105,92 @@ def test_entry_points_find_the_numbers_of_rows(packed, monkeypatch):
         for one, other in zip(ours, run(plain)):
             _close(one, other)
     assert not model._loss_rows.grown  # the margin holds both
+
+
+def _encode_and_differentiate(encoder, points, scales):
+    """Outputs of whole clouds, gradients of the parameters, and running statistics."""
+    outputs = encoder.encode(points, scales)
+    towards = [torch.linspace(-1, 1, output.shape[-1], device=DEVICE) for output in outputs]
+    sum((output * each).square().mean() for output, each in zip(outputs, towards)).backward()
+    return outputs, [parameter.grad for parameter in encoder.parameters()], [*encoder.buffers()]
+
+
+def _compare_encoders(ours, theirs):
+    for one, other in zip(ours[0], theirs[0], strict=True):
+        _close(one, other)
+    whole = sum(gradient.norm()**2 for gradient in theirs[1])**0.5
+    for one, other in zip(ours[1], theirs[1], strict=True):
+        assert (one - other).norm() <= 1e-5 * whole
+    for one, other in zip(ours[2], theirs[2], strict=True):
+        _close(one.float(), other.float())
+
+
+@runs_kernels
+@pytest.mark.parametrize('mode', ['train', 'eval'])
+@pytest.mark.parametrize('batch', [1, 3])
+def test_whole_clouds(packed, monkeypatch, batch, mode):
+    """What classifiers and detectors see, with local attention."""
+    encoder = getattr(_model(radii=(0.3, 0.6, 1.2)).backbone, mode)()
+    plain = copy.deepcopy(encoder)
+    points = torch.rand(batch, 60, 3, generator=torch.Generator().manual_seed(1)).to(DEVICE)
+    scales = encoder.build_scales(points)
+    ours = _encode_and_differentiate(encoder, points, scales)
+    monkeypatch.undo()
+    with use_reference():
+        _compare_encoders(ours, _encode_and_differentiate(plain, points, scales))
+
+
+class _Factors(nn.Module):
+    """Multiplies each cloud's residual branch by the next of the given factors."""
+
+    def __init__(self, factors):
+        super().__init__()
+        self.factors = iter(factors)
+
+    def forward(self, x):
+        return next(self.factors)[:, None, None] * x
+
+
+@runs_kernels
+def test_skipped_branches(packed, monkeypatch):
+    """Stochastic depth, once it has been drawn."""
+    encoder = _model(depths=(2, 2, 1)).backbone.train()
+    plain = copy.deepcopy(encoder)
+    points = torch.rand(3, 60, 3, generator=torch.Generator().manual_seed(1)).to(DEVICE)
+    factors = {}
+    for own, other in zip(encoder.stages, plain.stages):
+        factors[own] = 2 * torch.randint(2, (2 * len(own.blocks), 3)).float().to(DEVICE)
+        for block, pair in zip(other.blocks, factors[own].split(2)):
+            block.drop_path = _Factors(pair)
+    monkeypatch.setattr(packed_transformer, 'draw_drop_paths',
+                        lambda stage, rows: list(factors[stage].index_select(1, rows.cloud)))
+    scales = encoder.build_scales(points)
+    ours = _encode_and_differentiate(encoder, points, scales)
+    monkeypatch.undo()
+    with use_reference():
+        _compare_encoders(ours, _encode_and_differentiate(plain, points, scales))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_a_training_is_recorded_and_the_same(monkeypatch):
+    points = [torch.rand(3, 60, 3, generator=torch.Generator().manual_seed(seed)).to(DEVICE) for seed in range(2)]
+    curves = []
+    for recorded in (True, False):
+        if not recorded:
+            monkeypatch.setattr(graphs, '_usable', lambda tensors: False)
+        model = _model().train()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        losses = []
+        for step in range(8):
+            torch.manual_seed(step)
+            loss = model.loss(points[step % 2])['loss_chamfer']
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            losses.append(loss.item())
+        curves.append(losses)
+        assert bool(model._packed_loss._recordings) is recorded
+    assert curves[0] == pytest.approx(curves[1], rel=1e-4)
 
 
 @runs_kernels
