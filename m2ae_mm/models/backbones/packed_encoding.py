@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from m2ae_mm.ops import gather
-
 from ..layers.packed_transformer import dtype_of, run_packed
 from ..layers.packing import Rows, RowSizes
 from ..layers.scales import Scale
@@ -73,4 +71,4 @@ def _members(scale: Scale, rows: Rows, count: int) -> Tensor:
 
 def _take(values: Tensor, indices: Tensor) -> Tensor:
     """``(R, k, C)`` of ``(P, C)`` by ``(R, k)``."""
-    return gather(values.unsqueeze(0), indices.unsqueeze(0))[0]
+    return values.index_select(0, indices.flatten()).view(*indices.shape, -1)
