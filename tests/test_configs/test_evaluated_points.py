@@ -9,17 +9,19 @@ from mmengine.config import Config
 from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import DepthPoints
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-NAMES = [
-    'm2ae/scannet_det.py', 'm2ae/scannet_pretrain.py', 'm2ae/rooms_det.py', 'm2ae/rooms_3detr-m_pretrain.py',
-    '3detr/3detr_scannet.py', '3detr/3detr_sunrgbd.py', '3detr/3detr-m_rooms.py'
-]
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = [f'configs/{name}.py' for name in (
+    'm2ae/scannet_det', 'm2ae/scannet_pretrain', 'm2ae/rooms_det', 'm2ae/rooms_3detr-m_pretrain',
+    '3detr/3detr_scannet', '3detr/3detr_sunrgbd', '3detr/3detr-m_rooms')]
+NAMES += [f'projects/{name}_m2ae/configs/{config}_rooms.py' for name, config in (
+    ('votenet', 'votenet'), ('votenet', 'votenet_m2ae'), ('groupfree3d', 'groupfree3d_m2ae'), ('ssd3d', 'ssd3d_m2ae'))]
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_a_scene_has_the_same_points_every_time(name):
     for loader in ('val_dataloader', 'test_dataloader'):
-        step, = (step for step in Config.fromfile(CONFIGS / name)[loader].dataset.pipeline if 'Sample' in step.type)
+        steps = Config.fromfile(ROOT / name)[loader].dataset.pipeline
+        step, = (step for outer in steps for step in (outer, *outer.get('transforms', ())) if 'Sample' in step.type)
         step.num_points = 50
         sample = TRANSFORMS.build(step)
         scene = DepthPoints(torch.arange(300.).view(100, 3), points_dim=3)

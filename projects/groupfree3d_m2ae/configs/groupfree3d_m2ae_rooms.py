@@ -6,7 +6,7 @@ num_points = 8192
 train_pipeline = _base_.train_pipeline
 train_pipeline[4].num_points = num_points
 test_pipeline = _base_.test_pipeline
-test_pipeline[2].transforms[2].num_points = num_points
+test_pipeline[2].transforms[2] = dict(type='M2AESamplePoints', num_points=num_points, seed=0)  # always the same
 train_dataloader = dict(
     batch_size=4,
     num_workers=1,
