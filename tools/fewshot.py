@@ -1,13 +1,19 @@
 #!/usr/bin/env python
-"""Few-shot classification: every fold of a config, then mean and deviation. Resumes where it stopped."""
+"""Few-shot classification: every fold of a config, then mean and deviation. Resumes where it stopped.
+
+Folds that are done or begun in the work folder are taken over only if model, data, schedule, optimiser, seed and
+checkpoint are the same.
+"""
+import copy
 import json
 from pathlib import Path
 
 from cli import base_parser, load_config, run
+from run_settings import check_settings, settings_of, write_settings
 
 
 def parse_args():
-    parser = base_parser(__doc__)
+    parser = base_parser(__doc__.splitlines()[0])
     parser.add_argument('--checkpoint', help='pre-trained checkpoint for the encoder (default: from scratch)')
     parser.add_argument('--folds', type=int, default=10, help='number of folds, from 0 on')
     return parser.parse_args()
@@ -15,11 +21,13 @@ def parse_args():
 
 def fold_config(config, fold: int):
     """The config of one fold, resuming if it was interrupted."""
-    config = config.copy()
+    config = copy.deepcopy(config)  # config.copy() shares its entries
     config.work_dir = str(Path(config.work_dir) / f'fold_{fold}')
     # mmengine refuses a second runner of the same name in one process.
     config.experiment_name = f'{Path(config.filename).stem}_fold_{fold}'
     config.resume = (Path(config.work_dir) / 'last_checkpoint').is_file()
+    if config.resume:
+        config.load_from = None  # mmengine would resume from there
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         config[loader].dataset.fold = fold
     # One evaluation, after the last epoch: no epoch is chosen on the test data.
@@ -28,15 +36,37 @@ def fold_config(config, fold: int):
     return config
 
 
-def run_fold(config) -> float:
+def run_fold(config, settings: dict) -> float:
     """Train one fold; accuracy of the last epoch in percent."""
+    from mmengine.dist import is_main_process
     from mmengine.runner import Runner
-    last = Path(config.work_dir) / f'epoch_{config.train_cfg.max_epochs}.pth'
+    folder = Path(config.work_dir)
+    last = folder / f'epoch_{config.train_cfg.max_epochs}.pth'
     runner = Runner.from_cfg(config)
     if last.is_file():  # interrupted between training and writing the table
+        runner.logger.info(f'{folder.name}: trained already, scored again from {last}')
         return runner.val()['accuracy/overall']
+    if is_main_process():
+        write_settings(folder, settings)
     runner.train()
     return runner.message_hub.get_scalar('val/accuracy/overall').current()
+
+
+def run_folds(configs: list, folder: Path, settings: dict) -> dict[int, float]:
+    """Accuracy of every fold in percent; those in the table of ``folder`` are not run again."""
+    from mmengine.dist import is_main_process
+    table = folder / 'folds.json'
+    done = {int(fold): value for fold, value in json.loads(table.read_text()).items()} if table.is_file() else {}
+    for fold, each in enumerate(configs):
+        if fold in done:
+            if is_main_process():
+                print(f'fold {fold}: taken from {table}')
+            continue
+        done[fold] = run_fold(each, settings)
+        if is_main_process():
+            write_settings(folder, settings)
+            table.write_text(json.dumps(done))
+    return {fold: done[fold] for fold in range(len(configs))}
 
 
 def main() -> None:
@@ -52,20 +82,17 @@ def main() -> None:
 
     from m2ae_mm.engine import pin_memory, prepare_processes
     from m2ae_mm.evaluation import summarize_folds
+    settings, folder = settings_of(config), Path(config.work_dir)
+    check_settings(folder, settings, 'folds.json')
+    for fold in range(args.folds):
+        check_settings(folder / f'fold_{fold}', settings, '*.pth')
     pin_memory(config)
     prepare_processes(config)
-    table = Path(config.work_dir) / 'folds.json'
-    done = {int(fold): value for fold, value in json.loads(table.read_text()).items()} if table.is_file() else {}
-    for fold in range(args.folds):
-        if fold not in done:
-            done[fold] = run_fold(fold_config(config, fold))
-            if is_main_process():
-                table.parent.mkdir(parents=True, exist_ok=True)
-                table.write_text(json.dumps(done))
+    scores = run_folds([fold_config(config, fold) for fold in range(args.folds)], folder, settings)
     if not is_main_process():
         return
-    summary = summarize_folds({fold: done[fold] for fold in range(args.folds)})
-    print(' '.join(f'{done[fold]:.2f}' for fold in range(args.folds)))
+    summary = summarize_folds(scores)
+    print(' '.join(f'{score:.2f}' for score in scores.values()))
     print(f'{summary["mean"]:.2f} +- {summary["std"]:.2f} % over {summary["folds"]} folds')
 
 

@@ -2,9 +2,9 @@
 from .loading import load_for_test, load_matching, load_pretrained_init, read_checkpoint, write_checkpoint
 from .published import convert_published
 from .safe_globals import allow_mmengine_checkpoints
-from .shipped import describe, shipped_names, start_from
+from .shipped import describe, resolve, shipped_names, start_from
 
 __all__ = [
     'allow_mmengine_checkpoints', 'convert_published', 'describe', 'load_for_test', 'load_matching',
-    'load_pretrained_init', 'read_checkpoint', 'shipped_names', 'start_from', 'write_checkpoint'
+    'load_pretrained_init', 'read_checkpoint', 'resolve', 'shipped_names', 'start_from', 'write_checkpoint'
 ]

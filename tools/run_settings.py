@@ -1,0 +1,80 @@
+"""What decides the result of a run, kept beside it, so that a later run with other settings does not take it over."""
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+FILE = 'settings.json'
+# Entries of a config that decide what a training ends with. The rest is hooks that log and save, and processes.
+_DECIDING = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
+             'custom_hooks', 'val_evaluator', 'load_from', 'randomness', 'sync_bn')
+# Keys within them, at any depth, that say how and when something is done, not what.
+_WITHOUT_EFFECT = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'cache_dir', 'val_interval',
+                   'fold')
+
+
+def settings_of(config) -> dict:
+    """The part of a config that decides the result, as JSON keeps it.
+
+    Checkpoints to start from count by their content, not by their path.
+
+    Raises:
+        FileNotFoundError: If one of them does not exist.
+    """
+    settings = {key: config[key] for key in _DECIDING if config.get(key) is not None}
+    settings['val_dataset'] = config.val_dataloader.dataset
+    return json.loads(json.dumps(_deciding(settings), default=str))
+
+
+def check_settings(folder: Path, settings: dict, results: str) -> None:
+    """Make sure that results in a folder, if there are any, are of these settings.
+
+    Args:
+        folder: May be missing.
+        settings: From :func:`settings_of`.
+        results: Pattern of the names of result files.
+
+    Raises:
+        ValueError: If there are results of other or unknown settings.
+    """
+    if not any(folder.glob(results)):
+        return
+    advice = 'Use another --work-dir, or delete this folder to start anew.'
+    if not (folder / FILE).is_file():
+        raise ValueError(f'{str(folder)!r} holds results, but no {FILE} that says what they are of. {advice}')
+    there, now = (dict(_flat(each)) for each in (json.loads((folder / FILE).read_text()), settings))
+    other = [key for key in {**there, **now} if there.get(key) != now.get(key)]
+    if other:
+        shown = '; '.join(f'{key} is {there.get(key)!r} there, {now.get(key)!r} now' for key in other[:3])
+        more = f' and {len(other) - 3} more' if len(other) > 3 else ''
+        raise ValueError(f'{str(folder)!r} holds results of other settings: {shown}{more}. {advice}')
+
+
+def write_settings(folder: Path, settings: dict) -> None:
+    """Keep settings in a folder; before its results, so that these never stand without them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f'{FILE}.part'
+    partial.write_text(json.dumps(settings, indent=1))
+    partial.replace(folder / FILE)
+
+
+def _deciding(value, key: str | None = None):
+    """A copy without what has no effect, and with digests for checkpoints."""
+    if isinstance(value, dict):
+        return {name: _deciding(each, name) for name, each in value.items() if name not in _WITHOUT_EFFECT}
+    if isinstance(value, (list, tuple)):
+        return [_deciding(each) for each in value]
+    if key in ('checkpoint', 'load_from') and isinstance(value, str) and '://' not in value:
+        from m2ae_mm.checkpoint import resolve
+        return f'sha256 {hashlib.sha256(resolve(value).read_bytes()).hexdigest()[:16]}'
+    return value
+
+
+def _flat(value, path: str = '') -> Iterator[tuple[str, object]]:
+    """Innermost values with their dotted paths; empty dictionaries and lists are values."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if not items or not value:
+        yield path, value
+    else:
+        for key, each in items:
+            yield from _flat(each, f'{path}.{key}' if path else key)
