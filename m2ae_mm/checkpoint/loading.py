@@ -2,12 +2,14 @@
 import logging
 from argparse import Namespace
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
+from zipfile import is_zipfile
 
 import torch
 from mmengine.logging import print_log
+from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from .shipped import resolve
@@ -32,11 +34,36 @@ def read_checkpoint(path: str | Path) -> OrderedDict[str, Tensor]:
             that only unpickling arbitrary objects could read.
     """
     path = resolve(path)
-    if path.suffix == '.safetensors':
-        content = _read_safetensors(path)
-    else:
-        content = _read_torch(path)
-    for name in ('state_dict', 'model', 'base_model'):
+    return tensors_of(read_file(path), path)
+
+
+def read_file(path: Path, mapped: bool = False):
+    """All that a checkpoint file holds, read as by :func:`read_checkpoint`.
+
+    Args:
+        path: ``.safetensors`` or PyTorch file.
+        mapped: Leave the tensors of a PyTorch file on disk until they are
+            looked at. The file must stay as it is that long.
+
+    Raises:
+        ValueError: If it is no checkpoint, is cut short or unsafe.
+    """
+    return _read_safetensors(path) if path.suffix == '.safetensors' else _read_torch(path, mapped)
+
+
+def tensors_of(content, path: Path,
+               keys: Sequence[str] = ('state_dict', 'model', 'base_model')) -> OrderedDict[str, Tensor]:
+    """The tensors in the content of a checkpoint, by name.
+
+    Args:
+        content: From :func:`read_file`.
+        path: For the message.
+        keys: Under which of them the tensors may be kept.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    for name in keys:
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
             break
@@ -47,16 +74,24 @@ def read_checkpoint(path: str | Path) -> OrderedDict[str, Tensor]:
     return OrderedDict((name.removeprefix('module.'), value) for name, value in tensors.items())
 
 
-def _read_torch(path: Path):
+def _read_torch(path: Path, mapped: bool):
     try:
         with torch.serialization.safe_globals([Namespace]):
-            return torch.load(path, map_location='cpu', weights_only=True)
+            # Files from before PyTorch 1.6 are no archives, which alone can be mapped.
+            return torch.load(path, map_location='cpu', weights_only=True, mmap=mapped and is_zipfile(path))
     except UnpicklingError as error:
         raise ValueError(f'{str(path)!r} cannot be read safely: it is no checkpoint, or needs Python objects beyond '
                          f'tensors. First line of the reason: {str(error).splitlines()[0]}') from error
     except (RuntimeError, EOFError, OSError, KeyError) as error:
         raise ValueError(f'{str(path)!r} is damaged or cut short ({path.stat().st_size} bytes): '
                          f'{str(error).splitlines()[0]}. Copy it again.') from error
+
+
+@CheckpointLoader.register_scheme(r'.*\.safetensors$', force=True)
+def _load_safetensors(filename: str, map_location=None) -> dict[str, Tensor]:
+    """Lets mmengine read such files, too; it finds a loader by the pattern."""
+    tensors = _read_safetensors(resolve(filename))
+    return {name: value.to(map_location) for name, value in tensors.items()} if map_location else tensors
 
 
 def _read_safetensors(path: Path):
@@ -131,15 +166,22 @@ def load_for_test(model: nn.Module, path: str | Path) -> None:
     """
     model = getattr(model, 'module', model)
     stored, own = read_checkpoint(path), model.state_dict()
+    problems = differences(own, stored)
+    if problems:
+        raise ValueError(f'{str(path)!r} is no checkpoint of this {type(model).__name__}: {len(problems)} of '
+                         f'{len(own)} tensors differ ({"; ".join(problems[:3])}). Use the config and options it was '
+                         'trained with, --pretrained NAME included.')
+    model.load_state_dict(stored)
+    print_log(f'{type(model).__name__}: loaded all {len(own)} tensors from {path}', logger='current')
+
+
+def differences(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> list[str]:
+    """What keeps the tensors of a file from being those of a model, one entry a tensor."""
     problems = [f'{name} is missing' for name in own if name not in stored]
     problems += [f'{name} is not part of the model' for name in stored if name not in own]
     problems += [f'{name} is {tuple(stored[name].shape)}, the model has {tuple(value.shape)}'
                  for name, value in own.items() if name in stored and stored[name].shape != value.shape]
-    if problems:
-        raise ValueError(f'{str(path)!r} is no checkpoint of this {type(model).__name__}: {len(problems)} of '
-                         f'{len(own)} tensors differ ({"; ".join(problems[:3])}). Use the config it was trained with.')
-    model.load_state_dict(stored)
-    print_log(f'{type(model).__name__}: loaded all {len(own)} tensors from {path}', logger='current')
+    return problems
 
 
 def _report(module: nn.Module, path: str | Path, loaded, missing, unused) -> None:

@@ -1,0 +1,80 @@
+"""Says what is wrong with the checkpoint that a training starts or goes on from before anything else is built."""
+import copy
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from torch import Tensor
+
+from .loading import differences, read_file, tensors_of
+from .shipped import resolve
+
+
+def check_start(config: Config) -> str | None:
+    """Find and check the file behind ``config.load_from`` and ``config.resume``.
+
+    mmengine would load whatever fits, and if that is nothing, train from
+    scratch. Weights that come with the package may be given by name.
+    Addresses with ``://`` are left to mmengine.
+
+    Args:
+        config: A full config, changed in place: ``load_from`` becomes the
+            path of a file, and ``resume`` False if there is none to resume.
+
+    Returns:
+        What to tell about the start, or None if that goes without saying.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read, or is of another model.
+    """
+    path, resume = config.get('load_from'), config.get('resume', False)
+    if resume and not path:
+        path = _latest(Path(config.work_dir))
+        if path is None:
+            config.resume = False
+            return f'nothing to resume: {config.work_dir} holds no last_checkpoint. Training starts at epoch 0.'
+    if not path or '://' in str(path):
+        return None
+    path = resolve(path)
+    config.load_from = str(path)
+    content = read_file(path, mapped=True)
+    stored = tensors_of(content, path, ('state_dict', ))  # where mmengine looks for them
+    init_default_scope(config.get('default_scope') or 'mmengine')
+    own = MODELS.build(copy.deepcopy(config.model)).state_dict()  # mmdet3d's heads change what they are built from
+    if not resume:
+        _check_weights(own, stored, path, config.model.type)
+    elif not {'meta', 'message_hub'} <= content.keys():
+        raise ValueError(f'{str(path)!r} holds weights only, so no training can be resumed from it; to start one from '
+                         f'these weights, leave out --resume and add --cfg-options load_from={path}.')
+    elif problems := differences(own, stored):
+        raise ValueError(f'{str(path)!r} cannot be resumed with this config: {len(problems)} of {len(own)} tensors of '
+                         f'its {config.model.type} differ ({"; ".join(problems[:3])}). Use the config and options it '
+                         'was trained with.')
+    return None
+
+
+def _latest(folder: Path) -> Path | None:
+    """The file that mmengine noted as the latest in a work folder."""
+    note = folder / 'last_checkpoint'
+    if not note.is_file():
+        return None
+    path = Path(note.read_text().strip())
+    if not path.is_file():
+        raise FileNotFoundError(f'{str(note)!r} names {str(path)!r}, which does not exist; say where to go on from '
+                                'with --resume FILE.')
+    return path
+
+
+def _check_weights(own: dict[str, Tensor], stored: dict[str, Tensor], path: Path, model: str) -> None:
+    """Weights to start from need not fit all of a model, but most of what they share with it."""
+    shared = own.keys() & stored.keys()
+    if not shared:
+        raise ValueError(f'nothing in {str(path)!r} fits {model}: it has names like {next(iter(stored))!r}, the model '
+                         f'{next(iter(own))!r}. Convert a published checkpoint with tools/convert_checkpoint.py.')
+    wrong = [f'{name}: {tuple(stored[name].shape)} stored, {tuple(value.shape)} needed'
+             for name, value in own.items() if name in shared and stored[name].shape != value.shape]
+    if 2 * len(wrong) > len(shared):
+        raise ValueError(f'{len(wrong)} of the {len(shared)} tensors that {str(path)!r} shares with {model} have '
+                         f'another shape ({"; ".join(wrong[:3])}). Build both with the same sizes; --pretrained NAME '
+                         'does so for weights that come with the package.')

@@ -1,0 +1,106 @@
+"""What a training starts or goes on from: found, readable and of this model, or one message."""
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS
+from mmengine.runner.checkpoint import load_checkpoint
+from torch import nn
+
+from m2ae_mm.checkpoint import check_start, read_checkpoint, write_checkpoint
+from m2ae_mm.checkpoint.shipped import FOLDER
+
+
+@MODELS.register_module(force=True)
+class StartTestModel(BaseModel):
+    """Two layers."""
+
+    def __init__(self, width=3):
+        super().__init__()
+        self.first, self.last = nn.Linear(2, width), nn.Linear(width, 1)
+
+    def forward(self, x):
+        return self.last(self.first(x))
+
+
+@pytest.fixture
+def config(tmp_path):
+    return Config(dict(model=dict(type='StartTestModel'), work_dir=str(tmp_path), load_from=None, resume=False))
+
+
+def save(path, model, **more):
+    torch.save(dict(state_dict=model.state_dict(), **more), path)
+    return str(path)
+
+
+def test_nothing_to_start_from_is_fine(config):
+    assert check_start(config) is None and config.load_from is None
+
+
+def test_part_of_a_model_is_enough_to_start_from_but_not_to_resume(config, tmp_path):
+    model = StartTestModel()
+    del model.last
+    config.load_from = save(tmp_path / 'part.pth', model, meta={}, message_hub={})
+    assert check_start(config) is None
+    config.resume = True
+    with pytest.raises(ValueError, match=r"part.pth' cannot be resumed .* 2 of 4 tensors .*last.weight is missing"):
+        check_start(config)
+
+
+def test_weights_of_another_model_or_of_other_sizes_are_refused(config, tmp_path):
+    config.load_from = save(tmp_path / 'other.pth', nn.Linear(2, 3))
+    with pytest.raises(ValueError, match=r"nothing in '.*other.pth' fits StartTestModel: .*'weight', .*'first.weight'"):
+        check_start(config)
+    config.load_from = save(tmp_path / 'wide.pth', StartTestModel(5))
+    with pytest.raises(ValueError, match=r'3 of the 4 tensors .* \(first.weight: \(5, 2\) stored, \(3, 2\) needed'):
+        check_start(config)
+    config.resume, config.load_from = True, save(tmp_path / 'weights.pth', StartTestModel())
+    with pytest.raises(ValueError, match=r"weights.pth' holds weights only"):
+        check_start(config)
+
+
+def test_where_mmengine_does_not_look_nothing_is_found(config, tmp_path):
+    torch.save(dict(model=StartTestModel().state_dict()), tmp_path / 'nested.pth')
+    config.load_from = str(tmp_path / 'nested.pth')
+    with pytest.raises(ValueError, match='holds no state dict'):
+        check_start(config)
+
+
+def test_missing_and_damaged_files_are_refused(config, tmp_path):
+    config.load_from = 'missing.pth'
+    with pytest.raises(FileNotFoundError, match="no checkpoint 'missing.pth'"):
+        check_start(config)
+    path = save(tmp_path / 'cut.pth', StartTestModel())
+    (tmp_path / 'cut.pth').write_bytes((tmp_path / 'cut.pth').read_bytes()[:700])
+    config.load_from = path
+    with pytest.raises(ValueError, match=r'cut.pth.* (damaged|cannot be read)'):
+        check_start(config)
+
+
+def test_the_latest_checkpoint_is_resumed_and_none_is_told(config, tmp_path):
+    config.resume = True
+    assert 'Training starts at epoch 0' in check_start(config) and config.resume is False
+    config.resume = True
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_2.pth'))
+    with pytest.raises(FileNotFoundError, match=r"last_checkpoint' names '.*epoch_2.pth', which does not exist"):
+        check_start(config)
+    latest = save(tmp_path / 'epoch_2.pth', StartTestModel(), meta=dict(epoch=2), message_hub={})
+    assert check_start(config) is None and config.resume and config.load_from == latest
+
+
+def test_names_of_shipped_weights_become_files_that_mmengine_reads(config):
+    config.load_from = 'cad_shapes'
+    with pytest.raises(ValueError, match='nothing in .*cad_shapes.safetensors'):
+        check_start(config)
+    assert config.load_from == str(FOLDER / 'cad_shapes.safetensors')
+    module = nn.Module()
+    module.neck = nn.Module()
+    module.neck.mask_token = nn.Parameter(torch.zeros_like(read_checkpoint('cad_shapes')['neck.mask_token']))
+    load_checkpoint(module, config.load_from)
+    assert torch.equal(module.neck.mask_token, read_checkpoint('cad_shapes')['neck.mask_token'])
+
+
+def test_safetensors_are_checked_too(config, tmp_path):
+    write_checkpoint(StartTestModel().state_dict(), tmp_path / 'a.safetensors')
+    config.load_from = str(tmp_path / 'a.safetensors')
+    assert check_start(config) is None
