@@ -79,7 +79,8 @@ def run(main) -> None:
     """Run ``main()``; errors made for the user end in one message, others in a traceback.
 
     An error counts as made for the user if a ``raise`` of this project made
-    it, or if it came up in the config machinery itself (an unknown key).
+    it, or if it came up in the config machinery itself (an unknown key), or
+    in a class built by that for an option it does not have.
     ``M2AE_TRACEBACK=1`` always shows the traceback. Loading processes end and
     several processes part once ``main()``, and with it the runner, is done.
     """
@@ -104,8 +105,12 @@ def run(main) -> None:
 
 
 def _made_for_the_user(error: BaseException) -> bool:
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    path, root = Path(last.filename).as_posix(), Path(__file__).resolve().parent.parent.as_posix()
+    frames = traceback.extract_tb(error.__traceback__)
+    paths, last = [Path(frame.filename).as_posix() for frame in frames], frames[-1]
+    if isinstance(error, TypeError) and 'unexpected keyword argument' in str(error):
+        # Classes pass on to their bases what they do not know themselves.
+        return any('/mmengine/registry/' in path for path in paths)
+    path, root = paths[-1], Path(__file__).resolve().parent.parent.as_posix()
     package = sys.modules.get('m2ae_mm')
     ours = [f'{root}/tools/', Path(package.__file__).parent.as_posix() + '/' if package else f'{root}/m2ae_mm/']
     machinery = '/mmengine/registry/' in path or '/mmengine/config/' in path

@@ -39,10 +39,11 @@ def fold_config(config, fold: int):
 def run_fold(config, settings: dict) -> float:
     """Train one fold; accuracy of the last epoch in percent."""
     from mmengine.dist import is_main_process
-    from mmengine.runner import Runner
+
+    from m2ae_mm.engine import training_runner
     folder = Path(config.work_dir)
     last = folder / f'epoch_{config.train_cfg.max_epochs}.pth'
-    runner = Runner.from_cfg(config)
+    runner = training_runner(config)
     if last.is_file():  # interrupted between training and writing the table
         runner.logger.info(f'{folder.name}: trained already, scored again from {last}')
         return runner.val()['accuracy/overall']
@@ -80,8 +81,9 @@ def main() -> None:
 
     from mmengine.dist import is_main_process
 
-    from m2ae_mm.engine import pin_memory, prepare_processes
+    from m2ae_mm.engine import check_options, pin_memory, prepare_processes
     from m2ae_mm.evaluation import summarize_folds
+    check_options(config, ('train_dataloader', 'val_dataloader'))
     settings, folder = settings_of(config), Path(config.work_dir)
     check_settings(folder, settings, 'folds.json')
     for fold in range(args.folds):

@@ -41,13 +41,13 @@ def main() -> None:
     config = load_config(args)
     apply_args(config, args)
 
-    from mmengine.runner import Runner
-
-    from m2ae_mm.engine import check_data, pin_memory, prepare_processes
-    check_data(config, ('train_dataloader', 'val_dataloader'))
+    from m2ae_mm.engine import check_data, check_options, pin_memory, prepare_processes, training_runner
+    loaders = ('train_dataloader', 'val_dataloader')
+    check_options(config, loaders)
+    check_data(config, loaders)
     pin_memory(config)
     prepare_processes(config)
-    Runner.from_cfg(config).train()
+    training_runner(config).train()
 
 
 if __name__ == '__main__':

@@ -89,12 +89,12 @@ def measure(config, args) -> dict[str, float]:
     Raises:
         ValueError: If an epoch has too few steps to measure.
     """
-    from mmengine.runner import Runner
+    from m2ae_mm.engine import training_runner
     if args.repeat > 1:
         config.train_dataloader.dataset = dict(type='RepeatDataset', times=args.repeat,
                                                dataset=config.train_dataloader.dataset)
     config.train_cfg.update(max_epochs=1)
-    runner = Runner.from_cfg(config)
+    runner = training_runner(config)
     loop = runner.train_loop
     if not 2 <= args.steps <= len(loop.dataloader) - warm_up():
         raise ValueError(f'--steps must be at least 2 and, with {warm_up()} steps to warm up, no more than an epoch '
@@ -118,8 +118,10 @@ def main() -> None:
     if args.json is not None and not args.json.resolve().parent.is_dir():
         raise ValueError(f'--json: there is no folder {str(args.json.resolve().parent)!r}.')
     config = load_config(args)
-    from m2ae_mm.engine import check_data, pin_memory, prepare_processes
-    check_data(config, ('train_dataloader', 'val_dataloader'))
+    from m2ae_mm.engine import check_data, check_options, pin_memory, prepare_processes
+    loaders = ('train_dataloader', 'val_dataloader')
+    check_options(config, loaders)
+    check_data(config, loaders)
     pin_memory(config)
     prepare_processes(config)
     with tempfile.TemporaryDirectory() as folder:

@@ -4,10 +4,12 @@ from .distributed import M2AEDistributedCPU, end_processes, init_cpu_processes, 
 from .hooks import M2AELinearProbeHook, M2AEPictureHook, M2AERuntimeInfoHook
 from .loaders import pin_memory
 from .optimizer import M2AEBFloat16OptimWrapper, M2AEOptimWrapper, M2AEOptimWrapperConstructor
+from .option_check import check_options
 from .sync_batch_norm import SyncBatchNormCPU
+from .training import training_runner
 
 __all__ = [
     'M2AEBFloat16OptimWrapper', 'M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEOptimWrapper',
     'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'M2AERuntimeInfoHook', 'SyncBatchNormCPU', 'check_data',
-    'end_processes', 'init_cpu_processes', 'pin_memory', 'prepare_processes'
+    'check_options', 'end_processes', 'init_cpu_processes', 'pin_memory', 'prepare_processes', 'training_runner'
 ]

@@ -1,0 +1,66 @@
+"""Says which options of loaders and hooks do not exist before mmengine stumbles over them."""
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
+
+from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from mmdet3d.registry import HOOKS
+
+# Taken out of a loader's config by Runner.build_dataloader before PyTorch sees it.
+_OF_MMENGINE = {'num_batch_per_epoch', 'disable_subprocess_warning'}
+
+
+def check_options(config: Config, loaders: Sequence[str]) -> None:
+    """Fail with one message if a loader or a hook has an option that its class does not take.
+
+    PyTorch's loader is not built by a registry, and mmengine's checkpoint hook
+    takes any option, to fail only when the first checkpoint is written.
+
+    Args:
+        config: A full config.
+        loaders: Names of the data loaders about to be used.
+
+    Raises:
+        ValueError: Naming the option and those there are.
+    """
+    hooks = dict(_hooks(config))
+    found = {name: config[name] for name in loaders if config.get(name)}
+    found.update({f'{path}.dataloader': hook.dataloader for path, hook in hooks.items() if hook.get('dataloader')})
+    for path, loader in found.items():
+        _check(path, loader, 'DataLoader', _parameters(DataLoader.__init__)[0] | _OF_MMENGINE)
+    for path, hook in hooks.items():
+        kind = HOOKS.get(hook.type) if isinstance(hook.get('type'), str) else hook.get('type')
+        if kind is None:
+            continue  # the registry says so
+        known, takes_any = _parameters(kind.__init__)
+        if issubclass(kind, CheckpointHook):
+            known, takes_any = known | _parameters(Runner.save_checkpoint)[0], False  # which gets the rest
+        if not takes_any:
+            _check(path, hook, kind.__name__, known | {'type', 'priority'})
+
+
+def _hooks(config: Config) -> Iterator[tuple[str, dict]]:
+    """Configs of hooks with their places in the config."""
+    hooks = [(f'default_hooks.{name}', hook) for name, hook in (config.get('default_hooks') or {}).items()]
+    hooks += [(f'custom_hooks.{i}', hook) for i, hook in enumerate(config.get('custom_hooks') or [])]
+    yield from ((path, hook) for path, hook in hooks if isinstance(hook, dict))
+
+
+def _parameters(function: Callable) -> tuple[set[str], bool]:
+    """Names of a method's parameters, and whether it takes any others."""
+    parameters = inspect.signature(function).parameters.values()
+    named = {each.name for each in parameters if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)}
+    return named - {'self'}, any(each.kind == each.VAR_KEYWORD for each in parameters)
+
+
+def _check(path: str, options: dict, owner: str, known: set[str]) -> None:
+    for name in options:
+        if name not in known:
+            close = get_close_matches(name, known, 1)
+            hint = f'; did you mean {close[0]!r}?' if close else '.'
+            raise ValueError(f'{path} sets {name!r}, which {owner} does not take{hint} It takes '
+                             f'{", ".join(sorted(known - {"type"}))}.')

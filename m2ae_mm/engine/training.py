@@ -1,0 +1,44 @@
+"""mmengine's runner for a training, checked before it starts."""
+import math
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.dist import get_world_size
+from mmengine.runner import Runner
+
+from m2ae_mm.checkpoint import check_start
+
+
+def training_runner(config: Config) -> Runner:
+    """``Runner.from_cfg`` with one message for what mmengine would stop at later, or not at all.
+
+    Args:
+        config: A full config, changed as by :func:`check_start`.
+
+    Raises:
+        FileNotFoundError: See :func:`check_start`.
+        ValueError: See there; if mixed precision is not to be had on this
+            machine, or no batch can be filled.
+    """
+    if (config.get('optim_wrapper') or {}).get('type') == 'AmpOptimWrapper' and get_device() in ('cpu', 'mps'):
+        raise ValueError('optim_wrapper.type=AmpOptimWrapper is float16 on GPUs, and this machine has none; bfloat16 '
+                         'works on every device: optim_wrapper.type=M2AEBFloat16OptimWrapper, which --amp sets where '
+                         'the config has full precision.')
+    start = check_start(config)
+    runner = Runner.from_cfg(config)
+    if start:
+        runner.logger.info(start)
+    _check_batches(runner)
+    return runner
+
+
+def _check_batches(runner: Runner) -> None:
+    loader = runner.train_loop.dataloader
+    if len(loader):
+        return
+    samples, processes = len(loader.dataset), get_world_size()
+    share = math.ceil(samples / processes)
+    each = f' ({samples} / {processes} processes)' if processes > 1 else ''
+    raise ValueError(f'there is no batch to train on: a process has {share} training samples{each}, fewer than '
+                     f'train_dataloader.batch_size={loader.batch_size}, and train_dataloader.drop_last=True leaves out '
+                     f'what fills no batch. Set train_dataloader.batch_size to {share} or less.')

@@ -1,0 +1,38 @@
+import pytest
+from mmengine.config import Config
+
+from m2ae_mm.engine import check_options
+
+LOADER = dict(batch_size=2, num_workers=0, dataset=dict(), sampler=dict(), collate_fn=dict(), num_batch_per_epoch=3)
+HOOKS = dict(checkpoint=dict(type='CheckpointHook', interval=1, meta={}), timer=None,
+             runtime_info=dict(type='M2AERuntimeInfoHook', priority='HIGH'), other=dict(type='NobodyKnowsThisHook'))
+
+
+def config(loader=(), checkpoint=(), **more):
+    return Config(dict(train_dataloader=dict(LOADER, **dict(loader)), val_dataloader=None,
+                       default_hooks=dict(HOOKS, checkpoint=dict(HOOKS['checkpoint'], **dict(checkpoint))), **more))
+
+
+def check(config):
+    check_options(config, ('train_dataloader', 'val_dataloader'))
+
+
+def test_options_of_torch_and_mmengine_pass():
+    check(config(dict(persistent_workers=False, drop_last=True), dict(save_best='auto', save_optimizer=False)))
+
+
+@pytest.mark.parametrize('wrong, message', [
+    (config(loader=dict(batchsize=4)), "train_dataloader sets 'batchsize', .*DataLoader.*did you mean 'batch_size'"),
+    (config(checkpoint=dict(intervall=4)), "hooks.checkpoint sets 'intervall', .*CheckpointHook.*'interval'.*max_k"),
+    (config(custom_hooks=[dict(type='M2AELinearProbeHook', dataloader=LOADER, intervall=2)]),
+     "custom_hooks.0 sets 'intervall', which M2AELinearProbeHook"),
+    (config(custom_hooks=[dict(type='M2AELinearProbeHook', dataloader=dict(LOADER, workers=2))]),
+     "custom_hooks.0.dataloader sets 'workers', .*'num_workers'"),
+])
+def test_misspelt_options_are_named(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        check(wrong)
+
+
+def test_hooks_that_take_any_option_keep_them():
+    check(config(custom_hooks=[dict(type='EMAHook', momentum=1e-3)]))

@@ -1,0 +1,49 @@
+"""Trainings that cannot start say why in one message."""
+import os
+from pathlib import Path
+
+import pytest
+from processes import run_in_processes
+from runs import tiny_config
+from shapes import write_shapenet55
+
+from m2ae_mm.engine import training, training_runner
+
+FOLDER = 'M2AE_TEST_TRAINING_FOLDER'  # for the processes
+
+
+def config(folder, name, **options):
+    return tiny_config('shapenet_pretrain.py', Path(folder) / name, Path(folder) / 'data', **options)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """With five shapes to train on."""
+    write_shapenet55(tmp_path / 'data', num_train=5, num_test=1)
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    return tmp_path
+
+
+def test_fewer_shapes_than_a_batch(folder):
+    assert len(training_runner(config(folder, 'enough', batch_size=5)).train_dataloader) == 1
+    message = r'a process has 5 training samples, fewer than train_dataloader.batch_size=6.*batch_size to 5 or less'
+    with pytest.raises(ValueError, match=message):
+        training_runner(config(folder, 'too_few', batch_size=6))
+
+
+def start_with_four(rank):
+    """The message for a batch of four of five shapes in each of two processes."""
+    with pytest.raises(ValueError) as error:
+        training_runner(config(os.environ[FOLDER], f'rank_{rank}', batch_size=4))
+    return str(error.value)
+
+
+def test_fewer_shapes_than_a_batch_in_every_process(folder):
+    for message in run_in_processes(start_with_four, folder):
+        assert 'a process has 3 training samples (5 / 2 processes), fewer than train_dataloader.batch_size=4' in message
+
+
+def test_float16_without_a_gpu(folder, monkeypatch):
+    monkeypatch.setattr(training, 'get_device', lambda: 'cpu')
+    with pytest.raises(ValueError, match='this machine has none; .*optim_wrapper.type=M2AEBFloat16OptimWrapper.*--amp'):
+        training_runner(config(folder, 'amp', **{'optim_wrapper.type': 'AmpOptimWrapper'}))
