@@ -20,8 +20,19 @@ def is_shipped_pretraining(checkpoint: str) -> bool:
     return checkpoint in shipped_names() and describe(checkpoint)['task'] == 'pre-training'
 
 
+def check_data_options(options: list[str]) -> None:
+    """Refuse other data for validation, which is not read here, while those for the test stay as they are."""
+    keys = {option.partition('=')[0] for option in options}
+    for key in sorted(keys):
+        test_key = key.replace('val_dataloader.', 'test_dataloader.', 1)
+        if key.startswith('val_dataloader.') and key.endswith(('.data_root', '.ann_file')) and test_key not in keys:
+            raise ValueError(f'--cfg-options sets {key}, but tools/test.py reads test_dataloader, which stays as it is '
+                             f'in the config. Set {test_key}, too, or instead.')
+
+
 def main() -> None:
     args = parse_args()
+    check_data_options(args.cfg_options)
     if is_shipped_pretraining(args.checkpoint):
         args.pretrained = args.checkpoint
     config = load_config(args)
@@ -29,7 +40,8 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from m2ae_mm.checkpoint import load_for_test
-    from m2ae_mm.engine import check_data, pin_memory, prepare_processes
+    from m2ae_mm.engine import check_data, check_options, pin_memory, prepare_processes
+    check_options(config, ('test_dataloader', ))
     check_data(config, ('test_dataloader', ))
     pin_memory(config)
     prepare_processes(config)

@@ -7,7 +7,7 @@ from mmengine.config import Config, ConfigDict
 _SCANNET = '''ScanNetV2 is wanted in mmdet3d's layout: ask its authors for the data, then prepare {root} as mmdet3d's \
 documentation describes it, or with our own tool (without mmdet3d's source tree):
       python tools/create_data.py scannet --root /path/to/scannet --splits /path/to/split/lists --out {root}
-  - Data elsewhere? Point the config to it:
+  - Data elsewhere? Point the config to it (tools/test.py reads test_dataloader):
       --cfg-options {options}
   - No ScanNet at hand? Compose rooms in the same layout and use them instead:
       python tools/create_rooms.py --out data/rooms --train 400 --val 60
@@ -58,4 +58,4 @@ def _message(missing: list[tuple[Path, str, ConfigDict]]) -> str:
                          for root in ('/path/to/scannet/', 'data/rooms/'))
         return text + ' ' + _SCANNET.format(root=missing[0][2].data_root, options=options, rooms=demo)
     options = ' '.join(f'{path}.data_root=FOLDER' for _, path, _ in missing)
-    return f'{text} Say where they are with --cfg-options {options}'
+    return f'{text} Say where they are with --cfg-options {options} (tools/test.py reads test_dataloader).'

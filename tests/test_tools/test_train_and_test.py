@@ -64,6 +64,12 @@ def test_mixed_precision_takes_the_same_steps_but_for_rounding(boxes, pretrained
     assert found == pytest.approx(expected, rel=0.02) and found != expected
 
 
+def test_resuming_an_empty_folder_says_that_it_starts_anew(boxes, tmp_path):
+    done = train('configs/m2ae/rooms_pretrain.py', tmp_path, boxes, 'train_cfg.max_epochs=1', flags=['--resume'])
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'nothing to resume' in next(tmp_path.glob('*/*.log')).read_text()
+
+
 def test_detector_trains_from_pretrained_weights_resumes_and_is_scored(boxes, pretrained, tmp_path):
     init = f'model.backbone.init_cfg.checkpoint={pretrained}'
     first = train('configs/m2ae/rooms_det.py', tmp_path, boxes, init, 'train_cfg.max_epochs=1',
@@ -101,7 +107,8 @@ def test_missing_data_is_explained_once(tmp_path):
     done = tool('train', 'configs/m2ae/scannet_det.py', '--work-dir', tmp_path)
     assert done.returncode == 1
     assert 'Traceback' not in done.stderr
-    for hint in ('scannet_infos_train.pkl', 'mmdet3d', 'create_rooms.py', 'make demo', '--cfg-options'):
+    for hint in ('scannet_infos_train.pkl', 'mmdet3d', 'create_rooms.py', 'make demo', '--cfg-options',
+                 'tools/test.py reads test_dataloader'):
         assert hint in done.stderr
 
 
@@ -109,6 +116,10 @@ def test_missing_data_is_explained_once(tmp_path):
     ('model.backbone.blocks=3', "unexpected keyword argument 'blocks'"),
     ('model.backbone.type=PointM2AEncoder', 'PointM2AEncoder'),
     ('model.mask_ratio', "KEY=VALUE, got 'model.mask_ratio'"),
+    ('train_dataloader.batchsize=4', "train_dataloader sets 'batchsize'"),
+    ('param_scheduler.0.begn=1', "unexpected keyword argument 'begn'"),
+    ('load_from=missing.pth', "there is no checkpoint 'missing.pth'"),
+    ('load_from=cad_shapes', 'Build both with the same sizes'),
 ])
 def test_config_mistakes_end_in_one_message(boxes, tmp_path, option, message):
     done = train('configs/m2ae/rooms_pretrain.py', tmp_path, boxes, option)
@@ -120,4 +131,11 @@ def test_wrong_checkpoint_ends_in_one_message(boxes, pretrained, tmp_path):
     done = tool('test', 'configs/m2ae/rooms_det.py', pretrained, '--work-dir', tmp_path, '--cfg-options',
                 *TINY_ENCODER, *loaders(boxes, 'test_dataloader'))
     assert done.returncode == 1 and 'Traceback' not in done.stderr
-    assert 'is no checkpoint of this ThreeDETR' in done.stderr
+    assert 'is no checkpoint of this ThreeDETR' in done.stderr and '--pretrained NAME included' in done.stderr
+
+
+def test_other_data_for_validation_only_are_no_test_data(tmp_path):
+    done = tool('test', 'configs/m2ae/rooms_det.py', 'rooms_det', '--cfg-options',
+                f'val_dataloader.dataset.data_root={tmp_path}/')
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert 'Set test_dataloader.dataset.data_root, too' in done.stderr

@@ -51,5 +51,6 @@ class Problems:
             if len(paths) > _SHOWN:
                 lines.append(f'  {kind}: ... and {len(paths) - _SHOWN} more')
         lines += [self.layout, 'Files elsewhere? Set data_root of the data set, e.g. --cfg-options '
-                  'train_dataloader.dataset.data_root=/path/to/it']
+                  'train_dataloader.dataset.data_root=/path/to/it (val_dataloader for validation, test_dataloader for '
+                  'tools/test.py)']
         raise (FileNotFoundError if 'missing' in self.found else ValueError)('\n'.join(lines))
