@@ -12,6 +12,8 @@ from mmdet3d.registry import HOOKS
 
 # Taken out of a loader's config by Runner.build_dataloader before PyTorch sees it.
 _OF_MMENGINE = {'num_batch_per_epoch', 'disable_subprocess_warning'}
+# Read by the registry and the runner; the first is in all that a config inherits from mmdet3d's.
+_OF_EVERY_HOOK = {'_scope_', 'type', 'priority'}
 
 
 def check_options(config: Config, loaders: Sequence[str]) -> None:
@@ -40,7 +42,7 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
         if issubclass(kind, CheckpointHook):
             known, takes_any = known | _parameters(Runner.save_checkpoint)[0], False  # which gets the rest
         if not takes_any:
-            _check(path, hook, kind.__name__, known | {'type', 'priority'})
+            _check(path, hook, kind.__name__, known | _OF_EVERY_HOOK)
 
 
 def _hooks(config: Config) -> Iterator[tuple[str, dict]]:
@@ -63,4 +65,4 @@ def _check(path: str, options: dict, owner: str, known: set[str]) -> None:
             close = get_close_matches(name, known, 1)
             hint = f'; did you mean {close[0]!r}?' if close else '.'
             raise ValueError(f'{path} sets {name!r}, which {owner} does not take{hint} It takes '
-                             f'{", ".join(sorted(known - {"type"}))}.')
+                             f'{", ".join(sorted(known - {"type", "_scope_"}))}.')

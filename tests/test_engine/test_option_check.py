@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from mmengine.config import Config
 
@@ -5,7 +7,8 @@ from m2ae_mm.engine import check_options
 
 LOADER = dict(batch_size=2, num_workers=0, dataset=dict(), sampler=dict(), collate_fn=dict(), num_batch_per_epoch=3)
 HOOKS = dict(checkpoint=dict(type='CheckpointHook', interval=1, meta={}), timer=None,
-             runtime_info=dict(type='M2AERuntimeInfoHook', priority='HIGH'), other=dict(type='NobodyKnowsThisHook'))
+             runtime_info=dict(type='M2AERuntimeInfoHook', priority='HIGH', _scope_='mmdet3d'),
+             other=dict(type='NobodyKnowsThisHook'))
 
 
 def config(loader=(), checkpoint=(), **more):
@@ -32,6 +35,10 @@ def test_options_of_torch_and_mmengine_pass():
 def test_misspelt_options_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         check(wrong)
+
+
+def test_what_is_inherited_from_mmdet3d_passes():
+    check(Config.fromfile(Path(__file__).parents[2] / 'projects/votenet_m2ae/configs/votenet_rooms.py'))
 
 
 def test_hooks_that_take_any_option_keep_them():
