@@ -3,7 +3,7 @@ import copy
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor
 
 from .loading import differences, read_file, tensors_of
@@ -40,8 +40,8 @@ def check_start(config: Config) -> str | None:
     config.load_from = str(path)
     content = read_file(path, mapped=True)
     stored = tensors_of(content, path, ('state_dict', ))  # where mmengine looks for them
-    init_default_scope(config.get('default_scope') or 'mmengine')
-    own = MODELS.build(copy.deepcopy(config.model)).state_dict()  # mmdet3d's heads change what they are built from
+    with DefaultScope.overwrite_default_scope(config.get('default_scope')):
+        own = MODELS.build(copy.deepcopy(config.model)).state_dict()  # mmdet3d's heads change what they are built from
     if not resume:
         _check_weights(own, stored, path, config.model.type)
     elif not {'meta', 'message_hub'} <= content.keys():

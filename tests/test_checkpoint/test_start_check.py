@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint
 from torch import nn
 
@@ -45,6 +45,13 @@ def test_part_of_a_model_is_enough_to_start_from_but_not_to_resume(config, tmp_p
     config.resume = True
     with pytest.raises(ValueError, match=r"part.pth' cannot be resumed .* 2 of 4 tensors .*last.weight is missing"):
         check_start(config)
+
+
+def test_the_scope_of_a_config_holds_for_its_model_only(config, tmp_path):
+    config.load_from, config.default_scope = save(tmp_path / 'whole.pth', StartTestModel()), 'mmdet3d'
+    before = DefaultScope.get_current_instance()
+    check_start(config)
+    assert DefaultScope.get_current_instance() is before
 
 
 def test_weights_of_another_model_or_of_other_sizes_are_refused(config, tmp_path):
