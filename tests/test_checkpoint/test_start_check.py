@@ -49,9 +49,9 @@ def test_part_of_a_model_is_enough_to_start_from_but_not_to_resume(config, tmp_p
 
 def test_the_scope_of_a_config_holds_for_its_model_only(config, tmp_path):
     config.load_from, config.default_scope = save(tmp_path / 'whole.pth', StartTestModel()), 'mmdet3d'
-    before = DefaultScope.get_current_instance()
-    check_start(config)
-    assert DefaultScope.get_current_instance() is before
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        check_start(config)
+        assert DefaultScope.get_current_instance().scope_name == 'mmengine'
 
 
 def test_weights_of_another_model_or_of_other_sizes_are_refused(config, tmp_path):
