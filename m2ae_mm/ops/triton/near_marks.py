@@ -11,7 +11,7 @@ from torch import Tensor
 
 _ROWS = 64
 _BITS = tl.constexpr(32)
-WORDS_IN_BLOCK = 2  # at most as many words of a row belong to a block of keys
+_WORDS_IN_BLOCK = 2  # at most as many words of a row belong to a block of keys
 
 
 def near_marks(centers: Tensor, starts: Tensor, counts: Tensor, longest: int, radius: float) -> Tensor:
@@ -31,7 +31,7 @@ def near_marks(centers: Tensor, starts: Tensor, counts: Tensor, longest: int, ra
         ``(R, W)`` int32: bit ``j % 32`` of word ``j // 32`` is set where token j of the same cloud is near; anything
         in rows of no cloud.
     """
-    words = triton.cdiv(longest, _BITS.value * WORDS_IN_BLOCK) * WORDS_IN_BLOCK
+    words = triton.cdiv(longest, _BITS.value * _WORDS_IN_BLOCK) * _WORDS_IN_BLOCK
     marks = torch.empty((len(centers), words), dtype=torch.int32, device=centers.device)
     # Fused multiply-add would decide which distances are below the radius differently from the reference.
     with torch.cuda.device_of(centers):
