@@ -2,6 +2,10 @@
 # tools/train.py configs/m2ae/folder_cls.py --cfg-options train_dataloader.dataset.data_root=MY_SHAPES \
 #     val_dataloader.dataset.data_root=MY_SHAPES model.head.num_classes=MY_CLASSES \
 #     model.backbone.init_cfg.checkpoint=PRETRAINED.pth
+# The folders found are numbered by name. Where training and test shapes lie in different folders, or for tools/test.py
+# where the training shapes are not there, name the classes in the order of their labels, for each loader alike:
+#     train_dataloader.dataset.classes="[bed,chair]" val_dataloader.dataset.classes="[bed,chair]"
+# (and test_dataloader.dataset.classes for tools/test.py).
 _base_ = [
     '../_base_/models/point_m2ae_cls.py', '../_base_/datasets/folder.py', '../_base_/schedules/m2ae_finetune.py',
     '../_base_/default_runtime.py'

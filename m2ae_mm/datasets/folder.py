@@ -19,10 +19,12 @@ from .shape_dataset import ShapeDataset
 class M2AEFolder(ShapeDataset):
     """Every ``.npy .npz .txt .xyz .ply .pcd .off .obj .stl`` file under a folder.
 
-    The first folder below ``data_root`` is the class; files beside it have
-    none and serve pre-training. Folders ``train`` and ``test`` directly
-    below ``data_root`` are the splits, with the classes inside. Files that
-    give no points are skipped: :attr:`skipped` and the log say which and why.
+    The first folder below ``data_root`` is the class, if it holds files with
+    these suffixes; files beside it have none and serve pre-training. Folders
+    ``train`` and ``test`` directly below ``data_root`` are the splits, with
+    the classes inside. Files that give no points are skipped:
+    :attr:`skipped` and the log say which and why. Hidden files and folders
+    (``.git``) are not looked at.
 
     Args:
         data_root: The folder.
@@ -31,6 +33,9 @@ class M2AEFolder(ShapeDataset):
         min_points: Skip clouds with fewer points.
         test_share: Without ``train`` and ``test`` folders, the share of files
             that make up the test split, chosen by a hash of their names.
+        classes: Names of the classes in the order of their labels; None
+            numbers the folders found by name. Data sets in different folders
+            need the same list to give a label the same meaning.
         cache_dir: As in :class:`ShapeDataset`; without it everything is read
             into memory. The cache is made anew when files change.
         kwargs: Options of :class:`ShapeDataset`.
@@ -45,11 +50,13 @@ class M2AEFolder(ShapeDataset):
                  mesh_points: int = 8192,
                  min_points: int = 32,
                  test_share: float = 0.2,
+                 classes: Sequence[str] | None = None,
                  cache_dir: str | None = None,
                  **kwargs) -> None:
         self.mesh_points = mesh_points
         self.min_points = min_points
         self.test_share = test_share
+        self.classes = classes
         self.skipped: list[tuple[str, str]] = []
         self._folder_cache = cache_dir
         self._clouds: Sequence[np.ndarray] | PointCache = []
@@ -60,22 +67,32 @@ class M2AEFolder(ShapeDataset):
         root = Path(self.data_root)
         if not root.is_dir():
             raise FileNotFoundError(f'M2AEFolder: there is no folder {str(root)!r}. {self.LAYOUT}')
-        names = sorted(path.relative_to(root).as_posix() for path in root.rglob('*') if path.is_file())
-        has_splits = (root / 'train').is_dir() and (root / 'test').is_dir()
-        classes = sorted(set(filter(None, (_class_of(name, has_splits) for name in names))))
-        self._metainfo['classes'] = tuple(classes)
+        names = _visible_files(root)
+        has_splits = _has_splits(root)
+        classes = self._check_classes(_classes_of(names, has_splits))
+        self._metainfo['classes'] = classes
         chosen = [name for name in names if self._wanted(name, has_splits)]
         kept = self._from_cache(chosen) if self._folder_cache else self._into_memory(chosen)
         self._report(len(kept))
+        numbers = {name: label for label, name in enumerate(classes)}
         return [
             dict(name=name, split=self._split_of(name, has_splits),
-                 gt_label=classes.index(_class_of(name, has_splits)) if _class_of(name, has_splits) else -1)
+                 gt_label=numbers.get(_class_of(name, has_splits), -1))
             for name in kept
         ]
 
     def read(self, info: dict) -> np.ndarray:
         """``(N, 3)``."""
         return self._clouds[info['row']]
+
+    def _check_classes(self, found: tuple[str, ...]) -> tuple[str, ...]:
+        if self.classes is None:
+            return found
+        unknown = [name for name in found if name not in self.classes]
+        if unknown:
+            raise ValueError(f'M2AEFolder: {self.data_root!r} has the folders {", ".join(unknown)}, which are not '
+                             f'among classes={list(self.classes)}. Add them to classes, or move them away.')
+        return tuple(self.classes)
 
     def _wanted(self, name: str, has_splits: bool) -> bool:
         return 'all' in self.splits or self._split_of(name, has_splits) in self.splits
@@ -125,6 +142,26 @@ class M2AEFolder(ShapeDataset):
         if self.skipped:
             lines = [f'M2AEFolder: {kept} shapes in {self.data_root!r}, {len(self.skipped)} files skipped:']
             print_log('\n'.join(lines + [f'  {name}: {reason}' for name, reason in self.skipped]), 'current')
+
+
+def folder_classes(root: str | Path) -> tuple[str, ...]:
+    """The classes that :class:`M2AEFolder` finds under ``root``, in the order of their labels."""
+    return _classes_of(_visible_files(Path(root)), _has_splits(Path(root)))
+
+
+def _visible_files(root: Path) -> list[str]:
+    """Names relative to ``root`` of all files, without hidden ones and what hidden folders hold."""
+    names = (path.relative_to(root).as_posix() for path in root.rglob('*') if path.is_file())
+    return sorted(name for name in names if not any(part.startswith('.') for part in name.split('/')))
+
+
+def _has_splits(root: Path) -> bool:
+    return (root / 'train').is_dir() and (root / 'test').is_dir()
+
+
+def _classes_of(names: list[str], has_splits: bool) -> tuple[str, ...]:
+    shapes = (name for name in names if Path(name).suffix.lower() in SUFFIXES)
+    return tuple(sorted(set(filter(None, (_class_of(name, has_splits) for name in shapes)))))
 
 
 def _class_of(name: str, has_splits: bool) -> str | None:

@@ -1,8 +1,10 @@
-"""Says what data is missing before anything is built."""
+"""Says what is wrong with the data of a config before anything is built."""
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+
+from .class_check import check_classes
 
 _SCANNET = '''ScanNetV2 is wanted in mmdet3d's layout: ask its authors for the data, then prepare {root} as mmdet3d's \
 documentation describes it, or with our own tool (without mmdet3d's source tree):
@@ -16,7 +18,7 @@ documentation describes it, or with our own tool (without mmdet3d's source tree)
 
 
 def check_data(config: Config, loaders: Sequence[str]) -> None:
-    """Fail with one message if annotation files of the config's data sets are missing.
+    """Fail with one message if annotation files are missing or folders of shapes disagree about their classes.
 
     Args:
         config: A full config.
@@ -25,17 +27,25 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
 
     Raises:
         FileNotFoundError: Naming all missing files and how to get them.
+        ValueError: See :func:`check_classes`.
     """
+    datasets = _of_loaders(config, loaders)
     missing = []
-    for loader in loaders:
-        if not config.get(loader):
-            continue
-        for path, dataset in _datasets(config[loader].dataset, f'{loader}.dataset'):
-            annotation = Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
-            if dataset.get('ann_file') and not annotation.is_file():
-                missing.append((annotation, path, dataset))
+    for path, dataset in datasets:
+        annotation = Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
+        if dataset.get('ann_file') and not annotation.is_file():
+            missing.append((annotation, path, dataset))
     if missing:
         raise FileNotFoundError(_message(missing))
+    num_classes = ((config.get('model') or {}).get('head') or {}).get('num_classes')
+    if num_classes is not None:
+        check_classes(_of_loaders(config, ['train_dataloader']), datasets, num_classes)
+
+
+def _of_loaders(config: Config, loaders: Sequence[str]) -> list[tuple[str, ConfigDict]]:
+    """Innermost data sets of the loaders that the config has, with their places in it."""
+    return [entry for loader in loaders if config.get(loader)
+            for entry in _datasets(config[loader].dataset, f'{loader}.dataset')]
 
 
 def _datasets(dataset: ConfigDict, path: str) -> Iterator[tuple[str, ConfigDict]]:

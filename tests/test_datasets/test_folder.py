@@ -42,6 +42,25 @@ def test_every_format_gives_points_and_the_folder_is_the_class(folder):
     assert not data.skipped
 
 
+def test_only_visible_folders_with_shapes_are_classes(folder):
+    for name in ('.git/objects', 'docs', 'box/.hidden'):
+        (folder / name).mkdir(parents=True)
+        np.save(folder / name / 'x.npy', CLOUD)
+    (folder / 'docs' / 'x.npy').rename(folder / 'docs' / 'readme.md')
+    np.save(folder / 'box' / '._e.npy', CLOUD)
+    data = build(folder)
+    assert data.metainfo['classes'] == ('ball', 'box') and len(data) == 9
+    assert [name for name, _ in data.skipped] == ['docs/readme.md']
+
+
+def test_named_classes_give_the_labels(folder):
+    data = build(folder, classes=['box', 'cone', 'ball'])
+    assert data.metainfo['classes'] == ('box', 'cone', 'ball')
+    assert [data.get_data_info(i)['gt_label'] for i in range(9)] == [2] * 5 + [0] * 4
+    with pytest.raises(ValueError, match=r"has the folders ball, which are not among classes=\['box', 'cone'\]"):
+        build(folder, classes=['box', 'cone'])
+
+
 def test_meshes_are_sampled_by_area(folder):
     points = build(folder)[6]['points']
     assert points.shape == (400, 3)

@@ -1,0 +1,53 @@
+"""Says when folders of shapes give the same label to different classes."""
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import ConfigDict
+
+from m2ae_mm.datasets import M2AEFolder
+from m2ae_mm.datasets.folder import folder_classes
+
+
+def check_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tuple[str, ConfigDict]],
+                  num_classes: int) -> None:
+    """Fail if an ``M2AEFolder`` numbers its classes otherwise than the training data do.
+
+    Args:
+        trained: Training data sets with their places in the config. They need
+            not exist for a test, which then only compares how many classes
+            there are.
+        used: Those about to be used.
+        num_classes: Of the head.
+
+    Raises:
+        ValueError: Listing both, and how to set the classes.
+    """
+    reference = next(((path, classes) for path, dataset in trained if (classes := _classes(dataset))), None)
+    for path, dataset in used:
+        classes = _classes(dataset)
+        if not classes:
+            continue
+        if reference is not None and classes != reference[1]:
+            names = [*reference[1], *(name for name in classes if name not in reference[1])]
+            raise ValueError(
+                f'folders of shapes number their classes by name, and these differ, so their labels would not mean the '
+                f'same. {reference[0]}: {", ".join(reference[1])}; {path}: {", ".join(classes)}. Give all of them the '
+                f'same list: --cfg-options {" ".join(_option(place, names) for place, _ in used)}')
+        if reference is None and not dataset.get('classes') and len(classes) != num_classes:
+            raise ValueError(
+                f'{path} has {len(classes)} classes ({", ".join(classes)}), the head {num_classes}, and the training '
+                'data are not there to tell which is which. List the classes in the order of training: --cfg-options '
+                f'{_option(path, ["FIRST", "SECOND", "..."])}')
+
+
+def _classes(dataset: ConfigDict) -> tuple[str, ...]:
+    """Names in the order of the labels; none if the data set is no folder of shapes, or not there."""
+    if dataset.type not in ('M2AEFolder', 'mmdet3d.M2AEFolder', M2AEFolder):
+        return ()
+    if dataset.get('classes'):
+        return tuple(dataset.classes)
+    return folder_classes(dataset.data_root) if Path(dataset.data_root).is_dir() else ()
+
+
+def _option(path: str, names: Sequence[str]) -> str:
+    return f'{path}.classes="[{",".join(names)}]"'

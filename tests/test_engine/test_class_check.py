@@ -1,0 +1,48 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from m2ae_mm.engine import check_data
+
+
+@pytest.fixture
+def roots(tmp_path):
+    """Folders with the classes bed, chair, table and only the latter two."""
+    for root, classes in (('all', ('bed', 'chair', 'table')), ('two', ('chair', 'table'))):
+        for name in classes:
+            (tmp_path / root / name).mkdir(parents=True)
+            np.save(tmp_path / root / name / '0.npy', np.zeros((40, 3), np.float32))
+    return SimpleNamespace(all=tmp_path / 'all', two=tmp_path / 'two', absent=tmp_path / 'absent')
+
+
+def check(trained, used, loaders=('train_dataloader', 'val_dataloader'), num_classes=3, **options):
+    """Check a config with the data roots ``trained`` and ``used``; ``options`` for the latter's data sets."""
+    train, other = dict(type='M2AEFolder', data_root=str(trained)), dict(type='M2AEFolder', data_root=str(used))
+    config = dict(model=dict(head=dict(num_classes=num_classes)), train_dataloader=dict(dataset=train))
+    for loader in ('val_dataloader', 'test_dataloader'):
+        config[loader] = dict(dataset=dict(other, **options))
+    check_data(Config(config), loaders)
+
+
+@pytest.mark.parametrize('loaders', [('train_dataloader', 'val_dataloader'), ('test_dataloader', )])
+def test_folders_with_other_classes_are_refused(roots, loaders):
+    with pytest.raises(ValueError) as error:
+        check(roots.all, roots.two, loaders)
+    text = str(error.value)
+    assert 'train_dataloader.dataset: bed, chair, table;' in text and f'{loaders[-1]}.dataset: chair, table.' in text
+    assert f'{loaders[-1]}.dataset.classes="[bed,chair,table]"' in text
+
+
+def test_the_same_classes_pass(roots):
+    check(roots.two, roots.two)
+    check(roots.all, roots.two, classes=['bed', 'chair', 'table'])
+    check(roots.all, roots.two, num_classes=None)  # pre-training has no labels
+
+
+def test_without_training_data_the_head_tells_the_number(roots):
+    check(roots.absent, roots.all, ['test_dataloader'])
+    check(roots.absent, roots.two, ['test_dataloader'], classes=['bed', 'chair', 'table'])
+    with pytest.raises(ValueError, match=r'has 2 classes \(chair, table\), the head 3'):
+        check(roots.absent, roots.two, ['test_dataloader'])
