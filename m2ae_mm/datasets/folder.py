@@ -12,7 +12,7 @@ from mmdet3d.registry import DATASETS
 from .io.clouds import SUFFIXES, read_cloud
 from .io.point_cache import PointCache
 from .io.problems import Problems
-from .shape_dataset import ShapeDataset
+from .shape_dataset import ShapeDataset, cache_digest
 
 
 @DATASETS.register_module()
@@ -123,10 +123,8 @@ class M2AEFolder(ShapeDataset):
         return kept
 
     def _from_cache(self, names: list[str]) -> list[str]:
-        stats = [(Path(self.data_root) / name).stat() for name in names]
-        listed = [str(Path(self.data_root).resolve()), self.mesh_points, self.min_points,
-                  *((name, stat.st_size, stat.st_mtime_ns) for name, stat in zip(names, stats))]
-        digest = hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
+        options = dict(mesh_points=self.mesh_points, min_points=self.min_points)
+        digest = cache_digest(self.data_root, options, [(name, Path(self.data_root) / name) for name in names])
         cache = PointCache(Path(self._folder_cache) / f'M2AEFolder_{digest}')
         summary = Path(self._folder_cache) / f'M2AEFolder_{digest}.json'
         if not (cache.exists() and summary.is_file()):

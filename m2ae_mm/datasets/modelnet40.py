@@ -33,6 +33,7 @@ class M2AEModelNet40(ShapeDataset):
 
     LAYOUT = ('Expected modelnet40_shape_names.txt, and either modelnet40_{train,test}_8192pts_fps.dat or '
               'modelnet40_{train,test}.txt with <class>/<id>.txt (10,000 lines x,y,z,nx,ny,nz).')
+    READ_OPTIONS = ('num_points', )
 
     def __init__(self, data_root: str, split: str | Sequence[str] = 'train', num_points: int | None = None,
                  **kwargs) -> None:

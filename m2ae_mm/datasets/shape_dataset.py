@@ -1,6 +1,7 @@
 """What all data sets of single shapes have in common."""
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +26,16 @@ class ShapeDataset(BaseDataset):
         data_root: Folder of the data set.
         split: Name of the split, or several to be joined.
         cache_dir: Folder for a memory-mapped copy of all clouds, made on
-            first use; None reads the original files every time.
+            first use and anew when files or options of reading change
+            (earlier copies stay); None reads the original files every time.
         pipeline: Steps from a sample's dictionary to what the model takes.
         kwargs: Options of mmengine's ``BaseDataset``, e.g. ``indices``, ``test_mode``.
     """
 
     SPLITS: tuple[str, ...] = ('train', 'test')
     LAYOUT = ''
+    # Attributes that :meth:`read` depends on, beside the file ``path`` of a shape.
+    READ_OPTIONS: tuple[str, ...] = ()
 
     def __init__(self,
                  data_root: str,
@@ -52,6 +56,7 @@ class ShapeDataset(BaseDataset):
     def list_shapes(self, problems: Problems) -> list[dict]:
         """All shapes of :attr:`splits`: ``name``, ``split``, ``gt_label`` and what :meth:`read` needs of each.
 
+        A shape with a file of its own has it as ``path``, so that the cache is made anew when it changes.
         Files that are needed and not there are noted in ``problems``.
         """
         raise NotImplementedError
@@ -78,8 +83,8 @@ class ShapeDataset(BaseDataset):
         return shapes
 
     def _open_cache(self, shapes: list[dict], problems: Problems) -> None:
-        listed = '\n'.join([str(Path(self.data_root).resolve()), *(info['name'] for info in shapes)])
-        digest = hashlib.sha256(listed.encode()).hexdigest()[:10]
+        options = {name: getattr(self, name) for name in self.READ_OPTIONS}
+        digest = cache_digest(self.data_root, options, [(info['name'], info.get('path')) for info in shapes])
         name = f'{type(self).__name__}_{"-".join(self.splits)}_{digest}'
         cache = PointCache(Path(self.cache_dir) / name)
         if not cache.exists():
@@ -138,6 +143,22 @@ class LoadedShapeDataset(ShapeDataset):
     def read(self, info: dict) -> np.ndarray:
         """``(N, C)`` float32."""
         return np.asarray(self._clouds[info['row']], np.float32)
+
+
+def cache_digest(root: str | Path, options: Mapping[str, object],
+                 shapes: Iterable[tuple[str, str | Path | None]]) -> str:
+    """Another one for other folders, options of reading, names, or files of other size or modification time.
+
+    Args:
+        root: Folder of the data set.
+        options: What the reading depends on, plain values by name.
+        shapes: Name of every shape and its file, None if it has none.
+    """
+    listed: list = [str(Path(root).resolve()), dict(options)]
+    for name, path in shapes:
+        stat = Path(path).stat() if path is not None else None
+        listed.append((name, stat and (stat.st_size, stat.st_mtime_ns)))
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
 
 
 def check_cloud(points: np.ndarray, path: str | Path, columns: int = 3, min_points: int = 1) -> np.ndarray:

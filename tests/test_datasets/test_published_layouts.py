@@ -35,6 +35,13 @@ def test_modelnet40_text_thinned_to_furthest_points(tmp_path):
     assert np.allclose(points[1], full[second], atol=1e-6)
 
 
+def test_modelnet40_cache_is_made_for_each_number_of_points(tmp_path):
+    root, cache = write_modelnet40(tmp_path / 'm', (1, 1), 200), str(tmp_path / 'cache')
+    for num_points, expected in ((20, 20), (50, 50), (None, 200)):
+        data = build('M2AEModelNet40', root, num_points=num_points, cache_dir=cache)
+        assert data[0]['points'].shape == (expected, 3)
+
+
 def test_modelnet40_missing_files(tmp_path):
     root = write_modelnet40(tmp_path / 'm')
     (root / 'airplane' / 'airplane_0000.txt').unlink()

@@ -1,3 +1,4 @@
+import os
 import pickle
 
 import numpy as np
@@ -40,12 +41,19 @@ def test_cache_holds_the_same_points_and_survives_pickling(tmp_path):
     copy = pickle.loads(pickle.dumps(cached))
     assert len(pickle.dumps(cached)) < 20_000
     assert np.array_equal(copy[1]['points'], plain[1]['points'])
-    (root / 'shapenet_pc' / '02691156-0000.npy').write_bytes(b'x' * 100_000)
-    assert np.array_equal(build(root, cache_dir=str(tmp_path / 'cache'))[0]['points'], plain_points(0))
+    # A file is read again only if its size or its time of change differ.
+    file = root / 'shapenet_pc' / '02691156-0000.npy'
+    stat = file.stat()
+    file.write_bytes(b'x' * stat.st_size)
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert np.array_equal(build(root, cache_dir=str(tmp_path / 'cache'))[0]['points'], shape_points(0, 8192))
 
 
-def plain_points(seed):
-    return shape_points(seed, 8192)
+def test_cache_is_made_anew_when_a_file_is_replaced(tmp_path):
+    root = write_shapenet55(tmp_path / 'a')
+    build(root, cache_dir=str(tmp_path / 'cache'))
+    np.save(root / 'shapenet_pc' / '02691156-0000.npy', shape_points(9, 9000))
+    assert np.array_equal(build(root, cache_dir=str(tmp_path / 'cache'))[0]['points'], shape_points(9, 9000))
 
 
 def test_missing_and_short_files_are_counted(tmp_path):
