@@ -122,6 +122,11 @@ def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points',
             raise ValueError(f'no array {", ".join(absent)}; it has {", ".join(pack)}')
         if pack['points'].ndim != 3 or pack['points'].shape[2] != 3:
             raise ValueError(f'points must be (n, N, 3), found {pack["points"].shape}')
+        broken = (~np.isfinite(pack['points'])).any((1, 2)).nonzero()[0]
+        if len(broken):
+            first = pack['name'][broken[0]] if 'name' in pack else broken[0]
+            raise ValueError(f'{len(broken)} of {len(pack["points"])} shapes hold NaN or infinite values, the first is '
+                             f'{first}')
         return pack
     except Exception as error:  # a damaged zip file can raise nearly anything
         problems.add('unreadable', path, f'{error}')

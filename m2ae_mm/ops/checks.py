@@ -1,4 +1,6 @@
 """Input checks shared by the operators."""
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,7 @@ def check_points(points: Tensor, name: str) -> None:
         raise ValueError(f'{name} holds no point: shape {tuple(points.shape)}.')
 
 
-def check_finite(points: Tensor, name: str) -> None:
+def check_finite(points: Tensor, name: str, owner: Callable[[int], str] | None = None) -> None:
     """Raise ``ValueError`` if ``points`` holds NaN or infinity.
 
     For the entry of a model, once per batch: it makes the host wait for a GPU.
@@ -21,6 +23,7 @@ def check_finite(points: Tensor, name: str) -> None:
     Args:
         points: Any shape, the last axis one point.
         name: What to call it in the message.
+        owner: What to call an entry of the first axis, asked only for the message.
     """
     # Only a finite sum proves all finite, yet a sum is much cheaper than a
     # mask; the rare overflow of finite values is sorted out below.
@@ -29,5 +32,6 @@ def check_finite(points: Tensor, name: str) -> None:
     broken = ~points.isfinite().all(-1)
     if broken.any():
         where = tuple(broken.nonzero()[0].tolist())
-        raise ValueError(f'{name} holds {int(broken.sum())} points with NaN or infinity, the first at {where}: '
+        place = f'{where} of {owner(where[0])}' if owner else f'{where}'
+        raise ValueError(f'{name} holds {int(broken.sum())} points with NaN or infinity, the first at {place}: '
                          f'{points[where].tolist()}. Remove such points from the data.')

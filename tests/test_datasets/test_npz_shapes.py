@@ -47,6 +47,16 @@ def test_absent_arrays(tmp_path):
         build(tmp_path, files=['b.npz', 'c.npz', 'd.npz'])
 
 
+def test_a_shape_with_nan_is_named_when_its_pack_is_loaded(tmp_path):
+    points = np.zeros((3, 5, 3), np.float16)
+    points[1, 2, 0] = np.nan
+    np.savez(tmp_path / 'a.npz', points=points, name=np.array(['mug', 'bowl', 'vase']))
+    np.savez(tmp_path / 'b.npz', points=points)
+    with pytest.raises(ValueError, match='1 of 3 shapes hold NaN or infinite values, the first is bowl') as error:
+        build(tmp_path, files=['a.npz', 'b.npz'])
+    assert 'the first is 1' in str(error.value)
+
+
 def test_parts(tmp_path):
     part = np.repeat([[0, 1], [2, 3]], 10, 1).astype(np.int16)
     write_pack(tmp_path / 'labeled_parts.npz', [0, 0], [0, 1], category=np.array([0, 1]), part=part)

@@ -64,6 +64,16 @@ def test_batch_is_stacked_and_transforms_follow_the_mode():
     assert preprocessor(data)['inputs']['points'].shape == (2, 10, 4)
 
 
+def test_nan_is_named_in_a_stacked_batch_and_in_a_list():
+    points = clouds()
+    points[1, 7, 0] = torch.nan
+    samples = [Det3DDataSample(metainfo=dict(name=name)) for name in ('ball/0.npy', 'ball/1.npy')]
+    preprocessor = MODELS.build(dict(type='M2AEShapePreprocessor'))
+    for batch in (points, list(points)):
+        with pytest.raises(ValueError, match=r"the first at \(1, 7\) of 'ball/1.npy'"):
+            preprocessor(dict(inputs=dict(points=batch), data_samples=samples))
+
+
 def test_sampling_must_not_part_points_from_their_labels():
     preprocessor = MODELS.build(
         dict(type='M2AEShapePreprocessor', test_transforms=[dict(type='M2AEBatchSample', num_points=10)]))

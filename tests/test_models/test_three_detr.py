@@ -42,6 +42,16 @@ def sample(count=2, rotated=False):
     return result
 
 
+def test_a_broken_scene_is_named():
+    scene = cloud(200)
+    scene[19, 0] = torch.nan
+    broken = sample()
+    broken.set_metainfo(dict(lidar_path='points/scene0191_00.bin'))
+    for mode in ('loss', 'predict'):
+        with pytest.raises(ValueError, match="the first at .1, 19. of 'points/scene0191_00.bin'"):
+            detector()(dict(points=[cloud(200), scene]), [sample(), broken], mode=mode)
+
+
 # --- encoder
 
 

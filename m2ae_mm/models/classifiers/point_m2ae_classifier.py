@@ -53,7 +53,7 @@ class PointM2AEClassifier(BaseModel):
             mode: ``'loss'``, ``'tensor'`` for logits ``(B, classes)``, or
                 ``'predict'`` for ``pred_score`` (classes,) and ``pred_label``.
         """
-        logits = self.classify(stack_clouds(inputs['points']))
+        logits = self.classify(stack_clouds(inputs['points'], data_samples))
         if mode == 'tensor':
             return logits
         if mode == 'loss':

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
-from m2ae_mm.ops import check_finite
 from mmdet3d.registry import MODELS, TRANSFORMS
 
-from ..layers.clouds import stack_clouds
+from ..layers.clouds import check_batch, stack_clouds
 
 
 @MODELS.register_module()
@@ -41,13 +40,13 @@ class M2AEShapePreprocessor(BaseDataPreprocessor):
         Labels stay where they are: the models check and move them as one
         tensor instead of one transfer a sample.
         """
-        points = data['inputs']['points']
+        points, samples = data['inputs']['points'], data['data_samples']
         is_stacked = isinstance(points, Tensor)
-        points = stack_clouds(points)
+        points = stack_clouds(points, samples)
         if is_stacked:
-            check_finite(points, 'the batch (cloud, point)')  # of a list, stack_clouds checks it
+            check_batch(points, samples)  # of a list, stack_clouds checks it
         points = self.cast_data(points)  # checked before, where it is the host's: to read it back would be a wait
-        return dict(inputs=dict(points=points), data_samples=data['data_samples'])
+        return dict(inputs=dict(points=points), data_samples=samples)
 
     @staticmethod
     def transform(data: dict, transforms: list) -> Tensor:

@@ -48,20 +48,21 @@ class ThreeDETR(SingleStage3DDetector):
                          data_preprocessor or dict(type='mmdet3d.Det3DDataPreprocessor'), init_cfg)
         self._predict_boxes = Graphed(_predict_boxes)
 
-    def _predict(self, batch_inputs_dict: dict) -> dict:
+    def _predict(self, batch_inputs_dict: dict, batch_data_samples: list[Det3DDataSample]) -> dict:
         """The clouds ``points`` (B, N, 3) and what the head predicts for them; features for another head."""
+        points = stack_clouds(batch_inputs_dict['points'], batch_data_samples)
         if not isinstance(self.bbox_head, ThreeDETRHead):
-            return self.extract_feat(batch_inputs_dict)
-        points = stack_clouds(batch_inputs_dict['points'])
+            return self.extract_feat(dict(points=points))
         return dict(points=points[..., :3], predictions=self._predict_boxes(self, points))
 
     def loss(self, batch_inputs_dict: dict, batch_data_samples: list[Det3DDataSample]) -> dict[str, Tensor]:
         """Losses of all decoder layers, see :meth:`ThreeDETRHead.loss`."""
-        return self.bbox_head.loss(self._predict(batch_inputs_dict), batch_data_samples)
+        return self.bbox_head.loss(self._predict(batch_inputs_dict, batch_data_samples), batch_data_samples)
 
     def predict(self, batch_inputs_dict: dict, batch_data_samples: list[Det3DDataSample]) -> list[Det3DDataSample]:
         """Each sample receives ``pred_instances_3d``: ``bboxes_3d``, ``scores_3d``, ``labels_3d``."""
-        results = self.bbox_head.predict(self._predict(batch_inputs_dict), batch_data_samples)
+        features = self._predict(batch_inputs_dict, batch_data_samples)
+        results = self.bbox_head.predict(features, batch_data_samples)
         return self.add_pred_to_datasample(batch_data_samples, results)
 
     def extract_feat(self, batch_inputs_dict: dict) -> dict:

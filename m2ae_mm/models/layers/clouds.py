@@ -5,9 +5,13 @@ import torch
 from torch import Tensor
 
 from m2ae_mm.ops.checks import check_finite
+from m2ae_mm.samples import sample_name
+from mmdet3d.structures import Det3DDataSample
+
+Samples = Sequence[Det3DDataSample] | None
 
 
-def stack_clouds(clouds: Sequence[Tensor] | Tensor) -> Tensor:
+def stack_clouds(clouds: Sequence[Tensor] | Tensor, samples: Samples = None) -> Tensor:
     """Stack clouds; smaller ones repeat their points from the start.
 
     Furthest point sampling never takes a repeated point while others are
@@ -17,6 +21,7 @@ def stack_clouds(clouds: Sequence[Tensor] | Tensor) -> Tensor:
     Args:
         clouds: B tensors ``(n_b, 3 + C)``, or already ``(B, N, 3 + C)`` and
             checked, as data preprocessors hand them on.
+        samples: Theirs, to say in a message which shape or scene it is.
 
     Returns:
         ``(B, max n_b, 3 + C)`` float32.
@@ -32,12 +37,18 @@ def stack_clouds(clouds: Sequence[Tensor] | Tensor) -> Tensor:
                          'of LoadPointsFromFile.')
     sizes = [cloud.shape[0] for cloud in clouds]
     if min(sizes) == 0:
-        raise ValueError(f'cloud {sizes.index(0)} of the batch has no points; check the file and the point filters '
-                         'of the pipeline.')
+        name = f' ({sample_name(samples[sizes.index(0)])})' if samples else ''
+        raise ValueError(f'cloud {sizes.index(0)} of the batch has no points{name}; check the file and the point '
+                         'filters of the pipeline.')
     longest = max(sizes)
     stacked = torch.stack([
         cloud if len(cloud) == longest else cloud[torch.arange(longest, device=cloud.device) % len(cloud)]
         for cloud in clouds
     ]).float()
-    check_finite(stacked, 'the batch (cloud, point)')
+    check_batch(stacked, samples)
     return stacked
+
+
+def check_batch(points: Tensor, samples: Samples = None) -> None:
+    """Raise ``ValueError`` if clouds ``(B, N, 3 + C)`` hold NaN or infinity, with the name of the first sample."""
+    check_finite(points, 'the batch (cloud, point)', (lambda i: sample_name(samples[i])) if samples else None)

@@ -120,7 +120,7 @@ class PointM2AE(BaseModel):
             mode: ``'loss'`` for training, ``'tensor'`` for shape features
                 ``(B, C_S)``, ``'predict'`` for reconstructions of held-out clouds.
         """
-        points = stack_clouds(inputs['points'])
+        points = stack_clouds(inputs['points'], data_samples)
         if mode == 'loss':
             return self.loss(points)
         if mode == 'tensor':

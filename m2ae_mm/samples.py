@@ -1,0 +1,12 @@
+"""What a sample of a batch is called, and its label, for models and metrics alike."""
+from collections.abc import Mapping
+
+from mmdet3d.structures import Det3DDataSample
+
+
+def sample_name(sample: Det3DDataSample | Mapping) -> str:
+    """Name of the shape, path of the scene, or else the position in the data set; for messages."""
+    for key in ('name', 'lidar_path'):
+        if sample.get(key) is not None:
+            return repr(sample.get(key))
+    return f'sample {sample.get("sample_idx", "without a name")}'
