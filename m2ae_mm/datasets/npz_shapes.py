@@ -49,7 +49,7 @@ class M2AEShapesNpz(LoadedShapeDataset):
         offset = 0
         for name in self.files:
             path = Path(self.data_root) / name
-            pack = load_pack(path, problems)
+            pack = load_pack(path, problems, per_shape=(self.label_key, 'split', 'name'))
             if pack is None:
                 continue
             points = pack['points']
@@ -94,7 +94,8 @@ class M2AEPartsNpz(LoadedShapeDataset):
     def load_shapes(self, problems: Problems, add: Callable) -> None:
         """The shapes of the wanted splits with their part labels as a fourth column."""
         listed = Path(self.data_root) / 'categories.json'
-        pack = load_pack(Path(self.data_root) / self.file, problems, ('points', 'category', 'part'))
+        pack = load_pack(Path(self.data_root) / self.file, problems, ('points', 'category', 'part'),
+                         per_shape=('category', 'part', 'split', 'name'))
         if not problems.check_file(listed) or pack is None:
             return
         parts = {category: tuple(ids) for category, ids in json.loads(listed.read_text()).items()}
@@ -110,8 +111,16 @@ class M2AEPartsNpz(LoadedShapeDataset):
         return self.run_pipeline(idx, part_column=3)
 
 
-def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points', )) -> dict[str, np.ndarray] | None:
-    """The arrays of a pack, or None with the problem noted."""
+def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points', ),
+              per_shape: Sequence[str] = ()) -> dict[str, np.ndarray] | None:
+    """The arrays of a pack, or None with the problem noted.
+
+    Args:
+        path: The ``.npz`` file.
+        problems: Where to note what is wrong with it.
+        needed: Arrays that must be there.
+        per_shape: Arrays that hold one entry for each shape, ``part`` one for each point, if they are there.
+    """
     if not problems.check_file(path):
         return None
     try:
@@ -122,6 +131,11 @@ def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points',
             raise ValueError(f'no array {", ".join(absent)}; it has {", ".join(pack)}')
         if pack['points'].ndim != 3 or pack['points'].shape[2] != 3:
             raise ValueError(f'points must be (n, N, 3), found {pack["points"].shape}')
+        for name in per_shape:
+            expected = pack['points'].shape[:2 if name == 'part' else 1]
+            if name in pack and pack[name].shape[:len(expected)] != expected:
+                raise ValueError(f'{name} has the shape {pack[name].shape}, the points {pack["points"].shape}: '
+                                 f'{name} must be {expected}')
         broken = (~np.isfinite(pack['points'])).any((1, 2)).nonzero()[0]
         if len(broken):
             first = pack['name'][broken[0]] if 'name' in pack else broken[0]

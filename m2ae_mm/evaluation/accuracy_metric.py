@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmengine.evaluator import BaseMetric
 
+from m2ae_mm.samples import sample_label
 from mmdet3d.registry import METRICS
 
 
@@ -14,9 +15,13 @@ class M2AEAccuracy(BaseMetric):
     default_prefix = 'accuracy'
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Collect true, predicted and voted label (-1 without votes) of each sample."""
+        """Collect true, predicted and voted label (-1 without votes) of each sample.
+
+        Raises:
+            ValueError: For a sample without a label.
+        """
         for sample in data_samples:
-            self.results.append((int(sample['gt_label']), int(sample['pred_label']), int(sample.get('vote_label', -1))))
+            self.results.append((sample_label(sample), int(sample['pred_label']), int(sample.get('vote_label', -1))))
 
     def compute_metrics(self, results: list[tuple[int, int, int]]) -> dict[str, float]:
         """Accuracies in percent; the class mean is over the classes that occur."""

@@ -5,6 +5,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from m2ae_mm.samples import sample_label, sample_name
 from mmdet3d.registry import METRICS
 
 
@@ -23,9 +24,16 @@ class M2AEPartIoU(BaseMetric):
     default_prefix = 'part'
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Score each shape: ``pts_seg_logits`` (parts, N) against ``gt_pts_seg`` (N,)."""
+        """Score each shape: ``pts_seg_logits`` (parts, N) against ``gt_pts_seg`` (N,).
+
+        Raises:
+            ValueError: For a sample without a category or without part labels.
+        """
         for sample in data_samples:
-            label = int(sample['gt_label'])
+            label = sample_label(sample)
+            if 'gt_pts_seg' not in sample:
+                raise ValueError(f'{sample_name(sample)} has no part labels to score its parts by; leave such shapes '
+                                 'out of the data set.')
             parts = list(self.dataset_meta['parts'].values())[label]
             scores = sample['pts_seg_logits']['pts_seg_logits'].float().cpu().numpy()
             truth = sample['gt_pts_seg']['pts_semantic_mask'].cpu().numpy()

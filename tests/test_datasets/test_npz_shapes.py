@@ -47,6 +47,14 @@ def test_absent_arrays(tmp_path):
         build(tmp_path, files=['b.npz', 'c.npz', 'd.npz'])
 
 
+@pytest.mark.parametrize('name', ['label', 'split', 'name'])
+def test_arrays_must_be_as_long_as_the_points(tmp_path, name):
+    arrays = {key: np.zeros(3, np.int64) for key in ('label', 'split', 'name')}
+    np.savez(tmp_path / 'a.npz', points=np.zeros((3, 5, 3)), **{**arrays, name: arrays[name][:2]})
+    with pytest.raises(ValueError, match=rf'a.npz \({name} has the shape \(2,\), the points \(3, 5, 3\)'):
+        build(tmp_path, files=['a.npz'])
+
+
 def test_a_shape_with_nan_is_named_when_its_pack_is_loaded(tmp_path):
     points = np.zeros((3, 5, 3), np.float16)
     points[1, 2, 0] = np.nan
@@ -65,3 +73,6 @@ def test_parts(tmp_path):
     assert data.metainfo['parts'] == dict(Cup=(0, 1), Vase=(2, 3))
     assert data[0]['category'] == 'Vase' and data[0]['gt_label'] == 1
     assert np.array_equal(data[0]['pts_semantic_mask'], part[1])
+    write_pack(tmp_path / 'labeled_parts.npz', [0, 0], [0, 1], category=np.array([0, 1]), part=part[:, :19])
+    with pytest.raises(ValueError, match=r'part has the shape \(2, 19\).*must be \(2, 20\)'):
+        build(tmp_path, 'M2AEPartsNpz')

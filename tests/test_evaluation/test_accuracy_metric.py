@@ -22,6 +22,11 @@ def test_votes_are_reported_apart():
     assert scores['accuracy/overall'] == 50 and scores['accuracy/voted'] == 50
 
 
+def test_a_shape_without_a_label_is_named():
+    with pytest.raises(ValueError, match="'cup.npy' has no label; leave shapes without a class out"):
+        evaluate([dict(gt_label=0, pred_label=0), dict(name='cup.npy', pred_label=0)])
+
+
 def test_folds():
     assert summarize_folds({0: 90., 3: 94., 7: 98.}) == dict(mean=94., std=pytest.approx((32 / 3)**0.5), folds=3)
     with pytest.raises(ValueError, match='no fold has finished'):

@@ -39,3 +39,16 @@ def test_instance_and_category_means():
     assert scores['part/instance_miou'] == pytest.approx(100 * (1 + 0 + 1 + 0.5) / 4)
     assert scores['part/category_miou'] == pytest.approx(100 * (2 / 3 + 0.5) / 2)
     assert scores['part/accuracy'] == pytest.approx(100 * (1 + 0 + 1 + 0.5) / 4)
+
+
+@pytest.mark.parametrize('absent, message', [
+    ('gt_label', "'cup' has no label"),
+    ('gt_pts_seg', "'cup' has no part labels"),
+])
+def test_shapes_without_labels_are_named(absent, message):
+    metric = METRICS.build(dict(type='M2AEPartIoU'))
+    metric.dataset_meta = dict(parts=PARTS)
+    unlabelled = dict(sample(0, [0, 1], [0, 1]), name='cup')
+    del unlabelled[absent]
+    with pytest.raises(ValueError, match=message):
+        metric.process({}, [unlabelled])

@@ -96,6 +96,9 @@ def test_gradients_reach_every_parameter():
 def test_labels_that_do_not_fit():
     with pytest.raises(ValueError, match='label 5 does not fit num_classes=5'):
         classifier()(dict(points=points()), samples([0, 1, 5]), mode='loss')
+    with pytest.raises(ValueError, match='label 5 does not fit num_classes=5'):
+        classifier()(dict(points=points()), samples([0, 1, 5]), mode='predict')
+    assert 'pred_label' in classifier()(dict(points=points()), [Det3DDataSample()] * 3, mode='predict')[0]
     with pytest.raises(ValueError, match='has no label'):
         classifier()(dict(points=points()), [Det3DDataSample()] * 3, mode='loss')
 

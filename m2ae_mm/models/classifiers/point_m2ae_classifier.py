@@ -4,6 +4,7 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from m2ae_mm.ops.graphs import Graphed
+from m2ae_mm.samples import sample_label, sample_name
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 
@@ -52,6 +53,10 @@ class PointM2AEClassifier(BaseModel):
                 prediction in mode ``'predict'``.
             mode: ``'loss'``, ``'tensor'`` for logits ``(B, classes)``, or
                 ``'predict'`` for ``pred_score`` (classes,) and ``pred_label``.
+
+        Raises:
+            ValueError: For a label that the head has no class for, and for
+                ``'loss'`` for a sample without a label.
         """
         logits = self.classify(stack_clouds(inputs['points'], data_samples))
         if mode == 'tensor':
@@ -59,6 +64,8 @@ class PointM2AEClassifier(BaseModel):
         if mode == 'loss':
             return self.head.loss(logits, gather_labels(data_samples, logits.shape[1], logits.device))
         if mode == 'predict':
+            # Whoever scores the prediction would count it as wrong.
+            _check_labels([sample for sample in data_samples if 'gt_label' in sample], logits.shape[1])
             for sample, score in zip(data_samples, logits.float().softmax(1)):
                 sample.pred_score, sample.pred_label = score, score.argmax()
             return data_samples
@@ -93,12 +100,15 @@ def gather_labels(data_samples: list[Det3DDataSample], num_classes: int, device:
     Raises:
         ValueError: For a sample without a label, or one the head has no class for.
     """
-    for sample in data_samples:
-        if 'gt_label' not in sample:
-            raise ValueError(f'sample {sample.get("name", sample.get("sample_idx"))!r} has no label; leave shapes '
-                             'without a class out of classification (labelled_only=True).')
     # In page-locked memory: a copy from any other may wait for all that the GPU still has to do.
-    labels = torch.tensor([int(sample.gt_label) for sample in data_samples], pin_memory=device.type == 'cuda')
-    if int(labels.max()) >= num_classes:
-        raise ValueError(f'label {int(labels.max())} does not fit num_classes={num_classes} of the head.')
+    labels = torch.tensor(_check_labels(data_samples, num_classes), pin_memory=device.type == 'cuda')
     return labels.to(device, non_blocking=True)
+
+
+def _check_labels(data_samples: list[Det3DDataSample], num_classes: int) -> list[int]:
+    labels = [sample_label(sample) for sample in data_samples]
+    for sample, label in zip(data_samples, labels):
+        if label >= num_classes:
+            raise ValueError(f'label {label} does not fit num_classes={num_classes} of the head '
+                             f'({sample_name(sample)}). Set model.head.num_classes to the classes of the data.')
+    return labels
