@@ -5,6 +5,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from .class_check import check_classes
+from .scene_check import check_scenes
 
 _SCANNET = '''ScanNetV2 is wanted in mmdet3d's layout: ask its authors for the data, then prepare {root} as mmdet3d's \
 documentation describes it, or with our own tool (without mmdet3d's source tree):
@@ -18,7 +19,7 @@ documentation describes it, or with our own tool (without mmdet3d's source tree)
 
 
 def check_data(config: Config, loaders: Sequence[str]) -> None:
-    """Fail with one message if annotation files are missing or folders of shapes disagree about their classes.
+    """Fail with one message if files are missing or cut short, or folders of shapes disagree about their classes.
 
     Args:
         config: A full config.
@@ -26,8 +27,8 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
             ``('train_dataloader', 'val_dataloader')``.
 
     Raises:
-        FileNotFoundError: Naming all missing files and how to get them.
-        ValueError: See :func:`check_classes`.
+        FileNotFoundError: Naming all missing annotation files and how to get them, or the first missing point files.
+        ValueError: See :func:`check_scenes` and :func:`check_classes`.
     """
     datasets = _of_loaders(config, loaders)
     missing = []
@@ -37,6 +38,7 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
             missing.append((annotation, path, dataset))
     if missing:
         raise FileNotFoundError(_message(missing))
+    check_scenes(datasets)
     num_classes = ((config.get('model') or {}).get('head') or {}).get('num_classes')
     if num_classes is not None:
         check_classes(_of_loaders(config, ['train_dataloader']), datasets, num_classes)
