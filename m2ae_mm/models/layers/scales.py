@@ -1,7 +1,9 @@
 """The multi-scale representation of a cloud (paper section 3.1)."""
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from m2ae_mm.ops import furthest_point_sample, gather, knn
@@ -24,6 +26,9 @@ class Scale(NamedTuple):
 def build_scales(points: Tensor, num_centers: Sequence[int], num_neighbors: Sequence[int]) -> list[Scale]:
     """Represent clouds at S scales, fine to coarse.
 
+    Warns if a scale has more centres, or larger groups, than the scale below
+    has points: some are repeated then.
+
     Args:
         points: ``(B, N, 3)`` input coordinates (scale 0).
         num_centers: N_i per scale, found by furthest point sampling of the scale below.
@@ -34,13 +39,24 @@ def build_scales(points: Tensor, num_centers: Sequence[int], num_neighbors: Sequ
     """
     scales: list[Scale] = []
     below, below_indices = points, None
-    for count, k in zip(num_centers, num_neighbors):
+    for number, (count, k) in enumerate(zip(num_centers, num_neighbors), 1):
+        _warn_of_repetition(number, count, k, below.shape[1])
         picked = furthest_point_sample(below, count)
         centers = gather(below, picked)
         indices = picked if below_indices is None else below_indices.gather(1, picked)
         scales.append(Scale(centers, indices, knn(centers, below, k)))
         below, below_indices = centers, indices
     return scales
+
+
+def _warn_of_repetition(number: int, count: int, k: int, available: int) -> None:
+    if torch.compiler.is_compiling() or max(count, k) <= available:
+        return
+    source = f'clouds of {available} points' if number == 1 else f'the {available} centres of the scale below'
+    # Python shows the same warning from the same place once.
+    warnings.warn(f'scale {number} takes {count} centres with {k} neighbours each from {source}, so some are repeated. '
+                  'Lower num_centers or num_neighbors of the encoder, or let the pipeline keep more points.',
+                  stacklevel=3)
 
 
 def relative_neighborhoods(below: Tensor, scale: Scale) -> Tensor:
