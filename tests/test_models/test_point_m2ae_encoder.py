@@ -83,7 +83,8 @@ def test_extra_channels_enter_the_first_scale(cloud):
 
 
 def test_fewer_points_than_centers():
-    outputs = encoder()(torch.rand(2, 5, 3))
+    with pytest.warns(UserWarning, match='from clouds of 5 points'):
+        outputs = encoder()(torch.rand(2, 5, 3))
     assert torch.isfinite(outputs['fp_features'][-1]).all()
 
 

@@ -53,7 +53,7 @@ def _warn_of_repetition(number: int, count: int, k: int, available: int) -> None
     if torch.compiler.is_compiling() or max(count, k) <= available:
         return
     source = f'clouds of {available} points' if number == 1 else f'the {available} centres of the scale below'
-    # Python shows the same warning from the same place once.
+    # Python shows a warning with the same numbers once.
     warnings.warn(f'scale {number} takes {count} centres with {k} neighbours each from {source}, so some are repeated. '
                   'Lower num_centers or num_neighbors of the encoder, or let the pipeline keep more points.',
                   stacklevel=3)
