@@ -79,7 +79,8 @@ def _options(qkv: Tensor, marks: Tensor | None, shapes: dict[bool, tuple[int, in
     fewer = (1 + exact) * max(padded * qkv.element_size() // _WIDEST, 1)
     return dict(
         scale=width**-0.5, WIDTH=width, PADDED=padded, WORDS=0 if marks is None else marks.shape[1],
-        QUERIES=max(queries // fewer, 16), KEYS=max(keys // fewer, 16), EXACT=exact, num_warps=warps)
+        QUERIES=max(queries // fewer, 16), KEYS=max(keys // fewer, 16), EXACT=exact, num_warps=warps,
+        enable_fp_fusion=True)  # which a later Triton would not do by itself
 
 
 @triton.jit
