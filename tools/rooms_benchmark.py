@@ -69,6 +69,7 @@ class RoomsBenchmark(Steps):
         super().__init__(args.out, args.cfg_options, threads=1)
         self.args = args
         self.root = f'{self.out / "rooms"}/'
+        self.only_for(train=args.train, val=args.val)
 
     def data(self, train_set: str) -> list[str]:
         return [f'{train_set}.data_root={self.root}', f'val_dataloader.dataset.data_root={self.root}']

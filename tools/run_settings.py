@@ -58,6 +58,16 @@ def write_settings(folder: Path, settings: dict) -> None:
     partial.replace(folder / FILE)
 
 
+def content_of(checkpoint: str) -> str:
+    """A digest of a checkpoint, given as a file or as the name of weights that come with the package.
+
+    Raises:
+        FileNotFoundError: If it does not exist.
+    """
+    from m2ae_mm.checkpoint import resolve
+    return f'sha256 {hashlib.sha256(resolve(checkpoint).read_bytes()).hexdigest()[:16]}'
+
+
 def _deciding(value, key: str | None = None):
     """A copy without what has no effect, and with digests for checkpoints."""
     if isinstance(value, dict):
@@ -65,8 +75,7 @@ def _deciding(value, key: str | None = None):
     if isinstance(value, (list, tuple)):
         return [_deciding(each) for each in value]
     if key in ('checkpoint', 'load_from') and isinstance(value, str) and '://' not in value:
-        from m2ae_mm.checkpoint import resolve
-        return f'sha256 {hashlib.sha256(resolve(value).read_bytes()).hexdigest()[:16]}'
+        return content_of(value)
     return value
 
 

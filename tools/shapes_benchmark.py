@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cli import run
 from rooms_benchmark import mean_and_deviation
+from run_settings import content_of
 from steps import Steps
 
 PRETRAIN = 'configs/m2ae/cad_shapes/pretrain_small.py'
@@ -59,6 +60,8 @@ class ShapesBenchmark(Steps):
     def __init__(self, args) -> None:
         super().__init__(args.out, args.cfg_options, args.threads)
         self.args = args
+        start = args.checkpoint if args.checkpoint == 'train' else content_of(args.checkpoint)
+        self.only_for(start=start, epochs=args.epochs)
         (self.out / 'results').mkdir(exist_ok=True)
 
     def main(self) -> None:

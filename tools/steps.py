@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+from run_settings import check_settings, write_settings
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -24,6 +26,16 @@ class Steps:
         self.env = os.environ if threads is None else {**os.environ, 'OMP_NUM_THREADS': str(threads)}
         self.timings: dict[str, float] = {}
         (self.out / 'logs').mkdir(parents=True, exist_ok=True)
+
+    def only_for(self, **settings) -> None:
+        """Take the folder for runs with these settings and the overrides.
+
+        Raises:
+            ValueError: If it has results or beginnings of others.
+        """
+        settings['options'] = self.options
+        check_settings(self.out, settings, '**/*.json')
+        write_settings(self.out, settings)
 
     def run(self, name: str, *command: str) -> None:
         """One tool; its output goes to a log file, progress to the screen.

@@ -23,6 +23,18 @@ def test_a_failed_step_shows_the_end_of_its_log(tmp_path):
         Steps(tmp_path, []).run('broken', '-c', 'raise SystemExit("because of this")')
 
 
+def test_a_folder_is_for_one_kind_of_runs(tmp_path):
+    for _ in range(2):
+        Steps(tmp_path, ['a=1']).only_for(epochs=30)
+    with pytest.raises(ValueError, match=r'other settings: epochs is 30 there, 2 now; options.0 is .a=1. there'):
+        Steps(tmp_path, ['a=2']).only_for(epochs=2)
+    old = tmp_path / 'old' / 'results'
+    old.mkdir(parents=True)
+    (old / 'figure.json').write_text('1')
+    with pytest.raises(ValueError, match='holds results, but no settings.json'):
+        Steps(old.parent, []).only_for(epochs=30)
+
+
 def config_with(*arguments):
     parser = base_parser('')
     return load_config(parser.parse_args([str(ROOT / 'configs/m2ae/modelnet40_cls.py'), *arguments]))
