@@ -14,6 +14,16 @@ from torch import Tensor
 _MOST_LATE = 1000
 
 
+def _read_before(name: str) -> property:
+    """The attribute ``name``, complete whenever it is asked for."""
+
+    def get(history: 'LateHistory') -> np.ndarray:
+        history._read()
+        return getattr(history, name)
+
+    return property(get, lambda history, values: setattr(history, name, values))
+
+
 class LateHistory(HistoryBuffer):
     """mmengine's history of a logged value, which also takes tensors and keeps them until it is read.
 
@@ -41,24 +51,7 @@ class LateHistory(HistoryBuffer):
             self._counts = np.append(self._counts, np.ones(len(values)))[-self.max_length:]
 
     # All methods of mmengine's class find the values under these names.
-
-    @property
-    def _log_history(self) -> np.ndarray:
-        self._read()
-        return self._values
-
-    @_log_history.setter
-    def _log_history(self, values: np.ndarray) -> None:
-        self._values = values
-
-    @property
-    def _count_history(self) -> np.ndarray:
-        self._read()
-        return self._counts
-
-    @_count_history.setter
-    def _count_history(self, counts: np.ndarray) -> None:
-        self._counts = counts
+    _log_history, _count_history = _read_before('_values'), _read_before('_counts')
 
     def __reduce__(self) -> tuple:
         return HistoryBuffer, (*self.data, self.max_length)
