@@ -57,7 +57,9 @@ def main() -> None:
     if args.checkpoint == 'random':
         runner.model.init_weights()
     else:
-        load_for_test(runner.model, args.checkpoint)
+        has_classes = 'num_classes' in (config.model.get('head') or {})  # features have none
+        classes = runner.test_dataloader.dataset.metainfo.get('classes') if has_classes else ()
+        load_for_test(runner.model, args.checkpoint, classes or ())
     runner.test()
 
 

@@ -154,23 +154,31 @@ def load_matching(module: nn.Module, path: str | Path, prefix: str = '') -> None
     _report(module, path, loaded, missing=own.keys() - loaded.keys(), unused=found.keys() - loaded.keys())
 
 
-def load_for_test(model: nn.Module, path: str | Path) -> None:
+def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = ()) -> None:
     """Load a checkpoint that must fit ``model`` exactly, for evaluation.
 
     Args:
         model: The model, possibly wrapped for distributed use.
         path: Checkpoint file.
+        classes: Of the test data in the order of their labels, where these must mean what they did in training.
 
     Raises:
-        ValueError: If a tensor is missing, left over or of another shape.
+        ValueError: If a tensor is missing, left over or of another shape, or the classes were others.
     """
-    model = getattr(model, 'module', model)
-    stored, own = read_checkpoint(path), model.state_dict()
+    model, path = getattr(model, 'module', model), resolve(path)
+    content, own = read_file(path), model.state_dict()
+    stored = tensors_of(content, path)
     problems = differences(own, stored)
     if problems:
         raise ValueError(f'{str(path)!r} is no checkpoint of this {type(model).__name__}: {len(problems)} of '
                          f'{len(own)} tensors differ ({"; ".join(problems[:3])}). Use the config and options it was '
                          'trained with, --pretrained NAME included.')
+    meta = content.get('meta')
+    trained = ((meta.get('dataset_meta') or {}) if isinstance(meta, dict) else {}).get('classes', ())
+    if classes and trained and tuple(classes) != tuple(trained):
+        raise ValueError(f'{str(path)!r} was trained with the classes {", ".join(trained)}, the test data have '
+                         f'{", ".join(classes)}, so their labels would not mean the same. Folders of shapes take the '
+                         f'list of the training: --cfg-options test_dataloader.dataset.classes="[{",".join(trained)}]"')
     model.load_state_dict(stored)
     print_log(f'{type(model).__name__}: loaded all {len(own)} tensors from {path}', logger='current')
 

@@ -55,6 +55,14 @@ def test_evaluation_needs_every_tensor(trained):
         load_for_test(nn.Linear(2, 3), path)
 
 
+def test_evaluation_needs_the_classes_of_training(tmp_path):
+    model, path = nn.Linear(2, 3), tmp_path / 'classes.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(dataset_meta=dict(classes=('bed', 'chair')))), path)
+    load_for_test(model, path, ['bed', 'chair'])
+    with pytest.raises(ValueError, match=r'classes bed, chair, the test data have bed, table.*classes="\[bed,chair\]"'):
+        load_for_test(model, path, ['bed', 'table'])
+
+
 def test_init_cfg_slot_may_be_empty(trained):
     layer = nn.Linear(2, 3)
     load_pretrained_init(layer, dict(type='Pretrained', checkpoint=None))
