@@ -11,17 +11,12 @@ _base_ = [
     '../_base_/default_runtime.py'
 ]
 
+random_points = [dict(type='M2AEBatchSample', num_points=1024, num_candidates=1200), dict(type='M2AEBatchScaleShift')]
 model = dict(
     data_preprocessor=dict(
-        train_transforms=[
-            dict(type='M2AEBatchSample', num_points=1024, num_candidates=1200),
-            dict(type='M2AEBatchScaleShift')
-        ],
+        train_transforms=random_points,
         test_transforms=[dict(type='M2AEBatchSample', num_points=1024)],
-        vote_transforms=[
-            dict(type='M2AEBatchSample', num_points=1024, num_candidates=1200),
-            dict(type='M2AEBatchScaleShift', shift_range=0.)
-        ]),
+        vote_transforms=random_points),
     head=dict(num_classes=40, pooling='max+mean', label_smoothing=0.3))
 # BatchNorm cannot take a last batch of one shape. With fewer than 32 shapes, lower train_dataloader.batch_size.
 train_dataloader = dict(drop_last=True)

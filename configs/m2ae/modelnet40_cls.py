@@ -6,13 +6,13 @@ _base_ = [
     '../_base_/default_runtime.py'
 ]
 
-# Train on a random 1,024 of 1,200 furthest points, test on the 1,024 furthest (published code).
-sample = dict(type='M2AEBatchSample', num_points=1024, num_candidates=1200)
+# Train and vote on a random 1,024 of 1,200 furthest points, scaled and shifted, test on the 1,024 furthest (published
+# code).
+random_points = [dict(type='M2AEBatchSample', num_points=1024, num_candidates=1200), dict(type='M2AEBatchScaleShift')]
 model = dict(
     data_preprocessor=dict(
-        train_transforms=[sample, dict(type='M2AEBatchScaleShift')],
+        train_transforms=random_points,
         test_transforms=[dict(type='M2AEBatchSample', num_points=1024)],
-        # A vote scales but does not shift (published code).
-        vote_transforms=[sample, dict(type='M2AEBatchScaleShift', shift_range=0.)]),
+        vote_transforms=random_points),
     # Off-class targets are 0.3 / 39.
     head=dict(num_classes=40, pooling='max+mean', label_smoothing=0.3))

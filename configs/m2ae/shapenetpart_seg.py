@@ -6,7 +6,12 @@ _base_ = [
 
 model = dict(
     type='PointM2AESegmentor',
-    data_preprocessor=dict(type='M2AEShapePreprocessor', train_transforms=[dict(type='M2AEBatchScaleShift')]),
+    # One factor for all axes, and ranges of PointNet++, whose functions the published code calls.
+    data_preprocessor=dict(
+        type='M2AEShapePreprocessor',
+        train_transforms=[
+            dict(type='M2AEBatchScaleShift', scale_range=(0.8, 1.25), per_axis=False, shift_range=0.1)
+        ]),
     backbone=dict(
         type='PointM2AEEncoder',
         num_centers=[512, 256, 64],

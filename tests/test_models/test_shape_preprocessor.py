@@ -22,6 +22,16 @@ def test_scale_and_shift_differ_by_cloud_and_axis_and_leave_channels():
     assert (result[..., 3] == 7).all()
 
 
+def test_one_factor_for_all_axes():
+    points = torch.tensor([[1., 1, 1], [-1, -1, -1]]).repeat(300, 1, 1)
+    transform = dict(type='M2AEBatchScaleShift', scale_range=(0.8, 1.25), per_axis=False, shift_range=0.1)
+    result = TRANSFORMS.build(transform)(points)
+    scale, shift = (result[:, 0] - result[:, 1]) / 2, result.mean(1)
+    assert 0.8 <= scale.min() < 0.82 and 1.23 < scale.max() <= 1.25
+    torch.testing.assert_close(scale, scale[:, :1].expand(-1, 3))
+    assert (shift.std(1) > 0).all() and 0.09 < shift.max() <= 0.1
+
+
 def test_rotation_keeps_heights_and_distances():
     points = clouds(200)
     result = TRANSFORMS.build(dict(type='M2AEBatchRotate', axis=2))(points)
@@ -54,6 +64,14 @@ def test_random_subset_of_furthest_points():
     assert (closest(every[..., :3]) > 2 * closest(points[..., :3])).all()
     # The first point is a random one, so the same cloud gives different picks.
     assert len({tuple(sorted(cloud[:, 0].tolist())) for cloud in every[::2]}) > 5
+
+
+@pytest.mark.parametrize('candidates', [None, 80])
+def test_small_clouds_keep_every_point_and_repeat_evenly(candidates):
+    points = clouds()
+    result = TRANSFORMS.build(dict(type='M2AEBatchSample', num_points=75, num_candidates=candidates))(points)
+    counts = (points[:, :, None] == result[:, None]).all(-1).sum(-1)
+    assert counts.unique().tolist() == [1, 2] and (counts.sum(1) == 75).all()
 
 
 def test_batch_is_stacked_and_transforms_follow_the_mode():

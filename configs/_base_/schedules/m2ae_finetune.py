@@ -3,9 +3,15 @@ optim_wrapper = dict(
     type='M2AEOptimWrapper',
     optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.05, fused=True),
     clip_grad=dict(max_norm=10),
-    # No decay on biases, norms and tokens (published code).
+    # No decay on biases, norms, a class token, and token embedding and merging (published code).
     constructor='M2AEOptimWrapperConstructor',
-    paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0., custom_keys=dict(class_token=dict(decay_mult=0.))))
+    paramwise_cfg=dict(
+        norm_decay_mult=0.,
+        bias_decay_mult=0.,
+        custom_keys={
+            'class_token': dict(decay_mult=0.),
+            'backbone.embeddings': dict(decay_mult=0.)
+        }))
 param_scheduler = [
     # 10 warm-up epochs from 1e-6, then to 1e-6.
     dict(type='LinearLR', start_factor=2e-3, by_epoch=True, begin=0, end=10, convert_to_iter_based=True),

@@ -3,9 +3,17 @@ optim_wrapper = dict(
     type='M2AEOptimWrapper',
     # Learning rate 1e-3 is the published code's; the paper says 1e-4.
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05, fused=True),
-    # No decay on biases, norms and tokens (published code).
+    # No decay on biases, norms and whatever the published code has "token" in the name of: the mask token, token
+    # embedding and merging, token propagation.
     constructor='M2AEOptimWrapperConstructor',
-    paramwise_cfg=dict(norm_decay_mult=0., bias_decay_mult=0., custom_keys=dict(mask_token=dict(decay_mult=0.))))
+    paramwise_cfg=dict(
+        norm_decay_mult=0.,
+        bias_decay_mult=0.,
+        custom_keys={
+            'mask_token': dict(decay_mult=0.),
+            'backbone.embeddings': dict(decay_mult=0.),
+            'neck.propagations': dict(decay_mult=0.)
+        }))
 param_scheduler = [
     # 10 warm-up epochs from 1e-6.
     dict(type='LinearLR', start_factor=1e-3, by_epoch=True, begin=0, end=10, convert_to_iter_based=True),

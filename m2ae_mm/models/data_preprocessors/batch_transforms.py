@@ -16,16 +16,21 @@ class M2AEBatchScaleShift:
     Args:
         scale_range: Smallest and largest factor.
         shift_range: Largest shift to either side, in the unit of the points.
+        per_axis: Whether the axes of a cloud have a factor each, or one for all.
     """
 
-    def __init__(self, scale_range: Sequence[float] = (2 / 3, 3 / 2), shift_range: float = 0.2) -> None:
+    def __init__(self,
+                 scale_range: Sequence[float] = (2 / 3, 3 / 2),
+                 shift_range: float = 0.2,
+                 per_axis: bool = True) -> None:
         self.scale_range = tuple(scale_range)
         self.shift_range = shift_range
+        self.per_axis = per_axis
 
     def __call__(self, points: Tensor) -> Tensor:
         low, high = self.scale_range
         random = torch.rand(2, len(points), 1, 3, device=points.device)
-        scale = low + (high - low) * random[0]
+        scale = low + (high - low) * (random[0] if self.per_axis else random[0, ..., :1])
         shift = self.shift_range * (2 * random[1] - 1)
         return torch.cat([points[..., :3] * scale + shift, points[..., 3:]], -1)
 
@@ -58,6 +63,8 @@ class M2AEBatchRotate:
 class M2AEBatchSample:
     """Furthest point sampling, then a random subset of what it picked.
 
+    Clouds with fewer points keep all of them, and repeat some.
+
     Args:
         num_points: Points of the result.
         num_candidates: Points to pick by furthest point sampling from a
@@ -72,12 +79,16 @@ class M2AEBatchSample:
         self.num_candidates = num_candidates
 
     def __call__(self, points: Tensor) -> Tensor:
+        available = points.shape[1]
+        kept = min(self.num_points, available)
         if self.num_candidates is None:
-            return gather(points, furthest_point_sample(points[..., :3], self.num_points))
-        points = self._with_random_first(points)
-        picked = furthest_point_sample(points[..., :3], self.num_candidates)
-        kept = torch.rand(picked.shape, device=points.device).topk(self.num_points).indices
-        return gather(points, picked.gather(1, kept))
+            picked = furthest_point_sample(points[..., :3], kept)
+        else:
+            points = self._with_random_first(points)
+            # More candidates than points would all be copies of the first (published code).
+            candidates = furthest_point_sample(points[..., :3], min(self.num_candidates, available))
+            picked = candidates.gather(1, torch.rand(candidates.shape, device=points.device).topk(kept).indices)
+        return gather(points, picked[:, torch.arange(self.num_points, device=points.device) % kept])
 
     @staticmethod
     def _with_random_first(points: Tensor) -> Tensor:
