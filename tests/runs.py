@@ -70,4 +70,5 @@ def train(config, resume_to=None):
 
 
 def score(runner, name):
-    return runner.message_hub.get_scalar(f'val/{name}').current()
+    scalars = runner.message_hub.log_scalars
+    return scalars.get(f'val/{name}', scalars.get(name)).current()

@@ -81,14 +81,14 @@ def main() -> None:
 
     from mmengine.dist import is_main_process
 
-    from m2ae_mm.engine import check_options, pin_memory, prepare_processes
+    from m2ae_mm.engine import check_options, prepare_loaders, prepare_processes
     from m2ae_mm.evaluation import summarize_folds
     check_options(config, ('train_dataloader', 'val_dataloader'))
     settings, folder = settings_of(config), Path(config.work_dir)
     check_settings(folder, settings, 'folds.json')
     for fold in range(args.folds):
         check_settings(folder / f'fold_{fold}', settings, '*.pth')
-    pin_memory(config)
+    prepare_loaders(config)
     prepare_processes(config)
     scores = run_folds([fold_config(config, fold) for fold in range(args.folds)], folder, settings)
     if not is_main_process():

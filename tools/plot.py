@@ -66,8 +66,25 @@ def extract(config, checkpoint: str):
         for batch in Runner.build_dataloader(config.test_dataloader):
             batch = model.data_preprocessor(batch, False)
             features.append(model(**batch, mode='tensor').float().cpu().numpy())
-            labels += [int(sample.gt_label) for sample in batch['data_samples']]
-    return np.concatenate(features), np.array(labels)
+            labels += [int(sample.get('gt_label', -1)) for sample in batch['data_samples']]
+    labelled = np.array(labels) >= 0
+    if not labelled.any():
+        raise ValueError(f'none of the {len(labels)} test shapes has a label to colour the map by.')
+    return np.concatenate(features)[labelled], np.array(labels)[labelled]
+
+
+def read_names(path: str | None, key: str | None, count: int) -> list[str]:
+    """Class names of at least ``count`` labels, from a JSON file if there is one."""
+    if path is None:
+        return [str(i) for i in range(count)]
+    names = json.loads(Path(path).read_text())
+    if isinstance(names, dict):
+        if key not in names:
+            raise ValueError(f'--names {path} has {", ".join(names)}; give one of them as --key, got {key!r}.')
+        names = names[key]
+    if len(names) < count:
+        raise ValueError(f'--names {path} has {len(names)} names, the labels go up to {count - 1}.')
+    return names
 
 
 def draw_map(args) -> Path:
@@ -84,13 +101,14 @@ def draw_map(args) -> Path:
     config.model.backbone.init_cfg = None
     found = {title: extract(config, checkpoint) for title, checkpoint in checkpoints.items()}
     labels = next(iter(found.values()))[1]
-    names = json.loads(Path(args.names).read_text()) if args.names else [str(i) for i in range(labels.max() + 1)]
-    names = names[args.key] if args.key else names
+    names = read_names(args.names, args.key, labels.max() + 1)
     return feature_map({title: features for title, (features, _) in found.items()}, labels, names, args.out)
 
 
 def main() -> None:
     args = parse_args()
+    if args.out.suffix not in ('.png', '.svg'):
+        raise ValueError(f'--out must end in .png or .svg, got {str(args.out)!r}.')
     if sys.argv[1:2] == ['tsne']:
         path = draw_map(args)
     else:

@@ -40,10 +40,10 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from m2ae_mm.checkpoint import load_for_test
-    from m2ae_mm.engine import check_data, check_options, pin_memory, prepare_processes
+    from m2ae_mm.engine import check_data, check_options, prepare_loaders, prepare_processes
     check_options(config, ('test_dataloader', ))
     check_data(config, ('test_dataloader', ))
-    pin_memory(config)
+    prepare_loaders(config)
     prepare_processes(config)
     if args.show_dir:
         hooks = config.get('custom_hooks') or []

@@ -32,8 +32,10 @@ def apply_args(config, args) -> None:
             raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config.')
         config.auto_scale_lr.enable = True
     if args.resume:
-        config.resume = True
-        config.load_from = None if args.resume == 'auto' else args.resume
+        # Weights to start from stay where they are for a work folder in which there is nothing to resume yet.
+        config.resume = 'auto'
+        if args.resume != 'auto':
+            config.resume, config.load_from = True, args.resume
 
 
 def main() -> None:
@@ -41,11 +43,11 @@ def main() -> None:
     config = load_config(args)
     apply_args(config, args)
 
-    from m2ae_mm.engine import check_data, check_options, pin_memory, prepare_processes, training_runner
+    from m2ae_mm.engine import check_data, check_options, prepare_loaders, prepare_processes, training_runner
     loaders = ('train_dataloader', 'val_dataloader')
     check_options(config, loaders)
     check_data(config, loaders)
-    pin_memory(config)
+    prepare_loaders(config)
     prepare_processes(config)
     training_runner(config).train()
 

@@ -135,11 +135,11 @@ def main() -> None:
     if args.json is not None and not args.json.resolve().parent.is_dir():
         raise ValueError(f'--json: there is no folder {str(args.json.resolve().parent)!r}.')
     config = load_config(args)
-    from m2ae_mm.engine import check_data, check_options, pin_memory, prepare_processes
+    from m2ae_mm.engine import check_data, check_options, prepare_loaders, prepare_processes
     loaders = ('train_dataloader', 'val_dataloader')
     check_options(config, loaders)
     check_data(config, loaders)
-    pin_memory(config)
+    prepare_loaders(config)
     prepare_processes(config)
     with tempfile.TemporaryDirectory() as folder:
         config.work_dir = args.work_dir or folder

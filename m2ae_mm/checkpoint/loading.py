@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from .shipped import resolve
 
+# Where a checkpoint keeps its tensors: mmengine's; the published codes' of 3DETR, Point-M2AE and its segmentation.
+_PLACES = ('state_dict', 'model', 'base_model', 'model_state_dict')
+
 
 def read_checkpoint(path: str | Path) -> OrderedDict[str, Tensor]:
     """The tensors of a checkpoint file, by name.
@@ -21,8 +24,8 @@ def read_checkpoint(path: str | Path) -> OrderedDict[str, Tensor]:
     Reads ``.safetensors`` and PyTorch files, the latter with
     ``weights_only=True`` (``argparse.Namespace``, in which published
     checkpoints keep their options, is let through: it only holds values). Dictionaries that keep the tensors under
-    ``state_dict``, ``model`` or ``base_model`` are understood, and a leading
-    ``module.`` from data-parallel training is dropped.
+    ``state_dict``, ``model``, ``base_model`` or ``model_state_dict`` are
+    understood, and a leading ``module.`` from data-parallel training is dropped.
 
     Args:
         path: A file on this machine, or the name of weights that come with
@@ -52,7 +55,7 @@ def read_file(path: Path, mapped: bool = False):
 
 
 def tensors_of(content, path: Path,
-               keys: Sequence[str] = ('state_dict', 'model', 'base_model')) -> OrderedDict[str, Tensor]:
+               keys: Sequence[str] = _PLACES) -> OrderedDict[str, Tensor]:
     """The tensors in the content of a checkpoint, by name.
 
     Args:
@@ -157,6 +160,9 @@ def load_matching(module: nn.Module, path: str | Path, prefix: str = '') -> None
 def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = ()) -> None:
     """Load a checkpoint that must fit ``model`` exactly, for evaluation.
 
+    A model that uses only a part of its weights says which: ``used_for_test``
+    is the beginning of their names, and only these have to fit.
+
     Args:
         model: The model, possibly wrapped for distributed use.
         path: Checkpoint file.
@@ -166,8 +172,9 @@ def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = (
         ValueError: If a tensor is missing, left over or of another shape, or the classes were others.
     """
     model, path = getattr(model, 'module', model), resolve(path)
-    content, own = read_file(path), model.state_dict()
-    stored = tensors_of(content, path)
+    content, used = read_file(path), getattr(model, 'used_for_test', '')
+    stored, own = ({name: value for name, value in tensors.items() if name.startswith(used)}
+                   for tensors in (tensors_of(content, path), model.state_dict()))
     problems = differences(own, stored)
     if problems:
         raise ValueError(f'{str(path)!r} is no checkpoint of this {type(model).__name__}: {len(problems)} of '
@@ -179,7 +186,7 @@ def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = (
         raise ValueError(f'{str(path)!r} was trained with the classes {", ".join(trained)}, the test data have '
                          f'{", ".join(classes)}, so their labels would not mean the same. Folders of shapes take the '
                          f'list of the training: --cfg-options test_dataloader.dataset.classes="[{",".join(trained)}]"')
-    model.load_state_dict(stored)
+    model.load_state_dict(stored, strict=not used)
     print_log(f'{type(model).__name__}: loaded all {len(own)} tensors from {path}', logger='current')
 
 

@@ -54,7 +54,7 @@ def start_from(config, name: str) -> None:
 
     Raises:
         ValueError: For weights that are no pre-training, or a model whose
-            encoder they do not fit.
+            encoder or decoder they do not fit.
     """
     stored, model = describe(name)['model'], config.model
     kinds = {'PointM2AEEncoder', 'PointM2AEClassTokenEncoder'}
@@ -65,6 +65,10 @@ def start_from(config, name: str) -> None:
     model.backbone.update(sizes, init_cfg=dict(type='Pretrained', checkpoint=name, prefix='backbone.'))
     dims = sizes['embed_dims']
     if model.type.startswith('PointM2AE') and 'mask_ratio' in model:
+        if list(model.neck.depths) != stored['neck']['depths']:
+            raise ValueError(f'the weights {name!r} come with a decoder of {stored["neck"]["depths"]} blocks in its '
+                             f'stages, this config has {model.neck.depths}. Leave out --pretrained, or use a config '
+                             'with that decoder.')
         model.update(neck=stored['neck'], head=stored['head'])
     elif model.get('head', {}).get('type') == 'PointM2AEClsHead':
         model.head.in_channels = dims[-1]

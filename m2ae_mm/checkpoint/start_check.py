@@ -20,6 +20,8 @@ def check_start(config: Config) -> str | None:
     Args:
         config: A full config, changed in place: ``load_from`` becomes the
             path of a file, and ``resume`` False if there is none to resume.
+            With ``resume='auto'`` the latest checkpoint of the work folder is
+            resumed, and ``load_from`` is where to start if there is none.
 
     Returns:
         What to tell about the start, or None if that goes without saying.
@@ -28,21 +30,27 @@ def check_start(config: Config) -> str | None:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read, or is of another model.
     """
-    path, resume = config.get('load_from'), config.get('resume', False)
-    if resume and not path:
-        path = _latest(Path(config.work_dir))
-        if path is None:
-            config.resume = False
-            return f'nothing to resume: {config.work_dir} holds no last_checkpoint. Training starts at epoch 0.'
-    if not path or '://' in str(path):
-        return None
-    path = resolve(path)
+    path, message = config.get('load_from'), None
+    if config.get('resume') == 'auto' or config.get('resume') and not path:
+        latest = _latest(Path(config.work_dir))
+        config.resume = latest is not None
+        if latest is None:
+            message = (f'nothing to resume: {config.work_dir} holds no last_checkpoint. Training starts at epoch 0'
+                       f'{f", from {path}" if path else ""}.')
+        path = latest or path
+    if path and '://' not in str(path):
+        _check_file(config, resolve(path))
+    return message
+
+
+def _check_file(config: Config, path: Path) -> None:
+    """Make a file ``config.load_from`` if the model can start, or with ``config.resume`` go on, from it."""
     config.load_from = str(path)
     content = read_file(path, mapped=True)
     stored = tensors_of(content, path, ('state_dict', ))  # where mmengine looks for them
     with DefaultScope.overwrite_default_scope(config.get('default_scope')):
         own = MODELS.build(copy.deepcopy(config.model)).state_dict()  # mmdet3d's heads change what they are built from
-    if not resume:
+    if not config.get('resume'):
         _check_weights(own, stored, path, config.model.type)
     elif not {'meta', 'message_hub'} <= content.keys():
         raise ValueError(f'{str(path)!r} holds weights only, so no training can be resumed from it; to start one from '
@@ -51,7 +59,6 @@ def check_start(config: Config) -> str | None:
         raise ValueError(f'{str(path)!r} cannot be resumed with this config: {len(problems)} of {len(own)} tensors of '
                          f'its {config.model.type} differ ({"; ".join(problems[:3])}). Use the config and options it '
                          'was trained with.')
-    return None
 
 
 def _latest(folder: Path) -> Path | None:

@@ -2,7 +2,7 @@
 from .data_check import check_data
 from .distributed import M2AEDistributedCPU, end_processes, init_cpu_processes, prepare_processes
 from .hooks import M2AELinearProbeHook, M2AEPictureHook, M2AERuntimeInfoHook
-from .loaders import pin_memory
+from .loaders import prepare_loaders
 from .optimizer import M2AEBFloat16OptimWrapper, M2AEOptimWrapper, M2AEOptimWrapperConstructor
 from .option_check import check_options
 from .sync_batch_norm import SyncBatchNormCPU
@@ -11,5 +11,5 @@ from .training import training_runner
 __all__ = [
     'M2AEBFloat16OptimWrapper', 'M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEOptimWrapper',
     'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'M2AERuntimeInfoHook', 'SyncBatchNormCPU', 'check_data',
-    'check_options', 'end_processes', 'init_cpu_processes', 'pin_memory', 'prepare_processes', 'training_runner'
+    'check_options', 'end_processes', 'init_cpu_processes', 'prepare_loaders', 'prepare_processes', 'training_runner'
 ]

@@ -1,23 +1,33 @@
-"""How batches reach an accelerator."""
+"""What loaders need that depends on the machine or on other options."""
 import torch
 from mmengine.config import Config
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-def pin_memory(config: Config) -> None:
-    """Have batches wait in page-locked memory where there is an accelerator, unless the config says otherwise.
+def prepare_loaders(config: Config) -> None:
+    """Have batches wait in page-locked memory where there is an accelerator, and loaders do without processes.
 
-    A thread of each loader then takes them from the loading processes while
-    the training waits for the device, and their transfer is faster.
+    From page-locked memory a thread of each loader takes batches while the
+    training waits for the device, and their transfer is faster; the config
+    has the last word. With ``num_workers=0`` PyTorch refuses what is said of
+    the loading processes that there are not.
 
     Args:
         config: A full config, changed in place.
     """
-    if not torch.accelerator.is_available() or torch.accelerator.current_accelerator().type == 'mps':
-        return  # Apple's shares the host's memory
     loaders = [config.get(name) for name in _LOADERS]
     loaders += [hook.get('dataloader') for hook in config.get('custom_hooks') or []]
     for loader in loaders:
-        if isinstance(loader, dict):
+        if not isinstance(loader, dict):
+            continue
+        if _pins():
             loader.setdefault('pin_memory', True)
+        if not loader.get('num_workers'):
+            for option in ('persistent_workers', 'prefetch_factor'):
+                loader.pop(option, None)
+
+
+def _pins() -> bool:
+    # Apple's accelerator shares the host's memory.
+    return torch.accelerator.is_available() and torch.accelerator.current_accelerator().type != 'mps'

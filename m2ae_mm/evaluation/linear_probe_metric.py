@@ -63,9 +63,17 @@ class M2AELinearProbeMetric(BaseMetric):
             C=C)
 
     def choose_constant(self, features: np.ndarray, labels: np.ndarray) -> float:
-        """The C of best mean accuracy over folds of the training features, the smallest of equals."""
+        """The C of best mean accuracy over folds of the training features, the smallest of equals.
+
+        Raises:
+            ValueError: If no class has a shape for every fold.
+        """
         if len(self.C) == 1:
             return self.C[0]
+        largest = np.unique(labels, return_counts=True)[1].max()
+        if largest < self.folds:
+            raise ValueError(f'cross-validation over C with folds={self.folds} needs a class with as many training '
+                             f'shapes, the largest has {largest}. Give fewer folds, or a single C.')
         folds = StratifiedKFold(self.folds, shuffle=True, random_state=0)
         search = GridSearchCV(SVC(kernel='linear'), dict(C=sorted(self.C)), cv=folds, refit=False)
         return search.fit(features, labels).best_params_['C']

@@ -55,6 +55,18 @@ def test_evaluation_needs_every_tensor(trained):
         load_for_test(nn.Linear(2, 3), path)
 
 
+def test_a_part_of_the_weights_is_enough_for_a_model_that_uses_no_more(trained):
+    model, path = trained
+    model.head = nn.Linear(7, 7)
+    model.used_for_test = 'backbone.'
+    torch.nn.init.zeros_(model.backbone.weight)
+    load_for_test(model, path)
+    assert torch.equal(model.backbone.weight, read_checkpoint(path)['backbone.weight'])
+    model.backbone = nn.Linear(2, 4)
+    with pytest.raises(ValueError, match=r'2 of 2 tensors differ \(backbone.weight is \(3, 2\), the model has'):
+        load_for_test(model, path)
+
+
 def test_evaluation_needs_the_classes_of_training(tmp_path):
     model, path = nn.Linear(2, 3), tmp_path / 'classes.pth'
     torch.save(dict(state_dict=model.state_dict(), meta=dict(dataset_meta=dict(classes=('bed', 'chair')))), path)

@@ -54,6 +54,12 @@ def test_a_detector_of_another_encoder_is_refused():
         start_from(config, PRETRAININGS[0])
 
 
+def test_another_decoder_is_refused_and_not_replaced():
+    config = Config.fromfile(CONFIGS / 'm2ae/ablations/table7_flat_decoder.py')
+    with pytest.raises(ValueError, match=r'a decoder of \[1, 1\] blocks in its stages, this config has \[2\]'):
+        start_from(config, PRETRAININGS[0])
+
+
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(FileNotFoundError, match="no checkpoint 'shapenet'.*cad_shapes"):
         read_checkpoint('shapenet')

@@ -95,6 +95,17 @@ def test_the_latest_checkpoint_is_resumed_and_none_is_told(config, tmp_path):
     assert check_start(config) is None and config.resume and config.load_from == latest
 
 
+def test_weights_to_start_from_count_until_there_is_something_to_resume(config, tmp_path):
+    weights = save(tmp_path / 'weights.pth', StartTestModel())
+    config.resume, config.load_from = 'auto', weights
+    assert f'Training starts at epoch 0, from {weights}' in check_start(config)
+    assert config.resume is False and config.load_from == weights
+    latest = save(tmp_path / 'epoch_2.pth', StartTestModel(), meta=dict(epoch=2), message_hub={})
+    (tmp_path / 'last_checkpoint').write_text(latest)
+    config.resume = 'auto'
+    assert check_start(config) is None and config.resume is True and config.load_from == latest
+
+
 def test_names_of_shipped_weights_become_files_that_mmengine_reads(config):
     config.load_from = 'cad_shapes'
     with pytest.raises(ValueError, match='nothing in .*cad_shapes.safetensors'):

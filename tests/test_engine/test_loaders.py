@@ -1,7 +1,7 @@
 import torch
 from mmengine.config import Config
 
-from m2ae_mm.engine import pin_memory
+from m2ae_mm.engine import prepare_loaders
 
 
 def _config():
@@ -13,10 +13,18 @@ def test_loaders_pin_memory_where_there_is_an_accelerator(monkeypatch):
     monkeypatch.setattr('torch.accelerator.is_available', lambda: True)
     monkeypatch.setattr('torch.accelerator.current_accelerator', lambda: torch.device('cuda'))
     config = _config()
-    pin_memory(config)
+    prepare_loaders(config)
     assert config.train_dataloader.pin_memory and config.custom_hooks[1].dataloader.pin_memory
     assert not config.val_dataloader.pin_memory  # the config has the last word
     monkeypatch.setattr('torch.accelerator.is_available', lambda: False)
     unchanged = _config()
-    pin_memory(unchanged)
+    prepare_loaders(unchanged)
     assert unchanged.to_dict() == _config().to_dict()
+
+
+def test_without_loading_processes_nothing_is_said_of_them():
+    config = Config(dict(train_dataloader=dict(num_workers=0, persistent_workers=True, prefetch_factor=2),
+                         val_dataloader=dict(num_workers=2, persistent_workers=True)))
+    prepare_loaders(config)
+    assert set(config.train_dataloader) - {'pin_memory'} == {'num_workers'}
+    assert config.val_dataloader.persistent_workers

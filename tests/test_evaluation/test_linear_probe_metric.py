@@ -32,6 +32,13 @@ def test_unlabelled_samples_take_no_part():
         'linear_probe/accuracy'] == 100
 
 
+def test_folds_need_as_many_shapes():
+    few = samples('train', [0, 1] * 4) + samples('test', [0, 1])
+    with pytest.raises(ValueError, match='folds=5 needs a class with as many training shapes, the largest has 4'):
+        evaluate(few, C=[1., 10.])
+    assert evaluate(few, C=[1., 10.], folds=4)['linear_probe/accuracy'] == 100
+
+
 def test_constant_is_chosen_on_the_training_features_only():
     # With 3 to 1 shapes a tiny C predicts the frequent class everywhere.
     train = samples('train', [0, 0, 0, 1] * 15, noise=0.1)

@@ -108,6 +108,19 @@ def test_votes_need_transforms():
         classifier(votes=3, data_preprocessor=dict(type='M2AEShapePreprocessor'))
 
 
+def test_a_class_token_must_be_there():
+    with pytest.raises(ValueError, match="pooling='class_token' needs .* PointM2AEEncoder has none"):
+        MODELS.build(dict(type='PointM2AEClassifier', backbone=BACKBONE,
+                          head=dict(type='PointM2AEClsHead', num_classes=5, in_channels=18, pooling='class_token')))
+
+
+def test_one_shape_is_no_batch_to_train_on():
+    for model, given in ((classifier(), samples([0])), (segmentor(), part_samples([torch.arange(40) % 6]))):
+        with pytest.raises(ValueError, match='two shapes or more in a batch of training, got 1. Set train_dataloader'):
+            model(dict(points=points(1)), given, mode='loss')
+        assert 'pred' in str(model.eval()(dict(points=points(1)), given, mode='predict')[0])
+
+
 def test_votes_average_logits_of_random_passes():
     scale = dict(type='M2AEBatchScaleShift', scale_range=(0.5, 0.5), shift_range=0.)
     model = classifier(votes=3, data_preprocessor=dict(type='M2AEShapePreprocessor', vote_transforms=[scale])).eval()
@@ -153,6 +166,18 @@ def test_segmentor_uses_the_category_and_predicts_per_point():
     assert (first - second).abs().max() > 1e-4
     torch.testing.assert_close(sample.pts_seg_logits.pts_seg_logits, second[0].T)
     assert torch.equal(sample.pred_pts_seg.pts_semantic_mask, second[0].argmax(-1))
+
+
+def test_every_point_of_clouds_of_different_sizes_is_predicted_once():
+    model = segmentor().eval()
+    clouds = [points(1)[0], points(1)[0, :30]]
+    parts = [torch.arange(len(cloud)) % 3 for cloud in clouds]
+    with torch.no_grad():
+        results = model.test_step(dict(inputs=dict(points=clouds), data_samples=part_samples(parts)))
+        alone, = model.test_step(dict(inputs=dict(points=clouds[:1]), data_samples=part_samples(parts[:1])))
+    assert [len(result.pred_pts_seg.pts_semantic_mask) for result in results] == [40, 30]
+    assert results[1].pts_seg_logits.pts_seg_logits.shape == (6, 30)
+    torch.testing.assert_close(results[0].pts_seg_logits.pts_seg_logits, alone.pts_seg_logits.pts_seg_logits)
 
 
 def test_segmentor_refuses_labels_that_do_not_fit():

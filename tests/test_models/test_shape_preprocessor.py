@@ -92,9 +92,10 @@ def test_nan_is_named_in_a_stacked_batch_and_in_a_list():
             preprocessor(dict(inputs=dict(points=batch), data_samples=samples))
 
 
-def test_sampling_must_not_part_points_from_their_labels():
+@pytest.mark.parametrize('num_points', [10, 60])  # 60 are all, in another order
+def test_sampling_must_not_part_points_from_their_labels(num_points):
     preprocessor = MODELS.build(
-        dict(type='M2AEShapePreprocessor', test_transforms=[dict(type='M2AEBatchSample', num_points=10)]))
+        dict(type='M2AEShapePreprocessor', test_transforms=[dict(type='M2AEBatchSample', num_points=num_points)]))
     sample = Det3DDataSample(gt_pts_seg=PointData(pts_semantic_mask=torch.zeros(60, dtype=torch.long)))
     with pytest.raises(ValueError, match='part them from their labels'):
         preprocessor(dict(inputs=dict(points=list(clouds(1))), data_samples=[sample]))

@@ -4,6 +4,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from golden import load_vector, published_weights
@@ -29,6 +30,16 @@ def test_published_pretraining_file_becomes_ours(tmp_path):
     assert torch.equal(ours['neck.mask_token'], weights['mask_token'])
     again = convert(source, target)
     assert again.returncode == 1 and 'exists already' in again.stderr
+
+
+def test_published_segmentation_file_becomes_ours(tmp_path):
+    weights = published_weights(load_vector('point_m2ae_shapenetpart_seg'))
+    torch.save(dict(epoch=299, train_acc=np.float64(0.95), model_state_dict=weights, optimizer_state_dict={}),
+               tmp_path / 'best_model.pth')
+    done = convert(tmp_path / 'best_model.pth', tmp_path / 'ours.pth')
+    assert done.returncode == 0, done.stderr
+    assert 'found Point-M2AE, part segmentation' in done.stdout and len(read_checkpoint(tmp_path / 'ours.pth')) == len(
+        weights)
 
 
 @pytest.mark.parametrize('vector, title', [

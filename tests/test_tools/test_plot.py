@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
-from plot import pairs, read_curve  # noqa: E402
+from plot import pairs, read_curve, read_names  # noqa: E402
 
 
 def write_log(folder, run, records):
@@ -34,3 +34,13 @@ def test_pairs_need_a_title():
     assert pairs(['a=b=c']) == {'a': 'b=c'}
     with pytest.raises(ValueError, match="expected TITLE=VALUE, got 'work_dirs'"):
         pairs(['work_dirs'])
+
+
+def test_names_are_those_of_the_key(tmp_path):
+    path = tmp_path / 'names.json'
+    path.write_text('{"kicad": ["a", "b"], "ldraw": ["c"]}')
+    assert read_names(None, None, 2) == ['0', '1'] and read_names(str(path), 'kicad', 2) == ['a', 'b']
+    with pytest.raises(ValueError, match="has kicad, ldraw; give one of them as --key, got 'nope'"):
+        read_names(str(path), 'nope', 1)
+    with pytest.raises(ValueError, match='has 1 names, the labels go up to 1'):
+        read_names(str(path), 'ldraw', 2)

@@ -62,7 +62,8 @@ class M2AELinearProbeHook(Hook):
         model.train(training)
         scores = evaluator.evaluate(len(self.loader.dataset))
         for name, value in scores.items():
-            runner.message_hub.update_scalar(f'val/{name}', value)
+            # Not under val/, of which every later validation would log the last value as its own.
+            runner.message_hub.update_scalar(name, value)
         runner.visualizer.add_scalars(scores, step=epoch)
         runner.logger.info(f'epoch {epoch}: ' + ', '.join(f'{name} {value:.4g}' for name, value in scores.items()))
         return scores

@@ -26,7 +26,8 @@ class PointM2AEClassifier(BaseModel):
         init_cfg: mmengine's initialisation option.
 
     Raises:
-        ValueError: For votes without ``vote_transforms``, which would all be the same.
+        ValueError: For votes without ``vote_transforms``, which would all be the same; for pooling by a class token
+            that the encoder does not have.
     """
 
     def __init__(self,
@@ -41,6 +42,9 @@ class PointM2AEClassifier(BaseModel):
         if votes and not self.data_preprocessor.vote_transforms:
             raise ValueError(f'votes={votes} needs data_preprocessor.vote_transforms: without them all votes are the '
                              'plain prediction. See configs/m2ae/modelnet40_cls.py.')
+        if getattr(self.head, 'pooling', None) == 'class_token' and not hasattr(self.backbone, 'class_token'):
+            raise ValueError(f"pooling='class_token' needs an encoder with a class token, {type(self.backbone).__name__} "
+                             'has none: set model.backbone.type=PointM2AEClassTokenEncoder.')
         self.votes = votes
         self._classify = Graphed(_classify)
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from mmdet3d.registry import MODELS, TRANSFORMS
 
 from ..layers.clouds import check_batch, stack_clouds
+from .batch_transforms import M2AEBatchSample
 
 
 @MODELS.register_module()
@@ -37,24 +38,33 @@ class M2AEShapePreprocessor(BaseDataPreprocessor):
     def stack(self, data: dict) -> dict:
         """Collated data with one tensor of points on the device, not transformed.
 
-        Labels stay where they are: the models check and move them as one
+        Clouds of different sizes are filled up, see :func:`stack_clouds`;
+        their samples remember their ``num_points``. Labels stay where they are: the models check and move them as one
         tensor instead of one transfer a sample.
         """
         points, samples = data['inputs']['points'], data['data_samples']
-        is_stacked = isinstance(points, Tensor)
-        points = stack_clouds(points, samples)
-        if is_stacked:
+        if isinstance(points, Tensor):
+            points = stack_clouds(points, samples)
             check_batch(points, samples)  # of a list, stack_clouds checks it
+        else:
+            for cloud, sample in zip(points, samples):
+                sample.set_metainfo(dict(num_points=len(cloud)))
+            points = stack_clouds(points, samples)
         points = self.cast_data(points)  # checked before, where it is the host's: to read it back would be a wait
         return dict(inputs=dict(points=points), data_samples=samples)
 
     @staticmethod
     def transform(data: dict, transforms: list) -> Tensor:
-        """The points of :meth:`stack` after ``transforms``, ``(B, M, C)``."""
-        points = data['inputs']['points']
+        """The points of :meth:`stack` after ``transforms``, ``(B, M, C)``.
+
+        Raises:
+            ValueError: If points are sampled that have labels.
+        """
+        points, samples = data['inputs']['points'], data['data_samples']
+        sampled = any(isinstance(transform, M2AEBatchSample) for transform in transforms)
         for transform in transforms:
             points = transform(points)
-        if len(points[0]) != len(data['inputs']['points'][0]) and 'gt_pts_seg' in data['data_samples'][0]:
+        if sampled and 'gt_pts_seg' in samples[0]:
             raise ValueError('batch transforms that sample points would part them from their labels: sample with '
                              'M2AESamplePoints in the pipeline instead.')
         return points

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from m2ae_mm.checkpoint import load_pretrained_init
 from mmdet3d.registry import MODELS
 
+from ..layers.batch_statistics import check_rows
 from ..layers.initialization import init_truncated_normal
 
 # Name -> function of (B, M, C) tokens and the width of its result over C.
@@ -52,6 +53,7 @@ class PointM2AEClsHead(BaseModule):
             raise ValueError(f'pooling is one of {", ".join(POOLINGS)}; got {pooling!r}.')
         if num_classes < 2:
             raise ValueError(f'num_classes must be at least 2, got {num_classes}.')
+        self.pooling = pooling
         self.norm = nn.LayerNorm(in_channels)
         self.pool, factor = POOLINGS[pooling]
         widths = [factor * in_channels, *hidden]
@@ -70,7 +72,13 @@ class PointM2AEClsHead(BaseModule):
             self._is_init = True
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """``(B, M, C)`` tokens to ``(B, num_classes)`` logits."""
+        """``(B, M, C)`` tokens to ``(B, num_classes)`` logits.
+
+        Raises:
+            ValueError: In training, for a batch of one shape.
+        """
+        for layer in self.hidden:
+            check_rows(layer[1], len(tokens))
         return self.classify(self.hidden(self.pool(self.norm(tokens))))
 
     def loss(self, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from m2ae_mm.checkpoint import load_pretrained_init
 from m2ae_mm.ops import interpolate
 from mmdet3d.registry import MODELS
 
+from ..layers.batch_statistics import check_rows
 from ..layers.initialization import init_truncated_normal
 from ..layers.propagation import PointwiseNorm
 from ..layers.scales import Scale
@@ -46,7 +47,8 @@ class CategoryEmbedding(nn.Module):
         self.norm = nn.BatchNorm1d(channels)
 
     def forward(self, category: Tensor) -> Tensor:
-        """``(B,)`` int64 to ``(B, channels)``."""
+        """``(B,)`` int64 to ``(B, channels)``; in training, ``ValueError`` for a batch of one shape."""
+        check_rows(self.norm, len(category))
         one_hot = F.one_hot(category, self.num_categories).to(self.linear.weight.dtype)
         return F.leaky_relu(self.norm(self.linear(one_hot)), 0.2)
 

@@ -1,4 +1,4 @@
-"""Running statistics of a BatchNorm whose batch statistics a fused kernel has computed."""
+"""What a BatchNorm needs of a batch, and its running statistics where a fused kernel has computed the batch's."""
 import torch
 from torch import Tensor, nn
 
@@ -13,3 +13,15 @@ def follow(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor) -> None:
     """Move the running statistics towards those of a batch, of which ``variance`` is the unbiased one."""
     norm.num_batches_tracked.add_(1)
     torch._foreach_lerp_([norm.running_mean, norm.running_var], [mean, variance], norm.momentum)  # one launch
+
+
+def check_rows(norm: nn.Module, rows: int) -> None:
+    """Refuse a single shape in training, of which there is no variance (SyncBN asks other processes).
+
+    Raises:
+        ValueError: Saying what to set.
+    """
+    if rows < 2 and norm.training and type(norm) is nn.BatchNorm1d:
+        raise ValueError(f'BatchNorm needs two shapes or more in a batch of training, got {rows}. Set '
+                         'train_dataloader.batch_size to 2 or more, and train_dataloader.drop_last=True if the last '
+                         'batch has a single shape left.')

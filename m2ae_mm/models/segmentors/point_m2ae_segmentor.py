@@ -34,7 +34,8 @@ class PointM2AESegmentor(BaseModel):
         """Entry point of mmengine.
 
         Args:
-            inputs: ``points``: list of B clouds ``(N, 3 + C)`` of equal size, or a tensor.
+            inputs: ``points``: list of B clouds ``(N, 3 + C)``, or a tensor. In mode ``'predict'`` clouds that the
+                data preprocessor has filled up are cut back to their size.
             data_samples: With the category as ``gt_label``, and for ``'loss'``
                 with ``gt_pts_seg.pts_semantic_mask`` (N,).
             mode: ``'loss'``, ``'tensor'`` for logits ``(B, N, parts)``, or
@@ -50,6 +51,7 @@ class PointM2AESegmentor(BaseModel):
             return self.head.loss(logits, _gather_parts(data_samples, logits))
         if mode == 'predict':
             for sample, scores in zip(data_samples, logits.float()):
+                scores = scores[:sample.metainfo.get('num_points')]
                 sample.pts_seg_logits = PointData(pts_seg_logits=scores.T)
                 sample.pred_pts_seg = PointData(pts_semantic_mask=scores.argmax(-1))
             return data_samples

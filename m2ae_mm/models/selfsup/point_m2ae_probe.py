@@ -9,7 +9,9 @@ from .point_m2ae import PointM2AE
 
 @MODELS.register_module()
 class PointM2AEProbe(PointM2AE):
-    """For linear evaluation; loads checkpoints of :class:`PointM2AE` as they are."""
+    """For linear evaluation; loads checkpoints of :class:`PointM2AE`, whatever their decoder."""
+
+    used_for_test = 'backbone.'
 
     def predict(self, points: Tensor, data_samples: list[Det3DDataSample]) -> list[Det3DDataSample]:
         """Each sample receives ``feature`` (C_S,)."""
