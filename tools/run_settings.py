@@ -26,20 +26,21 @@ def settings_of(config) -> dict:
     return json.loads(json.dumps(_deciding(settings), default=str))
 
 
-def check_settings(folder: Path, settings: dict, results: str) -> None:
+def check_settings(folder: Path, settings: dict, results: str, option: str = '--work-dir') -> None:
     """Make sure that results in a folder, if there are any, are of these settings.
 
     Args:
         folder: May be missing.
         settings: From :func:`settings_of`.
         results: Pattern of the names of result files.
+        option: Of the tool, that names the folder.
 
     Raises:
         ValueError: If there are results of other or unknown settings.
     """
     if not any(folder.glob(results)):
         return
-    advice = 'Use another --work-dir, or delete this folder to start anew.'
+    advice = f'Use another {option}, or delete this folder to start anew.'
     if not (folder / FILE).is_file():
         raise ValueError(f'{str(folder)!r} holds results, but no {FILE} that says what they are of. {advice}')
     there, now = (dict(_flat(each)) for each in (json.loads((folder / FILE).read_text()), settings))

@@ -34,7 +34,7 @@ class Steps:
             ValueError: If it has results or beginnings of others.
         """
         settings['options'] = self.options
-        check_settings(self.out, settings, '**/*.json')
+        check_settings(self.out, settings, '**/*.json', '--out')
         write_settings(self.out, settings)
 
     def run(self, name: str, *command: str) -> None:

@@ -35,9 +35,9 @@ PUBLISHED = [
     PublishedModel('Point-M2AE, part segmentation', ('h_encoder.', 'label_conv.'), 'configs/m2ae/shapenetpart_seg.py',
                    convert_point_m2ae_segmentor),
     PublishedModel('3DETR-m', ('pre_encoder.', 'encoder.interim_downsampling.', 'mlp_heads.'),
-                   'configs/3detr/3detr-m_scannet.py', convert_three_detr),
-    PublishedModel('3DETR', ('pre_encoder.', 'encoder.layers.', 'mlp_heads.'), 'configs/3detr/3detr_scannet.py',
-                   convert_three_detr),
+                   'configs/3detr/3detr-m_scannet.py (SUN RGB-D: 3detr-m_sunrgbd.py)', convert_three_detr),
+    PublishedModel('3DETR', ('pre_encoder.', 'encoder.layers.', 'mlp_heads.'),
+                   'configs/3detr/3detr_scannet.py (SUN RGB-D: 3detr_sunrgbd.py)', convert_three_detr),
 ]
 
 

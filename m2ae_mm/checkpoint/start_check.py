@@ -39,12 +39,15 @@ def check_start(config: Config) -> str | None:
                        f'{f", from {path}" if path else ""}.')
         path = latest or path
     if path and '://' not in str(path):
-        _check_file(config, resolve(path))
+        epoch = _check_file(config, resolve(path))
+        last = (config.get('train_cfg') or {}).get('max_epochs')
+        if config.get('resume') and last and epoch >= last:
+            message = f'nothing left to train: {path} is of epoch {epoch}, train_cfg.max_epochs is {last}.'
     return message
 
 
-def _check_file(config: Config, path: Path) -> None:
-    """Make a file ``config.load_from`` if the model can start, or with ``config.resume`` go on, from it."""
+def _check_file(config: Config, path: Path) -> int:
+    """Make a file ``config.load_from`` if the model can start, or with ``config.resume`` go on, from it; its epoch."""
     config.load_from = str(path)
     content = read_file(path, mapped=True)
     stored = tensors_of(content, path, ('state_dict', ))  # where mmengine looks for them
@@ -59,6 +62,8 @@ def _check_file(config: Config, path: Path) -> None:
         raise ValueError(f'{str(path)!r} cannot be resumed with this config: {len(problems)} of {len(own)} tensors of '
                          f'its {config.model.type} differ ({"; ".join(problems[:3])}). Use the config and options it '
                          'was trained with.')
+    meta = content.get('meta')
+    return meta.get('epoch', 0) if isinstance(meta, dict) else 0
 
 
 def _latest(folder: Path) -> Path | None:

@@ -13,7 +13,7 @@ _FLOAT_BYTES = 4
 
 
 def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
-    """Fail if a point file that an annotation file names is not there, or does not hold whole points.
+    """Fail if an annotation file names no scene, or a point file that is not there or does not hold whole points.
 
     Looks at mmdet3d's data sets that read such files from this machine; those
     with ``indices``, for which part of the scenes is enough, are left out, and
@@ -25,7 +25,7 @@ def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
 
     Raises:
         FileNotFoundError: If files are missing, with the first names.
-        ValueError: If all are there and some are cut short.
+        ValueError: If all are there and some are cut short, or there is none.
     """
     checked = [(path, dataset, step) for path, dataset in datasets for step in dataset.get('pipeline') or ()
                if _reads_local_scenes(dataset, step)]
@@ -53,6 +53,9 @@ def _point_files(dataset: ConfigDict) -> Iterator[Path]:
     except ValueError:  # mmdet3d reads it in a way of its own
         return
     entries = content.get('data_list', ()) if isinstance(content, dict) else ()
+    if isinstance(content, dict) and content.get('data_list') == []:
+        raise ValueError(f'{str(root / dataset.ann_file)!r} lists no scene. Prepare the data again with scenes of this '
+                         'split, or point ann_file to another.')
     folder = root / _prefix(dataset).get('pts', '')
     for entry in entries:
         if entry.get('lidar_points', {}).get('lidar_path'):

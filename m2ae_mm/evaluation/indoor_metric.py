@@ -1,4 +1,4 @@
-"""mmdet3d's indoor AP, averaged over the classes that the ground truth holds."""
+"""mmdet3d's indoor AP, averaged over the classes that the ground truth holds and the data set names."""
 import logging
 
 import numpy as np
@@ -16,7 +16,9 @@ class M2AEIndoorMetric(IndoorMetric):
     returns NaN for such a class and with it for the mean. Here these
     classes are left out; all other numbers, the names and the table are the
     same. On the whole of ScanNet or SUN RGB-D the two agree; they differ on
-    parts of them and on small data sets of one's own.
+    parts of them and on small data sets of one's own. Boxes of classes that the
+    metainfo of the data set leaves out, which mmdet3d labels -1, take no part;
+    ``IndoorMetric`` would count them as one more class.
 
     The options are those of ``IndoorMetric``.
     """
@@ -30,16 +32,24 @@ class M2AEIndoorMetric(IndoorMetric):
         Raises:
             ValueError: If no scene has ground truth.
         """
-        present = np.unique(np.concatenate([np.asarray(truth['gt_labels_3d']) for truth, _ in results]))
+        classes = self.dataset_meta['classes']
+        results = [(_named(truth, len(classes)), found) for truth, found in results]
+        present = np.unique(np.concatenate([truth['gt_labels_3d'] for truth, _ in results]))
         if len(present) == 0:
             raise ValueError(f'none of the {len(results)} scenes has a ground-truth box, so there is no AP; check '
                              'the annotation file and the class names (metainfo) of the data set.')
-        classes = self.dataset_meta['classes']
         absent = [name for label, name in enumerate(classes) if label not in present]
         if absent:
             print_log(f'{len(absent)} classes without ground truth are left out of the mean: {", ".join(absent)}',
                       logger='current', level=logging.WARNING)
         return super().compute_metrics([(truth, _keep_classes(found, present)) for truth, found in results])
+
+
+def _named(truth: dict, num_classes: int) -> dict:
+    """Ground truth of one scene without boxes of classes that have no name."""
+    labels = np.asarray(truth['gt_labels_3d'])
+    kept = (labels >= 0) & (labels < num_classes)
+    return {**truth, 'gt_bboxes_3d': truth['gt_bboxes_3d'][kept], 'gt_labels_3d': labels[kept]}
 
 
 def _keep_classes(predictions: dict, labels: np.ndarray) -> dict:

@@ -89,7 +89,9 @@ def three_interpolate_backward(grad_output: Tensor, indices: Tensor, weights: Te
                                **_sizes: int) -> None:
     """Add (B, C, M) gradients to ``grad_features`` (B, C, N)."""
     spread = grad_output.unsqueeze(-1) * weights.unsqueeze(1)
-    grad_features.scatter_add_(2, _per_channel(indices, grad_output.shape[1]), spread.flatten(2))
+    # Under autocast the features are in half precision, the weights, and with them the products, are not.
+    grad_features.scatter_add_(2, _per_channel(indices, grad_output.shape[1]),
+                               spread.flatten(2).to(grad_features.dtype))
 
 
 def chamfer_distance_forward(first: Tensor, second: Tensor, first_squared: Tensor, second_squared: Tensor,

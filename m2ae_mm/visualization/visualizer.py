@@ -92,13 +92,17 @@ def _true_boxes(sample: Det3DDataSample | None) -> tuple[np.ndarray | None, np.n
     """Boxes (M, 7) and labels (M,) of the ground truth; ``None`` if there is none."""
     if sample is None:
         return None, None
-    if 'gt_instances_3d' in sample and 'bboxes_3d' in sample.gt_instances_3d:
-        return _array_boxes(sample.gt_instances_3d.bboxes_3d), _array(sample.gt_instances_3d.labels_3d)
     # In testing, mmdet3d hands the ground truth to the metric only.
     annotation = sample.get('eval_ann_info') or {}
-    if 'gt_bboxes_3d' in annotation:
-        return _array_boxes(annotation['gt_bboxes_3d']), _array(annotation['gt_labels_3d'])
-    return None, None
+    if 'gt_instances_3d' in sample and 'bboxes_3d' in sample.gt_instances_3d:
+        boxes, labels = sample.gt_instances_3d.bboxes_3d, sample.gt_instances_3d.labels_3d
+    elif 'gt_bboxes_3d' in annotation:
+        boxes, labels = annotation['gt_bboxes_3d'], annotation['gt_labels_3d']
+    else:
+        return None, None
+    labels = _array(labels)
+    named = labels >= 0  # -1: of a class that the data set leaves out
+    return _array_boxes(boxes)[named], labels[named]
 
 
 def _predicted_boxes(sample: Det3DDataSample | None,

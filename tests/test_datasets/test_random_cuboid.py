@@ -35,6 +35,13 @@ def test_keeps_boxes_among_the_kept_points_and_their_labels(seed):
     assert ((all_points >= low) & (all_points <= high)).all(1).sum() == len(coordinates)
 
 
+def test_pre_training_crops_without_boxes():
+    np.random.seed(0)
+    given = {name: value for name, value in scene().items() if 'gt_' not in name}
+    after = ThreeDETRRandomCuboid(min_points=1000, max_crop=0.8)(given)
+    assert 1000 <= len(after['points']) == len(after['pts_semantic_mask']) < 4000 and 'gt_labels_3d' not in after
+
+
 def test_scenes_that_are_too_small_stay_whole():
     assert len(ThreeDETRRandomCuboid(min_points=4001)(scene())['points']) == 4000
     assert len(ThreeDETRRandomCuboid(min_points=3999, max_crop=0.6)(scene())['points']) == 4000

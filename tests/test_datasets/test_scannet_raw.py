@@ -169,6 +169,8 @@ def group(**changes):
     (lambda f: change(f / 'scene0000_00.aggregation.json', segGroups=group() * 2), 'several objects .* objectId 0'),
     (lambda f: change(f / 'scene0000_00.aggregation.json', segGroups=group(objectId='a')), r"from 0 on, got \['a'\]"),
     (lambda f: change(f / 'scene0000_00.aggregation.json', segGroups=[dict(objectId=0)]), 'without segments, label'),
+    (lambda f: change(f / 'scene0000_00.aggregation.json', segGroups=[7]), 'segGroups is no list of objects'),
+    (lambda f: change(f / 'scene0000_00.aggregation.json', segGroups=group(segments=None)), 'no list of segments'),
     (lambda f: (f / 'scene0000_00.aggregation.json').write_text('{"segGroups": ['), 'aggregation.json: no JSON with'),
     (lambda f: (f / 'scene0000_00.txt').write_text('sceneType = Apartment'), 'no line axisAlignment'),
     (lambda f: (f / 'scene0000_00.txt').write_text('axisAlignment = 1 0 0'), "needs 16 numbers, got '1 0 0'"),
@@ -190,6 +192,7 @@ def test_damaged_scans_are_named_and_the_others_kept(release, damage, message):
     (lambda r: (r / 'scannetv2_val.txt').write_text('scene0000_00'), ValueError, 'scene0000_00 is listed twice'),
     (lambda r: (r / LABELS).unlink(), FileNotFoundError, f'no label table .*{LABELS}'),
     (lambda r: (r / LABELS).write_text('id,raw_category\n'), ValueError, 'raw_category and nyu40id.*got id,raw_cat'),
+    (lambda r: (r / LABELS).write_bytes(b'id\xff'), ValueError, 'no text in UTF-8 .invalid start byte at byte 2.'),
     (lambda r: write_labels(r / LABELS, [('floor', 41)]), ValueError, "'floor' the nyu40id '41'"),
     (lambda r: (r / 'out').write_text(''), ValueError, 'cannot make folders in .*choose another --out'),
 ])

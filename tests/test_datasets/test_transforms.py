@@ -25,6 +25,9 @@ def test_labels_follow_the_points():
     points = np.arange(300, dtype=np.float32).reshape(100, 3)
     results = run(points, np.arange(100), type='M2AESamplePoints', num_points=30)
     assert np.array_equal(results['points'][:, 0], 3 * results['pts_semantic_mask'])
+    results = TRANSFORMS.build(dict(type='M2AESamplePoints', num_points=30))(
+        dict(points=points, pts_instance_mask=np.arange(100)))
+    assert np.array_equal(results['points'][:, 0], 3 * results['pts_instance_mask'])
 
 
 def test_seeded_subset_is_the_same_for_a_shape_and_not_its_first_points():

@@ -33,6 +33,17 @@ def test_detections_are_drawn_over_the_file_up_to_the_limit(tmp_path):
     assert np.asarray(Image.open(tmp_path / 'out' / 'room.png')).std() > 10
 
 
+def test_detections_are_drawn_over_the_batch_where_the_file_is_not_known(tmp_path):
+    scene = box_scene(0)
+    sample = Det3DDataSample(metainfo=dict(sample_idx=7))
+    boxes = DepthInstance3DBoxes(torch.from_numpy(scene['boxes']), box_dim=6, with_yaw=False, origin=(.5, .5, .5))
+    labels = torch.from_numpy(scene['labels'])
+    sample.pred_instances_3d = InstanceData(bboxes_3d=boxes, labels_3d=labels, scores_3d=torch.ones(len(labels)))
+    points = torch.from_numpy(scene['points'][:, :3])
+    M2AEPictureHook(str(tmp_path)).after_test_iter(RUNNER, 0, dict(inputs=dict(points=[points])), [sample])
+    assert np.asarray(Image.open(tmp_path / 'sample_00007.png')).std() > 10
+
+
 def test_reconstructions_show_three_panels(tmp_path):
     cloud = torch.rand(200, 3)
     sample = Det3DDataSample(metainfo=dict(lidar_path='shape.bin'))

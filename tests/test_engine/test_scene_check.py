@@ -41,6 +41,12 @@ def test_missing_and_short_scenes_are_named_together(root):
     assert 'point files of train_dataloader.dataset.dataset:' in text
 
 
+def test_a_split_without_scenes_is_named(root):
+    (root / 'scannet_infos_train.pkl').write_bytes(pickle.dumps(dict(metainfo={}, data_list=[])))
+    with pytest.raises(ValueError, match="scannet_infos_train.pkl' lists no scene"):
+        check(root)
+
+
 def test_empty_scenes_are_short(root):
     (root / 'points' / 'train_0003.bin').write_bytes(b'')
     with pytest.raises(ValueError, match='of 8 files checked, 1 short'):

@@ -100,6 +100,14 @@ def test_equals_mmdet3d_when_every_class_occurs():
     assert evaluate(M2AEIndoorMetric(), scenes) == evaluate(IndoorMetric(), scenes)
 
 
+def test_boxes_of_classes_left_out_take_no_part():
+    rng = np.random.default_rng(4)
+    scenes = [scene(rng, 8) for _ in range(2)]
+    more = [dict(each, truth=np.concatenate([each['truth'], each['truth'] + 9]),
+                 labels=np.concatenate([each['labels'], np.full(8, -1)])) for each in scenes]
+    assert evaluate(M2AEIndoorMetric(), more) == evaluate(M2AEIndoorMetric(), scenes)
+
+
 def test_class_never_predicted_counts_as_zero():
     rng = np.random.default_rng(2)
     scenes = [scene(rng, 8)]

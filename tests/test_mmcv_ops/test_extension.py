@@ -69,6 +69,15 @@ def test_grouping_and_its_gradients(points):
         assert torch.allclose(*gradients, atol=1e-6) and gradients[0].any()
 
 
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_interpolation_of_features_in_half_precision(dtype):
+    features = torch.rand(1, 4, 6, requires_grad=True)
+    groups, weights = torch.tensor([[[0, 1, 5], [2, 2, 3]]], dtype=torch.int32), torch.tensor([[[.5, .25, .25]] * 2])
+    result = mmcv.ops.three_interpolate(features.to(dtype), groups, weights)
+    result.sum().backward()
+    assert features.grad[0].tolist() == [[0.5, 0.25, 0.75, 0.25, 0, 0.25]] * 4
+
+
 def test_chamfer_distance_and_its_gradient():
     first, second = torch.rand(2, 5, 2, requires_grad=True), torch.rand(2, 8, 2, requires_grad=True)
     squared = (first.unsqueeze(2) - second.unsqueeze(1)).square().sum(-1)

@@ -41,6 +41,13 @@ def test_targets_use_gravity_centres_and_pad_with_a_harmless_box():
     assert targets.boxes[1].tolist() == [[0, 0, 0, 1, 1, 1, 0]]
 
 
+def test_boxes_of_classes_left_out_are_no_targets():
+    boxes = boxes_at([1, 2, 3, 2, 2, 4], [4, 5, 6, 1, 1, 1])
+    targets = collect_targets([InstanceData(bboxes_3d=boxes, labels_3d=torch.tensor([-1, 1]))], 2, torch.device('cpu'))
+    assert targets.counts == [1] and targets.boxes.tolist() == [[[4, 5, 6, 1, 1, 1, 0]]]
+    assert targets.labels.tolist() == [[1]]
+
+
 def test_label_outside_the_classes_is_named():
     instance = InstanceData(bboxes_3d=boxes_at([1, 2, 3, 2, 2, 4]), labels_3d=torch.tensor([7]))
     with pytest.raises(ValueError, match=r'label 7 is outside \[0, 3\)'):

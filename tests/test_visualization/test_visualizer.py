@@ -60,6 +60,18 @@ def test_hook_writes_a_picture_per_sample(visualizer, sample, tmp_path, monkeypa
     assert not hasattr(visualizer, 'o3d_vis')
 
 
+def test_boxes_of_classes_left_out_are_not_drawn(visualizer, sample, tmp_path):
+    points = np.fromfile(tmp_path / 'room.bin', np.float32).reshape(-1, 6)
+    found = []
+    for labels in ([0, 1], [0, -1]):
+        sample.eval_ann_info['gt_labels_3d'] = np.array(labels)
+        visualizer.add_datasample('room', dict(points=points), sample, out_file=str(tmp_path / 'out.png'),
+                                  vis_task='lidar_det')
+        left, _ = np.split(np.asarray(Image.open(tmp_path / 'out.png')), 2, axis=1)
+        found.append(count(left, TRUE_COLOUR))
+    assert 100 < found[1] < 0.8 * found[0]
+
+
 def test_hook_falls_back_to_the_backends(visualizer, sample, tmp_path, monkeypatch):
     monkeypatch.setattr('mmdet3d.engine.hooks.visualization_hook.Visualizer.get_current_instance', lambda: visualizer)
     hook = Det3DVisualizationHook(draw=True, vis_task='lidar_det', interval=1)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 SPLITS = ('train', 'val', 'test')
@@ -104,15 +105,19 @@ def read_labels(path: Path) -> dict[str, int]:
     """NYU40 id of each label of the annotators, 0 where the table gives none.
 
     Raises:
-        ValueError: If the table lacks a column, or an id is no number from 0 to 40.
+        ValueError: If the table is not UTF-8 or lacks a column, or an id is no number from 0 to 40.
     """
-    with open(path, newline='', encoding='utf-8') as file:
-        reader = csv.DictReader(file, delimiter='\t')
-        columns = reader.fieldnames or []
-        if not {'raw_category', 'nyu40id'} <= set(columns):
-            raise ValueError(f'{str(path)!r} needs columns raw_category and nyu40id split by tabs, got '
-                             f'{", ".join(columns) or "nothing"}. Use {LABELS} of the second release.')
-        rows = [(row['raw_category'], (row['nyu40id'] or '').strip() or '0') for row in reader]
+    try:
+        table = StringIO(path.read_text(encoding='utf-8-sig'))
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{str(path)!r} is no text in UTF-8 ({error.reason} at byte {error.start}). Use {LABELS} of '
+                         'the second release as it is.') from error
+    reader = csv.DictReader(table, delimiter='\t')
+    columns = reader.fieldnames or []
+    if not {'raw_category', 'nyu40id'} <= set(columns):
+        raise ValueError(f'{str(path)!r} needs columns raw_category and nyu40id split by tabs, got '
+                         f'{", ".join(columns) or "nothing"}. Use {LABELS} of the second release.')
+    rows = [(row['raw_category'], (row['nyu40id'] or '').strip() or '0') for row in reader]
     for label, number in rows:
         if not number.isdecimal() or int(number) > 40:
             raise ValueError(f'{str(path)!r} gives {label!r} the nyu40id {number!r}, expected 0 to 40.')

@@ -111,10 +111,15 @@ def _read_masks(raw: RawScene, count: int, nyu40: Mapping[str, int]) -> tuple[np
 
 
 def _check_groups(raw: RawScene, groups: list[dict[str, Any]], nyu40: Mapping[str, int]) -> None:
+    if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
+        raise ValueError(f'{raw.aggregation.name}: segGroups is no list of objects')
     for group in groups:
         lacking = [name for name in ('objectId', 'segments', 'label') if name not in group]
         if lacking:
             raise ValueError(f'{raw.aggregation.name}: an object without {", ".join(lacking)}')
+        if not isinstance(group['segments'], list):
+            raise ValueError(f'{raw.aggregation.name}: object {group["objectId"]} has no list of segments, but '
+                             f'{group["segments"]!r}')
     ids = [group['objectId'] for group in groups]
     if not all(isinstance(number, int) and number >= 0 for number in ids):
         raise ValueError(f'{raw.aggregation.name}: objectIds are numbers from 0 on, got {ids[:5]}')

@@ -33,9 +33,9 @@ class M2AESamplePoints(BaseTransform):
         self.seed = seed
 
     def transform(self, results: dict) -> dict:
-        """Replace ``points`` (N, C) and, if present, ``pts_semantic_mask`` (N,)."""
+        """Replace ``points`` (N, C) and, if present, ``pts_semantic_mask`` and ``pts_instance_mask`` (N,)."""
         indices = self._choose(len(results['points']), results.get('sample_idx', 0))
-        for key in ('points', 'pts_semantic_mask'):
+        for key in ('points', 'pts_semantic_mask', 'pts_instance_mask'):
             if key in results:
                 results[key] = results[key][indices]
         return results

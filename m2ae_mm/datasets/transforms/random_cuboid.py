@@ -4,7 +4,8 @@ from mmcv.transforms import BaseTransform
 
 from mmdet3d.registry import TRANSFORMS
 
-_PER_POINT = ('pts_instance_mask', 'pts_semantic_mask')
+_PER_POINT = ('points', 'pts_instance_mask', 'pts_semantic_mask')
+_PER_BOX = ('gt_bboxes_3d', 'gt_labels_3d')
 
 
 @TRANSFORMS.register_module()
@@ -41,9 +42,9 @@ class ThreeDETRRandomCuboid(BaseTransform):
         self.attempts = attempts
 
     def transform(self, results: dict) -> dict:
-        """Crop ``points``, ``gt_bboxes_3d`` and ``gt_labels_3d``, and masks of points if loaded."""
+        """Crop ``points``, and boxes, labels and masks of points if loaded."""
         points = results['points'].coord.numpy()
-        centers = results['gt_bboxes_3d'].gravity_center.numpy()
+        centers = results['gt_bboxes_3d'].gravity_center.numpy() if 'gt_bboxes_3d' in results else np.empty((0, 3))
         if len(points) < self.min_points:
             return results
         sides = np.ptp(points, axis=0)
@@ -67,12 +68,10 @@ class ThreeDETRRandomCuboid(BaseTransform):
         return max(low / middle, middle / high) >= self.aspect
 
     def _crop(self, results: dict, inside: np.ndarray, kept: np.ndarray) -> dict:
-        results['points'] = results['points'][inside]
-        results['gt_bboxes_3d'] = results['gt_bboxes_3d'][kept]
-        results['gt_labels_3d'] = results['gt_labels_3d'][kept]
-        for name in _PER_POINT:
-            if name in results:
-                results[name] = results[name][inside]
+        for names, mask in ((_PER_POINT, inside), (_PER_BOX, kept)):
+            for name in names:
+                if name in results:
+                    results[name] = results[name][mask]
         return results
 
     def __repr__(self) -> str:

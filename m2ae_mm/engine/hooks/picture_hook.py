@@ -60,7 +60,9 @@ class M2AEPictureHook(Hook):
             reconstruction_figure(points[:, :3].cpu().numpy(), sample.visible_points.cpu().numpy(),
                                   sample.reconstructed_points.cpu().numpy(), path)
             return
-        # The file has colours and more points than the model saw.
-        cloud = np.fromfile(sample.lidar_path, np.float32).reshape(-1, sample.num_pts_feats)
+        if 'lidar_path' in sample.metainfo:  # the file has colours and more points than the model saw
+            cloud = np.fromfile(sample.lidar_path, np.float32).reshape(-1, sample.num_pts_feats)
+        else:  # mmdet3d's SUNRGBDDataset does not tell
+            cloud = points.cpu().numpy()
         self.visualizer.add_datasample('sample', dict(points=cloud), sample, out_file=str(path), vis_task='lidar_det',
                                        pred_score_thr=self.score_thr, show_pcd_rgb=True)

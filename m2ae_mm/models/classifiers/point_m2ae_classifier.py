@@ -43,8 +43,9 @@ class PointM2AEClassifier(BaseModel):
             raise ValueError(f'votes={votes} needs data_preprocessor.vote_transforms: without them all votes are the '
                              'plain prediction. See configs/m2ae/modelnet40_cls.py.')
         if getattr(self.head, 'pooling', None) == 'class_token' and not hasattr(self.backbone, 'class_token'):
-            raise ValueError(f"pooling='class_token' needs an encoder with a class token, {type(self.backbone).__name__} "
-                             'has none: set model.backbone.type=PointM2AEClassTokenEncoder.')
+            raise ValueError(f"pooling='class_token' needs an encoder with a class token, "
+                             f'{type(self.backbone).__name__} has none: set model.backbone.type='
+                             'PointM2AEClassTokenEncoder.')
         self.votes = votes
         self._classify = Graphed(_classify)
 

@@ -24,9 +24,12 @@ class BoxTargets(NamedTuple):
 def collect_targets(instances: Sequence[InstanceData], num_classes: int, device: torch.device) -> BoxTargets:
     """Read ``bboxes_3d`` (mmdet3d boxes) and ``labels_3d`` of every cloud.
 
+    Boxes labelled -1 are left out: so mmdet3d marks those of classes that
+    the ``metainfo`` of the data set does not name.
+
     Args:
         instances: Ground truth per cloud; may be empty.
-        num_classes: Labels must lie in [0, num_classes).
+        num_classes: Other labels must lie in [0, num_classes).
         device: Where the model runs.
 
     Raises:
@@ -38,8 +41,8 @@ def collect_targets(instances: Sequence[InstanceData], num_classes: int, device:
         # mmdet3d stores the bottom centre.
         boxes.append(torch.cat([found.gravity_center, found.dims, found.yaw.unsqueeze(-1)], -1).float().to(device))
         labels.append(instance.labels_3d.long().to(device))
+    boxes, labels = _checked(boxes, labels, num_classes)
     counts = [len(box) for box in boxes]
-    _check(boxes, labels, num_classes)
     # Padding is a unit box, harmless in every cost and loss.
     filler = torch.tensor([[0., 0, 0, 1, 1, 1, 0]], device=device)
     if max(counts) == 0:
@@ -50,11 +53,16 @@ def collect_targets(instances: Sequence[InstanceData], num_classes: int, device:
     return BoxTargets(padded, pad_sequence(labels, batch_first=True), counts)
 
 
-def _check(boxes: Sequence[Tensor], labels: Sequence[Tensor], num_classes: int) -> None:
-    everything = torch.cat(list(labels))
-    wrong = everything[(everything < 0) | (everything >= num_classes)]
-    if len(wrong):
-        raise ValueError(f'ground-truth label {int(wrong[0])} is outside [0, {num_classes}); num_classes of the head '
-                         'must equal the number of classes of the data set.')
-    if not torch.isfinite(torch.cat(list(boxes))).all():
+def _checked(boxes: list[Tensor], labels: list[Tensor], num_classes: int) -> tuple[list[Tensor], list[Tensor]]:
+    everything = torch.cat(labels)
+    outside = everything[(everything < 0) | (everything >= num_classes)]
+    if len(outside):
+        wrong = outside[outside != -1]
+        if len(wrong):
+            raise ValueError(f'ground-truth label {int(wrong[0])} is outside [0, {num_classes}); num_classes of the '
+                             'head must equal the number of classes of the data set.')
+        kept = [label >= 0 for label in labels]
+        boxes, labels = ([each[mask] for each, mask in zip(values, kept)] for values in (boxes, labels))
+    if not torch.isfinite(torch.cat(boxes)).all():
         raise ValueError('a ground-truth box holds NaN or infinite values; check the annotation file.')
+    return boxes, labels

@@ -25,6 +25,7 @@ model = dict(
 # The learning rate of VoteNet's authors (their batches are of 8); schedule as in configs/_base_/schedules/rooms.py.
 epochs = 5
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
+auto_scale_lr = dict(base_batch_size=4)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', eta_min=1e-5, by_epoch=True, begin=1, end=epochs, convert_to_iter_based=True),
