@@ -1,4 +1,6 @@
 """One cloud from a file of any common format."""
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,8 @@ def read_cloud(path: str | Path, mesh_points: int, seed: int = 0) -> np.ndarray:
 
     Args:
         path: ``.npy`` or ``.npz`` (key ``points``, or the only array), ``.txt``
-            and ``.xyz`` (columns split by blanks or commas), ``.pcd``, or
-            ``.ply .off .obj .stl``; the last four may hold faces.
+            and ``.xyz`` (see :func:`read_columns`), ``.pcd``, or ``.ply .off
+            .obj .stl``; the last four may hold faces.
         mesh_points: Points to draw, uniformly by area, if there are faces.
         seed: Of that draw.
 
@@ -43,11 +45,38 @@ def read_cloud(path: str | Path, mesh_points: int, seed: int = 0) -> np.ndarray:
 
 
 def read_columns(path: str | Path) -> np.ndarray:
-    """``(N, C)`` float32 from text with columns split by blanks or commas."""
-    with open(path, encoding='utf-8', errors='replace') as file:
-        delimiter = ',' if ',' in file.readline() else None
+    """``(N, C)`` float32 from text with columns split by blanks, commas or semicolons.
+
+    Titles of the columns, the number of points, or both in this order may
+    come before the first point.
+    """
+    with open(path, encoding='utf-8-sig', errors='replace') as file:
+        skipped, point = _first_point(file)
         file.seek(0)
-        return np.loadtxt(file, np.float32, delimiter=delimiter, ndmin=2)
+        delimiter = next((mark for mark in ';,' if mark in point), None)
+        return np.loadtxt(file, np.float32, delimiter=delimiter, skiprows=skipped, ndmin=2)
+
+
+def _first_point(file: Iterable[str]) -> tuple[int, str]:
+    """How many lines come before the first point, and its line."""
+    lines = ((i, text) for i, line in enumerate(file) if (text := line.partition('#')[0].strip()))
+    found = next(lines, None)
+    # A line with some numbers is a damaged point, about which the parser shall complain.
+    if found and not any(_is_number(word) for word in re.split(r'[\s,;]+', found[1])):
+        found = next(lines, None)
+    if found and found[1].isdecimal():
+        found = next(lines, None)
+    if not found:
+        raise ValueError('no lines of numbers')
+    return found
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_array(path: Path, suffix: str) -> np.ndarray:
