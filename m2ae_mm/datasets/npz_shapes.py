@@ -18,8 +18,8 @@ class M2AEShapesNpz(LoadedShapeDataset):
     """Shapes of ``.npz`` packs: ``points`` (n, N, 3), ``label`` (n,), ``split`` (n,) 0 train, 1 test, ``name`` (n,).
 
     ``label`` (-1 = no class), ``split`` (absent: all train) and ``name`` may
-    be absent. With several files, the labels of each come after those of the
-    files before.
+    be absent, and be (n, 1). With several files, the labels of each come
+    after those of the files before.
 
     Args:
         data_root: Folder of the packs.
@@ -63,7 +63,7 @@ class M2AEShapesNpz(LoadedShapeDataset):
                 label = int(labels[i])
                 add(points[i], name=f'{path.stem}/{names[i]}', gt_label=label + offset if label >= 0 else -1,
                     split=_SPLITS[splits[i]])
-            offset += int(labels.max()) + 1
+            offset += max(labels.tolist(), default=-1) + 1
 
 
 @DATASETS.register_module()
@@ -119,7 +119,8 @@ def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points',
         path: The ``.npz`` file.
         problems: Where to note what is wrong with it.
         needed: Arrays that must be there.
-        per_shape: Arrays that hold one entry for each shape, ``part`` one for each point, if they are there.
+        per_shape: Arrays that hold one entry for each shape, ``part`` one for each point, if they are there; whole
+            numbers, except for ``name``.
     """
     if not problems.check_file(path):
         return None
@@ -131,11 +132,9 @@ def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points',
             raise ValueError(f'no array {", ".join(absent)}; it has {", ".join(pack)}')
         if pack['points'].ndim != 3 or pack['points'].shape[2] != 3:
             raise ValueError(f'points must be (n, N, 3), found {pack["points"].shape}')
-        for name in per_shape:
-            expected = pack['points'].shape[:2 if name == 'part' else 1]
-            if name in pack and pack[name].shape[:len(expected)] != expected:
-                raise ValueError(f'{name} has the shape {pack[name].shape}, the points {pack["points"].shape}: '
-                                 f'{name} must be {expected}')
+        pack.update({name: _per_shape(name, pack[name], pack['points']) for name in per_shape if name in pack})
+        if not np.isin(split_numbers(pack), (0, 1)).all():
+            raise ValueError(f'split holds {np.unique(pack["split"])[:9].tolist()}, it must hold 0 (train) or 1 (test)')
         broken = (~np.isfinite(pack['points'])).any((1, 2)).nonzero()[0]
         if len(broken):
             first = pack['name'][broken[0]] if 'name' in pack else broken[0]
@@ -145,6 +144,15 @@ def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points',
     except Exception as error:  # a damaged zip file can raise nearly anything
         problems.add('unreadable', path, f'{error}')
         return None
+
+
+def _per_shape(name: str, array: np.ndarray, points: np.ndarray) -> np.ndarray:
+    expected = points.shape[:2 if name == 'part' else 1]
+    if array.shape not in (expected, (*expected, 1)):  # the HDF5 files of the field have labels (n, 1)
+        raise ValueError(f'{name} has the shape {array.shape}, the points {points.shape}: {name} must be {expected}')
+    if name != 'name' and array.dtype.kind not in 'iu':
+        raise ValueError(f'{name} holds {array.dtype}, it must hold whole numbers (int64)')
+    return array.reshape(expected)
 
 
 def in_splits(pack: dict[str, np.ndarray], splits: Sequence[str]) -> np.ndarray:

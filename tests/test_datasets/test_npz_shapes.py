@@ -34,6 +34,8 @@ def test_several_packs_do_not_share_labels(tmp_path):
     write_pack(tmp_path / 'a.npz', [0, 2, -1], [0, 0, 0])
     write_pack(tmp_path / 'b.npz', [0, 1, -1], [0, 0, 0])
     assert labels(build(tmp_path, files=['a.npz', 'b.npz'])) == [0, 2, -1, 3, 4, -1]
+    np.savez(tmp_path / 'none.npz', points=np.zeros((0, 5, 3)), label=np.zeros(0, np.uint8))
+    assert labels(build(tmp_path, files=['none.npz', 'b.npz'])) == [0, 1, -1]
 
 
 def test_absent_arrays(tmp_path):
@@ -52,6 +54,26 @@ def test_arrays_must_be_as_long_as_the_points(tmp_path, name):
     arrays = {key: np.zeros(3, np.int64) for key in ('label', 'split', 'name')}
     np.savez(tmp_path / 'a.npz', points=np.zeros((3, 5, 3)), **{**arrays, name: arrays[name][:2]})
     with pytest.raises(ValueError, match=rf'a.npz \({name} has the shape \(2,\), the points \(3, 5, 3\)'):
+        build(tmp_path, files=['a.npz'])
+
+
+@pytest.mark.parametrize('name', ['label', 'split', 'name'])
+def test_arrays_with_a_column_are_those_without(tmp_path, name):
+    arrays = dict(label=np.array([0, 1, 2]), split=np.array([0, 1, 0]), name=np.array(['mug', 'bowl', 'vase']))
+    np.savez(tmp_path / 'a.npz', points=np.zeros((3, 5, 3)), **{**arrays, name: arrays[name][:, None]})
+    data = build(tmp_path, files=['a.npz'])
+    assert [(data[i]['name'], data[i]['gt_label']) for i in range(len(data))] == [('a/mug', 0), ('a/vase', 2)]
+
+
+@pytest.mark.parametrize('arrays, message', [
+    (dict(label=['a', 'b', 'c']), 'label holds <U1, it must hold whole numbers'),
+    (dict(label=[0., 1., 2.]), 'label holds float64, it must hold whole numbers'),
+    (dict(label=[0, 1, 2], split=['train', 'test', 'test']), 'split holds <U5, it must hold whole numbers'),
+    (dict(label=[0, 1, 2], split=[1, 2, 1]), r'split holds \[1, 2\], it must hold 0 \(train\) or 1 \(test\)'),
+])
+def test_labels_and_splits_are_numbers(tmp_path, arrays, message):
+    np.savez(tmp_path / 'a.npz', points=np.zeros((3, 5, 3)), **arrays)
+    with pytest.raises(ValueError, match=rf'a.npz \({message}'):
         build(tmp_path, files=['a.npz'])
 
 
