@@ -99,6 +99,11 @@ class M2AEPartsNpz(LoadedShapeDataset):
         if not problems.check_file(listed) or pack is None:
             return
         parts = {category: tuple(ids) for category, ids in json.loads(listed.read_text()).items()}
+        try:
+            _check_parts(pack, parts)
+        except ValueError as error:
+            problems.add('unreadable', Path(self.data_root) / self.file, str(error))
+            return
         self._metainfo.update(classes=tuple(parts), parts=parts)
         for i in in_splits(pack, self.splits).nonzero()[0]:
             cloud = np.concatenate([pack['points'][i], pack['part'][i][:, None]], 1, dtype=np.float32)
@@ -144,6 +149,18 @@ def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points',
     except Exception as error:  # a damaged zip file can raise nearly anything
         problems.add('unreadable', path, f'{error}')
         return None
+
+
+def _check_parts(pack: dict[str, np.ndarray], parts: dict[str, tuple[int, ...]]) -> None:
+    """Every category must be listed, and its shapes have none but its parts."""
+    categories = pack['category']
+    if not np.isin(categories, np.arange(len(parts))).all():
+        raise ValueError(f'category holds {np.unique(categories)[[0, -1]].tolist()} as its least and greatest, and '
+                         f'categories.json lists {len(parts)}, numbered from 0: {", ".join(parts)}')
+    for number, (category, ids) in enumerate(parts.items()):
+        found = np.unique(pack['part'][categories == number])
+        if not np.isin(found, ids).all():
+            raise ValueError(f'a {category} has the part labels {ids}, found {found.tolist()}')
 
 
 def _per_shape(name: str, array: np.ndarray, points: np.ndarray) -> np.ndarray:

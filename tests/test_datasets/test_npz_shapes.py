@@ -98,3 +98,24 @@ def test_parts(tmp_path):
     write_pack(tmp_path / 'labeled_parts.npz', [0, 0], [0, 1], category=np.array([0, 1]), part=part[:, :19])
     with pytest.raises(ValueError, match=r'part has the shape \(2, 19\).*must be \(2, 20\)'):
         build(tmp_path, 'M2AEPartsNpz')
+
+
+@pytest.mark.parametrize('category, part, message', [
+    ([0, 1], [0, 2], r'a Cup has the part labels \(0, 1\), found \[0, 2\]'),
+    ([0, -1], [0, 1], r'category holds \[-1, 0\] as its least and greatest.*lists 2, numbered from 0: Cup, Vase'),
+    ([0, 2], [0, 1], r'category holds \[0, 2\]'),
+    ([0, 0], [0., 1.], 'part holds float64, it must hold whole numbers'),
+])
+def test_packs_of_unlisted_categories_or_parts_are_refused(tmp_path, category, part, message):
+    (tmp_path / 'categories.json').write_text(json.dumps(dict(Cup=[0, 1], Vase=[2, 3])))
+    np.savez(tmp_path / 'labeled_parts.npz', points=np.zeros((2, 2, 3)), category=category, part=np.array([part] * 2))
+    with pytest.raises(ValueError, match=rf'labeled_parts.npz \({message}'):
+        build(tmp_path, 'M2AEPartsNpz')
+
+
+def test_parts_with_a_column_are_those_without(tmp_path):
+    (tmp_path / 'categories.json').write_text(json.dumps(dict(Cup=[0, 1])))
+    part = np.array([[[0], [1]], [[1], [1]]])
+    np.savez(tmp_path / 'labeled_parts.npz', points=np.zeros((2, 2, 3)), category=np.zeros((2, 1), int), part=part)
+    data = build(tmp_path, 'M2AEPartsNpz')
+    assert [data[i]['pts_semantic_mask'].tolist() for i in range(2)] == [[0, 1], [1, 1]]
