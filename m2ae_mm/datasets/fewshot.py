@@ -89,7 +89,7 @@ class M2AEFewShot(LoadedShapeDataset):
                 chosen = rng.permutation(members[split][label])[:count].tolist()
                 for i in chosen if split in self.splits else ():
                     info = pools[split].get_data_info(i)
-                    add(pools[split].read(info), name=info['name'], gt_label=new, split=split)
+                    add(pools[split].cloud(info), name=info['name'], gt_label=new, split=split)
 
 
 def _by_label(dataset: ShapeDataset) -> dict[int, list[int]]:

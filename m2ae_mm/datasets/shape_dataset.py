@@ -102,6 +102,10 @@ class ShapeDataset(BaseDataset):
                 problems.add('unreadable', info['name'], str(error))
         problems.raise_any()
 
+    def cloud(self, info: dict) -> np.ndarray:
+        """The cloud of one shape, ``(N, C)`` float32, from the cache if there is one."""
+        return self.read(info) if self.cache is None else self.cache[info['row']]
+
     def prepare_data(self, idx: int) -> dict:
         """One shape through the pipeline."""
         return self.run_pipeline(idx)
@@ -109,7 +113,7 @@ class ShapeDataset(BaseDataset):
     def run_pipeline(self, idx: int, part_column: int | None = None) -> dict:
         """One shape through the pipeline; ``part_column`` of the cloud becomes ``pts_semantic_mask``."""
         info = self.get_data_info(idx)
-        cloud = self.read(info) if self.cache is None else self.cache[info['row']]
+        cloud = self.cloud(info)
         if part_column is not None:
             info['pts_semantic_mask'] = cloud[:, part_column].astype(np.int64)
         info['points'] = cloud[:, :3]

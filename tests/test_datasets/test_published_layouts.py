@@ -10,6 +10,7 @@ from shapes import (
     write_shapenetpart,
 )
 
+from m2ae_mm.datasets import M2AEModelNet40
 from mmdet3d.registry import DATASETS
 
 
@@ -118,3 +119,13 @@ def test_fewshot_draws_episodes_where_none_are_published(tmp_path):
         build('M2AEFewShot', tmp_path, source=source)
     with pytest.raises(FileNotFoundError, match='1 missing'):
         build('M2AEFewShot', tmp_path)
+
+
+def test_drawn_episodes_read_the_cache_of_their_source(tmp_path, monkeypatch):
+    source = dict(type='M2AEModelNet40', data_root=str(write_modelnet40(tmp_path / 'm', (2, 1), 64)),
+                  cache_dir=str(tmp_path / 'cache'))
+    options = dict(way=2, shot=1, source=source)
+    first = build('M2AEFewShot', tmp_path, **options)
+    monkeypatch.setattr(M2AEModelNet40, 'read', lambda self, info: pytest.fail(f'{info["name"]} is parsed again'))
+    again = build('M2AEFewShot', tmp_path, **options)
+    assert len(again) == 2 and np.array_equal(first[1]['points'], again[1]['points'])
