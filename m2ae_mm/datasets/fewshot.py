@@ -3,6 +3,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from mmengine.logging import print_log
 
 from mmdet3d.registry import DATASETS
 
@@ -15,10 +16,10 @@ from .shape_dataset import LoadedShapeDataset, ShapeDataset, check_cloud
 class M2AEFewShot(LoadedShapeDataset):
     """One fold of K-way N-shot classification.
 
-    Reads ``{way}way_{shot}shot/{fold}.pkl`` where it is, and otherwise draws
-    an episode from ``source``: ``way`` classes, ``shot`` training shapes of
-    each from its split ``train``, up to ``test_shots`` from its split
-    ``test``. The draw depends on seed, way, shot and fold only.
+    Reads ``{way}way_{shot}shot/{fold}.pkl`` where this folder is, and
+    otherwise draws an episode from ``source``: ``way`` classes, ``shot``
+    training shapes of each from its split ``train``, up to ``test_shots`` from
+    its split ``test``. The draw depends on seed, way, shot and fold only.
 
     Args:
         data_root: Folder with the published episodes (``ModelNetFewshot``).
@@ -34,8 +35,8 @@ class M2AEFewShot(LoadedShapeDataset):
     """
 
     LAYOUT = ('Expected {5,10}way_{10,20}shot/{0..9}.pkl, each {"train": [(points, label, _), ...], "test": ...}. '
-              'Without them, set source to a labelled data set such as dict(type="M2AEModelNet40", data_root=...), '
-              'and episodes are drawn from it.')
+              'Where this folder is not there, episodes are drawn from source: set it to a labelled data set such as '
+              'dict(type="M2AEModelNet40", data_root=...).')
 
     def __init__(self,
                  data_root: str,
@@ -56,11 +57,12 @@ class M2AEFewShot(LoadedShapeDataset):
     def load_shapes(self, problems: Problems, add: Callable) -> None:
         """Read the episode, or draw it."""
         path = Path(self.data_root) / f'{self.way}way_{self.shot}shot' / f'{self.fold}.pkl'
-        if self.source is None or path.is_file():
+        # A folder that lacks some episodes is incomplete: drawn ones would be averaged with those of the others.
+        if self.source is None or path.parent.is_dir():
             if problems.check_file(path):
                 self._read_episode(path, add)
         else:
-            self._draw_episode(add)
+            self._draw_episode(path, add)
 
     def _read_episode(self, path: Path, add: Callable) -> None:
         content = read_pickle(path)
@@ -71,11 +73,17 @@ class M2AEFewShot(LoadedShapeDataset):
                 cloud = check_cloud(np.asarray(points), path)[:, :3]
                 add(cloud, name=f'{path.stem}/{split}/{i}', gt_label=int(np.asarray(label).item()), split=split)
 
-    def _draw_episode(self, add: Callable) -> None:
-        pools = {
-            split: DATASETS.build(dict(self.source, split=split, serialize_data=False))
-            for split in ('train', 'test')
-        }
+    def _draw_episode(self, path: Path, add: Callable) -> None:
+        options = dict(self.source, serialize_data=False, place=f'{self.place}.source')
+        try:
+            pools = {split: DATASETS.build(dict(options, split=split)) for split in ('train', 'test')}
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f'{error}\nM2AEFewShot draws from it, as there is no folder {str(path.parent)!r} of episodes. '
+                f'If they lie elsewhere, set {self.place}.data_root.') from error
+        pool = pools['train']
+        print_log(f'M2AEFewShot: no folder {str(path.parent)!r}, so {", ".join(self.splits)} of fold {self.fold} '
+                  f'is drawn from {type(pool).__name__} in {pool.data_root!r} with seed {self.seed}', 'current')
         members = {split: _by_label(pool) for split, pool in pools.items()}
         able = sorted(label for label, found in members['train'].items()
                       if len(found) >= self.shot and label in members['test'])

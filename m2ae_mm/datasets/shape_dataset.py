@@ -29,6 +29,7 @@ class ShapeDataset(BaseDataset):
             first use and anew when files or options of reading change
             (earlier copies stay); None reads the original files every time.
         pipeline: Steps from a sample's dictionary to what the model takes.
+        place: Of the data set in a config for training, which messages name.
         kwargs: Options of mmengine's ``BaseDataset``, e.g. ``indices``, ``test_mode``.
     """
 
@@ -42,11 +43,13 @@ class ShapeDataset(BaseDataset):
                  split: str | Sequence[str] = 'train',
                  cache_dir: str | None = None,
                  pipeline: Sequence[dict | Callable] = (),
+                 place: str = 'train_dataloader.dataset',
                  **kwargs) -> None:
         self.splits = (split, ) if isinstance(split, str) else tuple(split)
         unknown = [name for name in self.splits if name not in self.SPLITS]
         if unknown or not self.splits:
             raise ValueError(f'{type(self).__name__} has the splits {", ".join(self.SPLITS)}; got {split!r}.')
+        self.place = place
         self.cache_dir = cache_dir
         self.cache: PointCache | None = None
         # Built here so that they are found in mmdet3d's registry whatever the default scope is.
@@ -71,7 +74,7 @@ class ShapeDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict]:
         """List the shapes, check their files, fill the cache if one is wanted."""
-        problems = Problems(f'{type(self).__name__} in {self.data_root!r}', self.LAYOUT)
+        problems = Problems(f'{type(self).__name__} in {self.data_root!r}', self.LAYOUT, self.place)
         shapes = self.list_shapes(problems)
         problems.raise_any()
         if not shapes:

@@ -129,3 +129,27 @@ def test_drawn_episodes_read_the_cache_of_their_source(tmp_path, monkeypatch):
     monkeypatch.setattr(M2AEModelNet40, 'read', lambda self, info: pytest.fail(f'{info["name"]} is parsed again'))
     again = build('M2AEFewShot', tmp_path, **options)
     assert len(again) == 2 and np.array_equal(first[1]['points'], again[1]['points'])
+
+
+def test_drawing_is_logged_and_done_only_without_the_folder_of_episodes(tmp_path, monkeypatch):
+    logged = []
+    monkeypatch.setattr('m2ae_mm.datasets.fewshot.print_log', lambda text, logger: logged.append(text))
+    model_net = write_modelnet40(tmp_path / 'm', num_points=64)
+    options = dict(way=2, shot=1, source=dict(type='M2AEModelNet40', data_root=str(model_net)))
+    build('M2AEFewShot', write_fewshot(tmp_path / 'f', 2, 1), **options)
+    assert not logged
+    with pytest.raises(FileNotFoundError, match='missing: .*2way_1shot.1.pkl'):
+        build('M2AEFewShot', tmp_path / 'f', fold=1, **options)
+    build('M2AEFewShot', tmp_path / 'mistyped', split='test', fold=1, **options)
+    folder = str(tmp_path / 'mistyped' / '2way_1shot')
+    assert logged == [f'M2AEFewShot: no folder {folder!r}, so test of fold 1 is drawn from M2AEModelNet40 in '
+                      f'{str(model_net)!r} with seed 0']
+
+
+def test_a_missing_source_is_named_with_its_key_and_the_missing_episodes(tmp_path):
+    with pytest.raises(FileNotFoundError) as error:
+        build('M2AEFewShot', tmp_path / 'f', source=dict(type='M2AEModelNet40', data_root=str(tmp_path / 'm')))
+    text = str(error.value)
+    assert '--cfg-options train_dataloader.dataset.source.data_root=/path' in text
+    assert f"no folder {str(tmp_path / 'f' / '5way_10shot')!r} of episodes" in text
+    assert text.endswith('If they lie elsewhere, set train_dataloader.dataset.data_root.')

@@ -11,11 +11,13 @@ class Problems:
     Args:
         owner: Name of the data set, for the message.
         layout: Where its files belong, in one or two sentences.
+        place: Of the data set in a config for training, for the message.
     """
 
-    def __init__(self, owner: str, layout: str) -> None:
+    def __init__(self, owner: str, layout: str, place: str = 'train_dataloader.dataset') -> None:
         self.owner = owner
         self.layout = layout
+        self.place = place
         self.found: dict[str, list[str]] = defaultdict(list)
         self.checked = 0
 
@@ -51,6 +53,6 @@ class Problems:
             if len(paths) > _SHOWN:
                 lines.append(f'  {kind}: ... and {len(paths) - _SHOWN} more')
         lines += [self.layout, 'Files elsewhere? Set data_root of the data set, e.g. --cfg-options '
-                  'train_dataloader.dataset.data_root=/path/to/it (val_dataloader for validation, test_dataloader for '
+                  f'{self.place}.data_root=/path/to/it (val_dataloader for validation, test_dataloader for '
                   'tools/test.py)']
         raise (FileNotFoundError if 'missing' in self.found else ValueError)('\n'.join(lines))
