@@ -78,7 +78,8 @@ class ShapeDataset(BaseDataset):
         shapes = self.list_shapes(problems)
         problems.raise_any()
         if not shapes:
-            raise ValueError(f'{type(self).__name__} in {self.data_root!r} holds no shapes. {self.LAYOUT}')
+            raise ValueError(f'{type(self).__name__} in {self.data_root!r} holds no shapes for '
+                             f'split={", ".join(self.splits)}. {self.LAYOUT}')
         for row, info in enumerate(shapes):
             info['row'] = row
         if self.cache_dir is not None:

@@ -41,6 +41,8 @@ def test_several_packs_do_not_share_labels(tmp_path):
 def test_absent_arrays(tmp_path):
     np.savez(tmp_path / 'a.npz', points=np.zeros((2, 5, 3)))
     assert labels(build(tmp_path, files=['a.npz'])) == [-1, -1]
+    with pytest.raises(ValueError, match=r'holds no shapes for split=test\. Expected .* split \(n,\)'):
+        build(tmp_path, files=['a.npz'], split='test')
     with pytest.raises(ValueError, match="no array 'label'"):
         build(tmp_path, files=['a.npz'], labelled_only=True)
     np.savez(tmp_path / 'b.npz', xyz=np.zeros((2, 5, 3)))
