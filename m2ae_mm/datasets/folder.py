@@ -14,25 +14,28 @@ from .io.point_cache import PointCache
 from .io.problems import Problems
 from .shape_dataset import ShapeDataset, cache_digest
 
+_SPLIT_FOLDERS = dict(train='train', val='val', valid='val', validation='val', test='test')
+
 
 @DATASETS.register_module()
 class M2AEFolder(ShapeDataset):
     """Every ``.npy .npz .txt .xyz .ply .pcd .off .obj .stl`` file under a folder.
 
     The first folder below ``data_root`` is the class, if it holds files with
-    these suffixes; files beside it have none and serve pre-training. Folders
-    ``train`` and ``test`` directly below ``data_root`` are the splits, with
-    the classes inside. Files that give no points are skipped:
-    :attr:`skipped` and the log say which and why. Hidden files and folders
-    (``.git``) are not looked at.
+    these suffixes; files beside it have none and serve pre-training. Two or
+    all of the folders ``train``, ``val`` (``valid``, ``validation``) and
+    ``test`` directly below ``data_root`` are the splits, with the classes
+    inside. Files that give no points are skipped: :attr:`skipped` and the log
+    say which and why. Hidden files and folders (``.git``) are not looked at.
 
     Args:
         data_root: The folder.
-        split: ``'all'``, ``'train'`` or ``'test'``.
+        split: ``'all'``, ``'train'``, ``'val'`` or ``'test'``; the latter two
+            are the same unless there are folders for both.
         mesh_points: Points to draw from a mesh, uniformly by area.
         min_points: Skip clouds with fewer points.
-        test_share: Without ``train`` and ``test`` folders, the share of files
-            that make up the test split, chosen by a hash of their names.
+        test_share: Without folders for the splits, the share of files that
+            make up the test split, chosen by a hash of their names.
         classes: Names of the classes in the order of their labels; None
             numbers the folders found by name. Data sets in different folders
             need the same list to give a label the same meaning.
@@ -41,7 +44,7 @@ class M2AEFolder(ShapeDataset):
         kwargs: Options of :class:`ShapeDataset`.
     """
 
-    SPLITS = ('all', 'train', 'test')
+    SPLITS = ('all', 'train', 'val', 'test')
     LAYOUT = f'Expected files ending in {" ".join(SUFFIXES)}, in one folder a class or directly in the folder.'
 
     def __init__(self,
@@ -68,17 +71,17 @@ class M2AEFolder(ShapeDataset):
         if not root.is_dir():
             raise FileNotFoundError(f'M2AEFolder: there is no folder {str(root)!r}. {self.LAYOUT}')
         names = _visible_files(root)
-        has_splits = _has_splits(root)
-        classes = self._check_classes(_classes_of(names, has_splits))
+        folders = _split_folders(root, names)
+        classes = self._check_classes(_classes_of(names, folders))
         self._metainfo['classes'] = classes
-        chosen = [name for name in names if self._wanted(name, has_splits)]
-        kept = self._from_cache(chosen) if self._folder_cache else self._into_memory(chosen)
+        splits = self._wanted(names, folders)
+        if any(map(_is_shape, names)) and not any(map(_is_shape, splits)):
+            raise ValueError(self._empty(folders))
+        kept = self._from_cache(list(splits)) if self._folder_cache else self._into_memory(list(splits))
         self._report(len(kept))
         numbers = {name: label for label, name in enumerate(classes)}
         return [
-            dict(name=name, split=self._split_of(name, has_splits),
-                 gt_label=numbers.get(_class_of(name, has_splits), -1))
-            for name in kept
+            dict(name=name, split=splits[name], gt_label=numbers.get(_class_of(name, folders), -1)) for name in kept
         ]
 
     def read(self, info: dict) -> np.ndarray:
@@ -94,14 +97,25 @@ class M2AEFolder(ShapeDataset):
                              f'among classes={list(self.classes)}. Add them to classes, or move them away.')
         return tuple(self.classes)
 
-    def _wanted(self, name: str, has_splits: bool) -> bool:
-        return 'all' in self.splits or self._split_of(name, has_splits) in self.splits
+    def _wanted(self, names: list[str], folders: dict[str, str]) -> dict[str, str]:
+        """Files of :attr:`splits`, each with its split (``'all'`` beside folders for the splits)."""
+        both = 'val' in folders.values()
+        wanted = {'test' if split == 'val' and not both else split for split in self.splits}
+        found = {name: self._split_of(name, folders) for name in names}
+        return {name: split for name, split in found.items() if 'all' in wanted or split in wanted}
 
-    def _split_of(self, name: str, has_splits: bool) -> str:
-        if has_splits:
-            return name.split('/')[0]
+    def _split_of(self, name: str, folders: dict[str, str]) -> str:
+        if folders:
+            return folders.get(name.split('/')[0], 'all')
         draw = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 2**32
         return 'test' if draw < self.test_share else 'train'
+
+    def _empty(self, folders: dict[str, str]) -> str:
+        start = f'M2AEFolder: {self.data_root!r} holds shapes, but none for split={", ".join(self.splits)}.'
+        if folders:
+            return f'{start} Its splits are the folders {", ".join(folders)}: fill them or set another split.'
+        return (f'{start} A hash of its name puts each file into test with the chance test_share={self.test_share}, '
+                'else into train. Set another test_share, or sort the files into folders train/ and test/.')
 
     def _readable(self, names: list[str], kept: list[str]) -> Iterator[np.ndarray]:
         """Clouds of the files that can be read; their names go to ``kept``, others to :attr:`skipped`."""
@@ -144,7 +158,8 @@ class M2AEFolder(ShapeDataset):
 
 def folder_classes(root: str | Path) -> tuple[str, ...]:
     """The classes that :class:`M2AEFolder` finds under ``root``, in the order of their labels."""
-    return _classes_of(_visible_files(Path(root)), _has_splits(Path(root)))
+    names = _visible_files(Path(root))
+    return _classes_of(names, _split_folders(Path(root), names))
 
 
 def _visible_files(root: Path) -> list[str]:
@@ -153,17 +168,41 @@ def _visible_files(root: Path) -> list[str]:
     return sorted(name for name in names if not any(part.startswith('.') for part in name.split('/')))
 
 
-def _has_splits(root: Path) -> bool:
-    return (root / 'train').is_dir() and (root / 'test').is_dir()
+def _is_shape(name: str) -> bool:
+    return Path(name).suffix.lower() in SUFFIXES
 
 
-def _classes_of(names: list[str], has_splits: bool) -> tuple[str, ...]:
-    shapes = (name for name in names if Path(name).suffix.lower() in SUFFIXES)
-    return tuple(sorted(set(filter(None, (_class_of(name, has_splits) for name in shapes)))))
+def _split_folders(root: Path, names: list[str]) -> dict[str, str]:
+    """Folders directly below ``root`` that are splits, each with its split; none if the folders are classes.
+
+    Without one of ``val`` and ``test``, the split of the other is ``'test'``.
+
+    Raises:
+        ValueError: If there is a split alone.
+    """
+    folders = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name.lower() in _SPLIT_FOLDERS)
+    found = {folder: _SPLIT_FOLDERS[folder.lower()] for folder in folders}
+    if {'val', 'test'} <= set(found.values()):
+        return found
+    if len(set(found.values())) == 2:
+        return {folder: 'train' if split == 'train' else 'test' for folder, split in found.items()}
+    parents = {name.rpartition('/')[0] for name in names if _is_shape(name)} - {''}
+    for folder in found:
+        # There are classes called train. They have neighbours and no classes inside.
+        inside = {parent for parent in parents if parent.split('/')[0] == folder}
+        if inside and (inside == parents or inside != {folder}):
+            raise ValueError(f'M2AEFolder: {str(root)!r} has the folder {folder}/, but none for another split: two '
+                             'of train/, val/ and test/ are needed. Add one, or for the shapes of this one set '
+                             f'data_root={(root / folder).as_posix()} and split=all.')
+    return {}
 
 
-def _class_of(name: str, has_splits: bool) -> str | None:
-    folders = name.split('/')[:-1]
-    if has_splits and folders and folders[0] in ('train', 'test'):
-        folders = folders[1:]
-    return folders[0] if folders else None
+def _classes_of(names: list[str], folders: dict[str, str]) -> tuple[str, ...]:
+    return tuple(sorted(set(filter(None, (_class_of(name, folders) for name in names if _is_shape(name))))))
+
+
+def _class_of(name: str, folders: dict[str, str]) -> str | None:
+    parents = name.split('/')[:-1]
+    if folders:
+        parents = parents[1:] if parents and parents[0] in folders else []
+    return parents[0] if parents else None

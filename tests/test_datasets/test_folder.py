@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from m2ae_mm.datasets.folder import folder_classes
 from mmdet3d.registry import DATASETS
 
 CLOUD = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
@@ -109,8 +110,57 @@ def test_split_folders_and_split_by_share(folder, tmp_path):
     assert names(lone) == ['test/lone.npy'] and lone[0]['gt_label'] == -1
 
 
+def write(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(root / name, CLOUD)
+    return root
+
+
+def test_val_is_a_split_of_its_own_beside_test(tmp_path):
+    root = write(tmp_path, 'train/bed/a.npy', 'train/vase/b.npy', 'validation/bed/c.npy', 'Test/bed/d.npy', 'e/f.npy')
+    data = build(root)
+    assert data.metainfo['classes'] == folder_classes(root) == ('bed', 'vase')
+    assert [data.get_data_info(i)['gt_label'] for i in range(5)] == [0, -1, 0, 1, 0]  # in order of the names
+    assert [names(build(root, split=split)) for split in ('train', 'val', 'test', ['val', 'test'])] == [
+        ['train/bed/a.npy', 'train/vase/b.npy'], ['validation/bed/c.npy'], ['Test/bed/d.npy'],
+        ['Test/bed/d.npy', 'validation/bed/c.npy']]
+
+
+@pytest.mark.parametrize('folder', ['val', 'test'])
+def test_val_alone_is_the_test_split_and_the_other_way_round(tmp_path, folder):
+    root = write(tmp_path, 'train/bed/a.npy', 'train/vase/b.npy', f'{folder}/vase/c.npy')
+    for split in ('val', 'test'):
+        info = build(root, split=split).get_data_info(0)
+        assert (info['name'], info['split'], info['gt_label']) == (f'{folder}/vase/c.npy', 'test', 1)
+
+
+@pytest.mark.parametrize('files, folder', [
+    (['train/bed/a.npy', 'train/vase/b.npy'], 'train'),
+    (['test/a.npy', 'b.npy'], 'test'),
+    (['train/bed/a.npy', 'held_out/bed/b.npy'], 'train'),
+])
+def test_a_split_alone_is_refused(tmp_path, files, folder):
+    message = f'has the folder {folder}/, but none for another split.*data_root=.*/{folder} and split=all'
+    with pytest.raises(ValueError, match=message):
+        build(write(tmp_path, *files))
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    assert build(write(tmp_path, 'bus/a.npy', 'train/b.npy')).metainfo['classes'] == ('bus', 'train')
+
+
+def test_an_empty_split_is_named_with_what_decides_about_it(tmp_path):
+    root = write(tmp_path / 'a', *(f'{i}.npy' for i in range(4)))
+    with pytest.raises(ValueError, match='none for split=test. .* test_share=0.0, else .* folders train/ and test/'):
+        build(root, split='test', test_share=0.)
+    (tmp_path / 'b' / 'test').mkdir(parents=True)
+    with pytest.raises(ValueError, match='none for split=test. Its splits are the folders test, train: fill them'):
+        build(write(tmp_path / 'b', 'train/a.npy'), split='test')
+
+
 def test_empty_and_absent_folders(tmp_path):
-    with pytest.raises(ValueError, match='holds no shapes'):
+    with pytest.raises(ValueError, match='holds no shapes for split=all. Expected files ending in'):
         build(tmp_path)
     with pytest.raises(FileNotFoundError, match='there is no folder'):
         build(tmp_path / 'nothing')

@@ -1,5 +1,6 @@
 # Your own shapes: .npy .npz .txt .xyz .ply .pcd .off .obj .stl files, in one folder a class or all in one folder.
-# Folders train/ and test/ are the splits; without them a fifth of the files, by their names, is for testing.
+# Folders train/ and test/ (or val/) are the splits; without them a fifth of the files, by their names, is for testing.
+# With all three, val/ is read where split='val' is set, e.g. by --cfg-options val_dataloader.dataset.split=val.
 data_root = 'data/shapes/'
 train_pipeline = [
     dict(type='M2AESamplePoints', num_points=2048),
