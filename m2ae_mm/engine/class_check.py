@@ -1,4 +1,4 @@
-"""Says when folders of shapes give the same label to different classes."""
+"""Says when folders of shapes give the same label to different classes, or do not fit the head."""
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from m2ae_mm.datasets.folder import folder_classes
 
 def check_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tuple[str, ConfigDict]],
                   num_classes: int) -> None:
-    """Fail if an ``M2AEFolder`` numbers its classes otherwise than the training data do.
+    """Fail if an ``M2AEFolder`` numbers its classes otherwise than the training data do, or the head has not as many.
 
     Args:
         trained: Training data sets with their places in the config. They need
@@ -20,9 +20,11 @@ def check_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tupl
         num_classes: Of the head.
 
     Raises:
-        ValueError: Listing both, and how to set the classes.
+        ValueError: Listing both, and how to set the classes or the head.
     """
     reference = next(((path, classes) for path, dataset in trained if (classes := _classes(dataset))), None)
+    # Other training data can have classes that the folders lack.
+    all_known = reference is not None and all(_is_folder(dataset) for _, dataset in trained)
     for path, dataset in used:
         classes = _classes(dataset)
         if not classes:
@@ -38,15 +40,22 @@ def check_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tupl
                 f'{path} has {len(classes)} classes ({", ".join(classes)}), the head {num_classes}, and the training '
                 'data are not there to tell which is which. List the classes in the order of training: --cfg-options '
                 f'{_option(path, ["FIRST", "SECOND", "..."])}')
+        if len(classes) > num_classes or (all_known and len(classes) < num_classes):
+            raise ValueError(f'{path} has {len(classes)} classes ({", ".join(classes)}), the head {num_classes}. Give '
+                             f'it as many: --cfg-options model.head.num_classes={len(classes)}')
 
 
 def _classes(dataset: ConfigDict) -> tuple[str, ...]:
     """Names in the order of the labels; none if the data set is no folder of shapes, or not there."""
-    if dataset.type not in ('M2AEFolder', 'mmdet3d.M2AEFolder', M2AEFolder):
+    if not _is_folder(dataset):
         return ()
     if dataset.get('classes'):
         return tuple(dataset.classes)
     return folder_classes(dataset.data_root) if Path(dataset.data_root).is_dir() else ()
+
+
+def _is_folder(dataset: ConfigDict) -> bool:
+    return dataset.type in ('M2AEFolder', 'mmdet3d.M2AEFolder', M2AEFolder)
 
 
 def _option(path: str, names: Sequence[str]) -> str:

@@ -36,7 +36,7 @@ def test_folders_with_other_classes_are_refused(roots, loaders):
 
 
 def test_the_same_classes_pass(roots):
-    check(roots.two, roots.two)
+    check(roots.two, roots.two, num_classes=2)
     check(roots.all, roots.two, classes=['bed', 'chair', 'table'])
     check(roots.all, roots.two, num_classes=None)  # pre-training has no labels
 
@@ -46,3 +46,23 @@ def test_without_training_data_the_head_tells_the_number(roots):
     check(roots.absent, roots.two, ['test_dataloader'], classes=['bed', 'chair', 'table'])
     with pytest.raises(ValueError, match=r'has 2 classes \(chair, table\), the head 3'):
         check(roots.absent, roots.two, ['test_dataloader'])
+
+
+@pytest.mark.parametrize('loaders', [('train_dataloader', 'val_dataloader'), ('test_dataloader', )])
+@pytest.mark.parametrize('num_classes', [2, 40])
+def test_the_head_has_the_classes_of_the_training_folder(roots, loaders, num_classes):
+    with pytest.raises(ValueError) as error:
+        check(roots.all, roots.all, loaders, num_classes=num_classes)
+    assert f'{loaders[0]}.dataset has 3 classes (bed, chair, table), the head {num_classes}.' in str(error.value)
+    assert str(error.value).endswith('--cfg-options model.head.num_classes=3')
+
+
+def test_the_head_may_know_more_classes_from_other_training_data(roots):
+    listed = dict(classes=['bed', 'chair', 'table'])
+    check(roots.absent, roots.all, ['test_dataloader'], num_classes=40, **listed)
+    with pytest.raises(ValueError, match='has 3 classes .*, the head 2'):
+        check(roots.absent, roots.all, ['test_dataloader'], num_classes=2, **listed)
+    folder = dict(type='M2AEFolder', data_root=str(roots.all))
+    both = dict(type='ConcatDataset', datasets=[folder, dict(type='M2AEModelNet40', data_root='m')])
+    config = dict(model=dict(head=dict(num_classes=40)), train_dataloader=dict(dataset=both))
+    check_data(Config(config), ['train_dataloader'])
