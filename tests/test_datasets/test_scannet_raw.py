@@ -180,8 +180,10 @@ def group(**changes):
 ])
 def test_damaged_scans_are_named_and_the_others_kept(release, damage, message):
     damage(release / 'scans' / 'scene0000_00')
-    with pytest.raises(ValueError, match=f'of 3 files checked, 1 unreadable.\n.*scans/scene0000_00 .*{message}'):
+    expected = f'of 3 files checked, 1 unreadable.\n.*scans/scene0000_00 .*{message}'
+    with pytest.raises(ValueError, match=expected) as error:
         create(release)
+    assert '--skip-incomplete' in str(error.value) and '--cfg-options' not in str(error.value)
     assert (release / 'out' / 'scenes' / 'scene0001_00.json').is_file()
     assert not (release / 'out' / 'scannet_infos_val.pkl').exists()
 

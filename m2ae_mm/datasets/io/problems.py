@@ -11,10 +11,10 @@ class Problems:
     Args:
         owner: Name of the data set, for the message.
         layout: Where its files belong, in one or two sentences.
-        place: Of the data set in a config for training, for the message.
+        place: Of the data set in a config for training, for the message; None if there is no config.
     """
 
-    def __init__(self, owner: str, layout: str, place: str = 'train_dataloader.dataset') -> None:
+    def __init__(self, owner: str, layout: str, place: str | None = 'train_dataloader.dataset') -> None:
         self.owner = owner
         self.layout = layout
         self.place = place
@@ -52,7 +52,8 @@ class Problems:
             lines += [f'  {kind}: {path}' for path in paths[:_SHOWN]]
             if len(paths) > _SHOWN:
                 lines.append(f'  {kind}: ... and {len(paths) - _SHOWN} more')
-        lines += [self.layout, 'Files elsewhere? Set data_root of the data set, e.g. --cfg-options '
-                  f'{self.place}.data_root=/path/to/it (val_dataloader for validation, test_dataloader for '
-                  'tools/test.py)']
+        lines.append(self.layout)
+        if self.place is not None:
+            lines.append(f'Files elsewhere? Set data_root of the data set, e.g. --cfg-options {self.place}.data_root='
+                         '/path/to/it (val_dataloader for validation, test_dataloader for tools/test.py)')
         raise (FileNotFoundError if 'missing' in self.found else ValueError)('\n'.join(lines))

@@ -65,7 +65,7 @@ def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: 
     total = sum(map(len, scenes.values()))
     if len(missing) < total:
         print(f'{total - len(missing)} of {total} scans are already in {str(out)!r}.')
-    problems = Problems('ScanNetV2', HELP)
+    problems = Problems('ScanNetV2', HELP, place=None)
     problems.checked = len(missing)
     prepare = partial(_prepare, out, nyu40, max_points)
     with tqdm(total=len(missing), desc='preparing scans', unit='scan', disable=not missing) as bar:
@@ -98,7 +98,7 @@ def _row(name: str, values: list[int]) -> str:
 
 def _complete(scenes: dict[str, list[RawScene]], skip_incomplete: bool) -> dict[str, list[RawScene]]:
     """The scans of which all files are there; an error, or with ``skip_incomplete`` a message, if others are."""
-    problems = Problems('ScanNetV2', HELP)
+    problems = Problems('ScanNetV2', HELP, place=None)
     lacking = {raw for raws in scenes.values() for raw in raws for path in raw.files if not problems.check_file(path)}
     if not skip_incomplete:
         problems.raise_any()

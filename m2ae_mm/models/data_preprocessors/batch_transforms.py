@@ -88,7 +88,9 @@ class M2AEBatchSample:
             # More candidates than points would all be copies of the first (published code).
             candidates = furthest_point_sample(points[..., :3], min(self.num_candidates, available))
             picked = candidates.gather(1, torch.rand(candidates.shape, device=points.device).topk(kept).indices)
-        return gather(points, picked[:, torch.arange(self.num_points, device=points.device) % kept])
+        if kept < self.num_points:
+            picked = picked[:, torch.arange(self.num_points, device=points.device) % kept]
+        return gather(points, picked)
 
     @staticmethod
     def _with_random_first(points: Tensor) -> Tensor:
