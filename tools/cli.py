@@ -14,6 +14,10 @@ RUNNER_KEYS = ('auto_scale_lr', 'cfg', 'compile', 'custom_hooks', 'default_hooks
                'param_scheduler', 'randomness', 'resume', 'sync_bn', 'visualizer', 'work_dir')
 
 
+# Variables of our configs whose entries have another name.
+_INSTEAD = dict(epochs='train_cfg.max_epochs')
+
+
 def base_parser(description: str) -> argparse.ArgumentParser:
     """Options that training and testing have in common; names as in mmdet3d."""
     parser = argparse.ArgumentParser(description=description)
@@ -37,7 +41,7 @@ def load_config(args: argparse.Namespace):
 
     Raises:
         FileNotFoundError: If there is no such config.
-        ValueError: For an option that is not KEY=VALUE or whose first key is unknown.
+        ValueError: For an option that is not KEY=VALUE, whose first key is unknown, or that nothing reads any more.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if not Path(args.config).is_file():
@@ -54,10 +58,7 @@ def load_config(args: argparse.Namespace):
         from m2ae_mm.checkpoint import start_from
         start_from(config, args.pretrained)
     options = dict(parse_option(text, DictAction) for text in args.cfg_options)
-    unknown = sorted({key.split('.')[0] for key in options} - set(config) - set(RUNNER_KEYS))
-    if unknown:
-        raise ValueError(f'--cfg-options sets {", ".join(unknown)}, which this config does not have; it has '
-                         f'{", ".join(sorted(config))}.')
+    check_keys(config, sorted({key.split('.')[0] for key in options}))
     config.merge_from_dict(options)
     config.launcher = args.launcher
     if args.work_dir:
@@ -65,6 +66,37 @@ def load_config(args: argparse.Namespace):
     elif not config.get('work_dir'):
         config.work_dir = str(Path('work_dirs') / Path(args.config).stem)
     return config
+
+
+def check_keys(config, keys: list[str]) -> None:
+    """Refuse first keys that the config does not have, or that only its own file reads.
+
+    Raises:
+        ValueError: Naming what can be set instead.
+    """
+    import inspect
+
+    from mmengine.runner import Runner
+    read = {*RUNNER_KEYS, *inspect.signature(Runner.__init__).parameters}
+    unknown = [key for key in keys if key not in config and key not in read]
+    if unknown:
+        raise ValueError(f'--cfg-options sets {", ".join(unknown)}, which this config does not have; it has '
+                         f'{", ".join(sorted(config))}.')
+    for key in keys:
+        if key not in read:
+            places = [_INSTEAD[key]] if key in _INSTEAD else sorted(_places(config.to_dict(), key))[:3]
+            where = f': {", ".join(places)}' if places else ''
+            raise ValueError(f'--cfg-options sets {key}, a variable of the config file, which has been read already: '
+                             f'that would change nothing. Set the entries that it was for{where}.')
+
+
+def _places(value, key: str, path: str = ''):
+    """Dotted paths of the entries named ``key`` below the first level."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    for name, each in items:
+        if name == key and path:
+            yield f'{path}.{name}'
+        yield from _places(each, key, f'{path}.{name}' if path else str(name))
 
 
 def parse_option(text: str, dict_action) -> tuple:

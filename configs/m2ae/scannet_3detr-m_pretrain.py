@@ -31,3 +31,4 @@ model = dict(
         interim=dict(num_points=1024, radius=0.4, num_samples=32, mlp_channels=(256, 256))),
     neck=dict(encoder_dims=encoder_dims, embed_dims=[256], depths=[1], num_heads=4),
     head=dict(in_channels=256, num_points=32))
+find_unused_parameters = False  # 3DETR's encoder has no norms that nothing reads

@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
-from .shipped import resolve
+from .shipped import resolve, shipped_names
 
 # Where a checkpoint keeps its tensors: mmengine's; the published codes' of 3DETR, Point-M2AE and its segmentation.
 _PLACES = ('state_dict', 'model', 'base_model', 'model_state_dict')
@@ -95,6 +95,12 @@ def _load_safetensors(filename: str, map_location=None) -> dict[str, Tensor]:
     """Lets mmengine read such files, too; it finds a loader by the pattern."""
     tensors = _read_safetensors(resolve(filename))
     return {name: value.to(map_location) for name, value in tensors.items()} if map_location else tensors
+
+
+@CheckpointLoader.register_scheme(rf'({"|".join(shipped_names())})$', force=True)
+def _load_shipped(filename: str, map_location=None) -> dict[str, Tensor]:
+    """Lets mmengine, and so mmdet3d's ``init_model``, take the names of shipped weights, too."""
+    return _load_safetensors(filename, map_location)
 
 
 def _read_safetensors(path: Path):

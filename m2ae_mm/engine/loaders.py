@@ -17,7 +17,7 @@ def prepare_loaders(config: Config) -> None:
         config: A full config, changed in place.
     """
     loaders = [config.get(name) for name in _LOADERS]
-    loaders += [hook.get('dataloader') for hook in config.get('custom_hooks') or []]
+    loaders += [hook.get('dataloader') for hook in config.get('custom_hooks') or [] if isinstance(hook, dict)]
     for loader in loaders:
         if not isinstance(loader, dict):
             continue

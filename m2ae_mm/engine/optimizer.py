@@ -1,10 +1,11 @@
 """How the optimiser steps: without waits, on few parameter groups, and in mixed precision on every device."""
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
-from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from torch import Tensor, nn
 
 from .late_history import log_late
@@ -52,8 +53,18 @@ class M2AEOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     mmengine makes a group of every parameter once there is a
     ``paramwise_cfg``. Multi-tensor and fused optimisers work group by group,
-    so they would take some 260 steps where two or three do.
+    so they would take some 260 steps where two or three do. An optimizer
+    without ``weight_decay`` keeps its own default, which mmengine would
+    refuse beside the factors of a ``paramwise_cfg``.
     """
+
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
+        optimizer = optim_wrapper_cfg.get('optimizer', {})
+        kind = OPTIMIZERS.get(optimizer['type']) if isinstance(optimizer.get('type'), str) else optimizer.get('type')
+        decay = inspect.signature(kind).parameters.get('weight_decay') if kind is not None else None
+        if decay is not None:
+            optimizer.setdefault('weight_decay', decay.default)
+        super().__init__(optim_wrapper_cfg, paramwise_cfg)
 
     def add_params(self, params: list[dict], module: nn.Module, prefix: str = '', is_dcn_module=None) -> None:
         """See mmengine; the whole model's groups are joined where their options are equal."""

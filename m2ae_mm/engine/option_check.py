@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 
 from mmengine.config import Config
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmdet3d.registry import HOOKS
+from mmdet3d.registry import HOOKS, OPTIMIZERS
 
 # Taken out of a loader's config by Runner.build_dataloader before PyTorch sees it.
 _OF_MMENGINE = {'num_batch_per_epoch', 'disable_subprocess_warning'}
@@ -20,15 +20,18 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
     """Fail with one message if a loader or a hook has an option that its class does not take.
 
     PyTorch's loader is not built by a registry, and mmengine's checkpoint hook
-    takes any option, to fail only when the first checkpoint is written.
+    takes any option, to fail only when the first checkpoint is written. It
+    also looks for an optimizer that there is not in a way that does not name it.
 
     Args:
         config: A full config.
         loaders: Names of the data loaders about to be used.
 
     Raises:
-        ValueError: Naming the option and those there are.
+        ValueError: Naming the option and those there are; for an unknown
+            optimizer, and for hooks that are no dictionaries.
     """
+    _check_optimizer(config)
     hooks = dict(_hooks(config))
     found = {name: config[name] for name in loaders if config.get(name)}
     found.update({f'{path}.dataloader': hook.dataloader for path, hook in hooks.items() if hook.get('dataloader')})
@@ -49,7 +52,20 @@ def _hooks(config: Config) -> Iterator[tuple[str, dict]]:
     """Configs of hooks with their places in the config."""
     hooks = [(f'default_hooks.{name}', hook) for name, hook in (config.get('default_hooks') or {}).items()]
     hooks += [(f'custom_hooks.{i}', hook) for i, hook in enumerate(config.get('custom_hooks') or [])]
-    yield from ((path, hook) for path, hook in hooks if isinstance(hook, dict))
+    for path, hook in hooks:
+        if isinstance(hook, dict):
+            yield path, hook
+        elif hook is not None and not isinstance(hook, Hook):
+            raise ValueError(f"{path} must be dict(type='...', ...), got {hook!r}. Add hooks in a config file that "
+                             'inherits this one.')
+
+
+def _check_optimizer(config: Config) -> None:
+    name = ((config.get('optim_wrapper') or {}).get('optimizer') or {}).get('type')
+    if isinstance(name, str) and OPTIMIZERS.get(name) is None:
+        known = sorted({**OPTIMIZERS.module_dict, **OPTIMIZERS.parent.module_dict})
+        raise ValueError(f'optim_wrapper.optimizer.type={name!r} is none of the optimizers known here: '
+                         f'{", ".join(known)}.')
 
 
 def _parameters(function: Callable) -> tuple[set[str], bool]:

@@ -6,7 +6,7 @@ agree with it.
 from .boxes import box_giou_3d, box_iou_3d, nms3d, points_in_boxes, rotated_iou_bev
 from .chamfer import chamfer_distance
 from .checks import check_finite
-from .dispatch import cpu_kernels, gpu_kernels, use_reference
+from .dispatch import cpu_kernels, gpu_kernels, reference_only, use_reference
 from .grouping import gather, interpolate, split_groups, weighted_sum
 from .neighbors import ball_query, knn, three_nn
 from .pooling import max_over_members
@@ -16,6 +16,6 @@ from .sampling import furthest_point_sample
 __all__ = [
     'ball_query', 'box_giou_3d', 'box_iou_3d', 'chamfer_distance', 'check_finite', 'cpu_kernels',
     'furthest_point_sample', 'gather', 'gpu_kernels', 'interpolate', 'knn', 'max_over_members', 'nms3d',
-    'points_in_boxes', 'rotated_iou_bev', 'split_groups', 'squared_distances', 'three_nn', 'use_reference',
-    'weighted_sum'
+    'points_in_boxes', 'reference_only', 'rotated_iou_bev', 'split_groups', 'squared_distances', 'three_nn',
+    'use_reference', 'weighted_sum'
 ]

@@ -17,8 +17,14 @@ def chamfer_distance(prediction: Tensor, target: Tensor) -> Tensor:
 
     Returns:
         ``(T,)`` distances with gradients to both.
+
+    Raises:
+        ValueError: If the shapes are others, or differ in T.
     """
     check_points(prediction, 'prediction')
     check_points(target, 'target')
+    if len(prediction) != len(target):
+        raise ValueError(f'prediction and target differ in the number of sets: {tuple(prediction.shape)} and '
+                         f'{tuple(target.shape)}.')
     squared = squared_distances(prediction.float(), target.float())
     return squared.amin(2).mean(1) + squared.amin(1).mean(1)

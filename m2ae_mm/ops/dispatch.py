@@ -44,9 +44,14 @@ def use_reference() -> Iterator[None]:
         _switch = before
 
 
+def reference_only() -> bool:
+    """Whether everything is to run as it is written down first."""
+    return _switch == 'reference'
+
+
 def backend(device_type: str) -> ModuleType:
     """The module whose functions serve tensors on such a device (``'cpu'``, ``'cuda'``, ...)."""
-    if _switch == 'reference' or device_type not in _FAST_PATHS:
+    if reference_only() or device_type not in _FAST_PATHS:
         return reference
     return _load(*_FAST_PATHS[device_type])
 

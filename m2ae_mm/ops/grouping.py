@@ -16,17 +16,24 @@ def gather(values: Tensor, indices: Tensor) -> Tensor:
     Args:
         values: ``(B, N, C)``.
         indices: ``(B, ...)`` int64, e.g. ``(B, M)`` or ``(B, M, k)``, from 0
-            to N - 1; a check would make a GPU wait, so there is none.
+            to N - 1; a check would make a GPU wait, so there is none, and
+            others read rows of other clouds.
 
     Returns:
         ``(B, ..., C)``; gradients flow to ``values``.
+
+    Raises:
+        ValueError: If there are not as many clouds of indices as of values.
     """
+    if values.dim() != 3 or indices.shape[:1] != values.shape[:1]:
+        raise ValueError(f'values must have shape (B, N, C) and indices (B, ...), got {tuple(values.shape)} and '
+                         f'{tuple(indices.shape)}.')
     batch, num_points, channels = values.shape
     # Whole rows of the joined clouds: several times faster than torch.gather,
     # which reads one index per channel.
     first_row = torch.arange(batch, device=indices.device) * num_points
-    rows = indices.reshape(batch, -1) + first_row.unsqueeze(1)
-    return values.reshape(-1, channels).index_select(0, rows.view(-1)).view(*indices.shape, channels)
+    rows = indices + first_row.view(-1, *[1] * (indices.dim() - 1))
+    return values.flatten(0, 1).index_select(0, rows.flatten()).view(*indices.shape, channels)
 
 
 def interpolate(queries: Tensor, points: Tensor, values: Tensor) -> Tensor:
@@ -42,7 +49,13 @@ def interpolate(queries: Tensor, points: Tensor, values: Tensor) -> Tensor:
 
     Returns:
         ``(B, M, C)`` in the dtype of ``values``; gradients flow to ``values``.
+
+    Raises:
+        ValueError: If there are not as many values as points.
     """
+    if values.shape[:2] != points.shape[:2]:
+        raise ValueError(f'values (B, N, C) must be as many as points (B, N, 3), got {tuple(values.shape)} and '
+                         f'{tuple(points.shape)}.')
     squared, indices = three_nn(queries, points)
     weights = 1. / (squared + 1e-8)
     weights = weights / weights.sum(-1, keepdim=True)

@@ -15,5 +15,10 @@ def max_over_members(values: Tensor) -> Tensor:
 
     Returns:
         ``(T, C)``; gradients flow to ``values``.
+
+    Raises:
+        ValueError: If ``values`` has another shape or groups have no member.
     """
+    if values.dim() != 3 or values.shape[1] == 0:
+        raise ValueError(f'values must have shape (T, k, C) with k >= 1, got {tuple(values.shape)}.')
     return dispatch.max_over_members(values)[0]

@@ -26,7 +26,7 @@ def furthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
 
 def _blocks(queries: Tensor, points: Tensor) -> tuple[Tensor, ...]:
     """Queries in blocks: the pairs of a scene at once would take several GB."""
-    return queries.split(max(_PAIRS_AT_ONCE // (points.shape[0] * points.shape[1]), 1), 1)
+    return queries.split(max(_PAIRS_AT_ONCE // max(points.shape[0] * points.shape[1], 1), 1), 1)
 
 
 def knn(queries: Tensor, points: Tensor, k: int) -> Tensor:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.runner.checkpoint import load_checkpoint
+from torch import nn
 
 from m2ae_mm.checkpoint import describe, read_checkpoint, shipped_names, start_from
 from m2ae_mm.checkpoint.shipped import FOLDER
@@ -46,6 +48,12 @@ def test_a_linear_probe_takes_the_whole_model(name):
     config = Config.fromfile(CONFIGS / 'm2ae/modelnet40_svm.py')
     start_from(config, name)
     assert MODELS.build(config.model).state_dict().keys() == read_checkpoint(name).keys()
+
+
+@pytest.mark.parametrize('name', shipped_names())
+def test_mmengine_takes_names(name):
+    loaded = load_checkpoint(nn.Module(), name)
+    assert loaded.keys() == read_checkpoint(name).keys()
 
 
 def test_a_detector_of_another_encoder_is_refused():

@@ -6,7 +6,7 @@ from m2ae_mm.engine import prepare_loaders
 
 def _config():
     return Config(dict(train_dataloader=dict(batch_size=2), val_dataloader=dict(pin_memory=False), test_dataloader=None,
-                       custom_hooks=[dict(type='A'), dict(type='B', dataloader=dict(batch_size=4))]))
+                       custom_hooks=[dict(type='A'), dict(type='B', dataloader=dict(batch_size=4)), 'no hook']))
 
 
 def test_loaders_pin_memory_where_there_is_an_accelerator(monkeypatch):

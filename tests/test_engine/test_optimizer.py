@@ -35,6 +35,14 @@ def test_fused_steps_on_joined_groups_are_those_of_mmengine(clip):
     torch.testing.assert_close(weights[1], weights[0], rtol=1e-5, atol=1e-6)
 
 
+def test_an_optimizer_keeps_its_own_decay():
+    model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3))
+    for kind, decay in (('SGD', 0), ('AdamW', 0.01)):
+        settings = dict(type='OptimWrapper', optimizer=dict(type=kind, lr=0.1))
+        groups = M2AEOptimWrapperConstructor(settings, OPTIONS)(model).optimizer.param_groups
+        assert {group['weight_decay'] for group in groups} == {decay, 0}
+
+
 def test_bfloat16_is_for_the_forward_pass_only():
     model = nn.Linear(1, 1, bias=False)
     nn.init.constant_(model.weight, 1 + 2**-9)  # bfloat16 has 8 bits: 1

@@ -31,6 +31,8 @@ def test_options_of_torch_and_mmengine_pass():
      "custom_hooks.0 sets 'intervall', which M2AELinearProbeHook"),
     (config(custom_hooks=[dict(type='M2AELinearProbeHook', dataloader=dict(LOADER, workers=2))]),
      "custom_hooks.0.dataloader sets 'workers', .*'num_workers'"),
+    (config(custom_hooks=['EMAHook']), "custom_hooks.0 must be dict.type='...', ....*, got 'EMAHook'"),
+    (config(optim_wrapper=dict(optimizer=dict(type='Adamw'))), "type='Adamw' is none of .* Adam, AdamW, "),
 ])
 def test_misspelt_options_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):

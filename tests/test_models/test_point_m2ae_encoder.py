@@ -91,6 +91,11 @@ def test_fewer_points_than_centers():
 @pytest.mark.parametrize('changes, message', [
     (dict(depths=(1, 1)), 'one entry per scale'),
     (dict(radii=(0.1, )), 'one entry per scale'),
+    (dict(radii=0.3), 'one entry per scale, got .* radii=0.3'),
+    (dict(num_centers=64), 'one entry per scale, got num_centers=64'),
+    (dict(depths=(-1, 1, 1)), 'depths at least 0'),
+    (dict(point_hidden=(8, 16)), r'three widths, got \(8, 16\)'),
+    (dict(drop_path_rate=2.), 'below 1, got 2.0'),
     (dict(in_channels=2), 'got 2'),
     (dict(num_heads=5), '12 and 5'),
 ])
@@ -102,6 +107,11 @@ def test_wrong_sizes_are_refused(changes, message):
 def test_wrong_columns_are_named():
     with pytest.raises(ValueError, match=r'needs points \(B, N, 3\), got \(2, 50, 6\)'):
         encoder()(torch.rand(2, 50, 6))
+
+
+def test_a_list_of_clouds_is_named():
+    with pytest.raises(ValueError, match=r'one tensor \(B, N, 3\), got a list'):
+        encoder()([torch.rand(50, 3)])
 
 
 def test_compiled_whole_graph_equals_eager(cloud):

@@ -1,4 +1,6 @@
 """Gathering, interpolation and Chamfer distance against loops in numpy, and their gradients."""
+import contextlib
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,24 @@ def test_gather(shape):
     indices = torch.randint(0, 7, shape)
     expected = np.stack([values[b].numpy()[indices[b].numpy()] for b in range(2)])
     assert np.array_equal(ops.gather(values, indices).numpy(), expected)
+
+
+def test_clouds_must_be_as_many():
+    with pytest.raises(ValueError, match=r'got \(2, 7, 3\) and \(1, 5\)'):
+        ops.gather(torch.rand(2, 7, 3), torch.zeros(1, 5, dtype=torch.long))
+    with pytest.raises(ValueError, match=r'values .* as many as points .* got \(2, 8, 4\) and \(2, 5, 3\)'):
+        ops.interpolate(torch.rand(2, 6, 3), torch.rand(2, 5, 3), torch.rand(2, 8, 4))
+    with pytest.raises(ValueError, match=r'differ in the number of sets: \(1, 4, 3\) and \(3, 4, 3\)'):
+        ops.chamfer_distance(torch.rand(1, 4, 3), torch.rand(3, 4, 3))
+
+
+@pytest.mark.parametrize('path', ['fast', 'reference'])
+def test_no_cloud_at_all_is_fine(path):
+    with ops.use_reference() if path == 'reference' else contextlib.nullcontext():
+        points, queries = torch.rand(0, 5, 3), torch.rand(0, 4, 3)
+        assert ops.knn(queries, points, 2).shape == (0, 4, 2)
+        assert ops.ball_query(queries, points, 0.5, 6).shape == (0, 4, 6)
+        assert ops.interpolate(queries, points, torch.rand(0, 5, 7)).shape == (0, 4, 7)
 
 
 def test_gather_gradient_counts_repeats():

@@ -18,6 +18,12 @@ def test_by_hand_the_first_of_equals_receives_the_gradient():
     assert gradient.tolist() == [[[0., 2.], [1., 0.], [0., 0.]]]
 
 
+@pytest.mark.parametrize('shape', [(4, 3), (2, 3, 4, 5), (2, 0, 3)])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match=r'shape \(T, k, C\) with k >= 1, got'):
+        max_over_members(torch.zeros(shape))
+
+
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize('shape', [(1, 1, 1), (7, 5, 3), (50, 16, 33)])
 def test_fast_path_equals_reference(shape, dtype):

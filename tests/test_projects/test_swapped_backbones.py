@@ -102,12 +102,12 @@ def test_head_receives_what_its_config_says(name, place, seeds, width):
     """At full size: seeds of the width that the head takes, each at the input point its index names."""
     config = Config.fromfile(PROJECTS[name])
     config.model.backbone.depths = [0, 0, 0]  # attention changes no shape and takes minutes here
-    backbone = MODELS.build(config.model.backbone).eval()
-    points = torch.rand(1, 2100, backbone.in_channels)
+    model = MODELS.build(config.model).eval()
+    points = torch.rand(1, 2100, model.backbone.in_channels)
     with torch.no_grad():
-        outputs = backbone(points)
-        if 'neck' in config.model:
-            outputs = MODELS.build(config.model.neck).eval()(outputs)
+        outputs = model.extract_feat(dict(points=[points[0]]))
+        result, = model(dict(points=[points[0]]), [scene(0, 3)[1]], mode='predict')
+    assert result.pred_instances_3d.scores_3d.isfinite().all()
     xyz, features, indices = (outputs[f'{place}_{kind}'][-1] for kind in ('xyz', 'features', 'indices'))
     assert features.shape == (1, width, seeds)
     assert torch.equal(xyz[0], points[0, indices[0], :3])

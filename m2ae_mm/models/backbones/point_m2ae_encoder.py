@@ -69,13 +69,8 @@ class PointM2AEEncoder(BaseModule):
                  stage_norm: bool = True,
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
-        lengths = {len(num_centers), len(num_neighbors), len(embed_dims), len(depths)}
-        lengths |= set() if radii is None else {len(radii)}
-        if len(lengths) != 1:
-            raise ValueError('num_centers, num_neighbors, embed_dims, depths and radii need one entry per scale, got '
-                             f'{num_centers}, {num_neighbors}, {embed_dims}, {depths}, {radii}.')
-        if in_channels < 3:
-            raise ValueError(f'in_channels counts x, y, z and extra channels, so at least 3; got {in_channels}.')
+        _check_sizes(in_channels, point_hidden, drop_path_rate, num_centers=num_centers, num_neighbors=num_neighbors,
+                     embed_dims=embed_dims, depths=depths, **({} if radii is None else dict(radii=radii)))
         self.in_channels = in_channels
         self.num_centers = list(num_centers)
         self.num_neighbors = list(num_neighbors)
@@ -99,6 +94,9 @@ class PointM2AEEncoder(BaseModule):
 
     def build_scales(self, points: Tensor) -> list[Scale]:
         """``(B, N, in_channels)`` points to S scales, fine to coarse."""
+        if not isinstance(points, Tensor):
+            raise ValueError(f'the encoder takes one tensor (B, N, {self.in_channels}), got a '
+                             f'{type(points).__name__}; m2ae_mm.models.layers.clouds.stack_clouds joins clouds.')
         if points.dim() != 3 or points.shape[-1] != self.in_channels:
             raise ValueError(f'PointM2AEEncoder(in_channels={self.in_channels}) needs points (B, N, '
                              f'{self.in_channels}), got {tuple(points.shape)}. Set in_channels to the number of '
@@ -187,3 +185,19 @@ class PointM2AEEncoder(BaseModule):
         """
         scales = self.build_scales(points)
         return detector_outputs(points, scales, self.encode(points, scales))
+
+
+def _check_sizes(in_channels: int, point_hidden: Sequence[int], drop_path_rate: float, **scales: Sequence) -> None:
+    """Raise ``ValueError`` for options that no encoder can have; ``scales`` has those with an entry for each."""
+    got = ', '.join(f'{name}={value!r}' for name, value in scales.items())
+    if any(isinstance(value, (int, float)) for value in scales.values()) or len({*map(len, scales.values())}) != 1:
+        raise ValueError(f'{", ".join(scales)} need one entry per scale, got {got}.')
+    if any(value < smallest for name, smallest in (('num_centers', 1), ('num_neighbors', 1), ('depths', 0))
+           for value in scales[name]):
+        raise ValueError(f'num_centers and num_neighbors must be at least 1, depths at least 0, got {got}.')
+    if in_channels < 3:
+        raise ValueError(f'in_channels counts x, y, z and extra channels, so at least 3; got {in_channels}.')
+    if len(point_hidden) != 3:
+        raise ValueError(f'point_hidden needs three widths, got {point_hidden}.')
+    if not 0 <= drop_path_rate < 1:
+        raise ValueError(f'drop_path_rate is a share from 0 to below 1, got {drop_path_rate}.')

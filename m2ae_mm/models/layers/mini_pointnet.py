@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from m2ae_mm.ops import cpu_kernels, gpu_kernels, max_over_members, split_groups
+from m2ae_mm.ops import cpu_kernels, gpu_kernels, max_over_members, reference_only, split_groups
 
-from .batch_statistics import follow, takes_batch_statistics
+from .batch_statistics import follow, is_a_factor, takes_batch_statistics
 
 # Bytes of the widest activation of a part that the cache of a CPU holds.
 _PART_BYTES = 2**24
@@ -51,7 +51,7 @@ class MiniPointNet(nn.Module):
         kernels = cpu_kernels(groups)
         if kernels is not None and all(map(takes_batch_statistics, (self.lift_norm, self.join_norm))):
             return self._train_in_parts(kernels.MiniPointNetStep, groups)
-        if torch.is_grad_enabled() or self.lift_norm.training or self.join_norm.training:
+        if torch.is_grad_enabled() or reference_only() or not all(map(is_a_factor, (self.lift_norm, self.join_norm))):
             return self._tokens(groups)
         return self._evaluate(groups)
 
@@ -75,7 +75,7 @@ class MiniPointNet(nn.Module):
         A SyncBN asks other processes, a cumulative average counts batches.
         """
         norms = self.lift_norm, self.join_norm
-        fixed = (type(norm) is nn.BatchNorm1d and norm.track_running_stats and not norm.training for norm in norms)
+        fixed = (type(norm) is nn.BatchNorm1d and is_a_factor(norm) for norm in norms)
         return all(map(takes_batch_statistics, norms)) or all(fixed)
 
     def embed_packed(self, groups: Tensor, total: Tensor, kernels: ModuleType) -> Tensor:

@@ -17,13 +17,14 @@ model = dict(
         depths=[5, 5, 5],
         radii=[0.4, 0.8, 1.2],
         init_cfg=dict(type='Pretrained', checkpoint=None, prefix='backbone.')),
-    # No neck: 3DSSD votes from the 256 coarsest tokens.
+    # No neck: 3DSSD votes from the first 128 of the 256 coarsest tokens. It wants fewer votes than tokens.
     bbox_head=dict(
         num_classes=18,
         bbox_coder=dict(type='AnchorFreeBBoxCoder', num_dir_bins=1, with_rot=False),
-        vote_module_cfg=dict(in_channels=384, vote_xyz_range=(1.5, 1.5, 1.0)),
+        vote_module_cfg=dict(in_channels=384, num_points=128, vote_xyz_range=(1.5, 1.5, 1.0)),
         # Radii and the reach of votes for rooms, where the base has 4.8 and 6.4 m and 3 x 3 x 2 m. Ours, not tuned.
         vote_aggregation_cfg=dict(
+            num_point=128,
             radii=(0.6, 1.2), mlp_channels=((384, 256, 256, 512), (384, 256, 512, 1024)))),
     test_cfg=dict(nms_cfg=dict(iou_thr=0.25), score_thr=0.05))  # as mmdet3d's indoor detectors
 

@@ -51,6 +51,29 @@ def test_evaluation_in_parts_with_folded_norms_changes_nothing(monkeypatch):
         torch.testing.assert_close(layer(groups), whole, rtol=1e-5, atol=1e-5)
 
 
+def test_the_reference_calls_the_modules_in_evaluation_too():
+    layer = MiniPointNet(3, (8, 12, 16), 5).eval()
+    called = []
+    for name, module in layer.named_children():
+        module.register_forward_hook(lambda *_, name=name: called.append(name))
+    groups = torch.randn(2, 4, 3)
+    with torch.no_grad(), use_reference():
+        layer(groups)
+    assert called == ['lift', 'lift_norm', 'local', 'join_norm', 'out']
+
+
+@pytest.mark.parametrize('norm', [lambda width: nn.LayerNorm(width), lambda width: nn.BatchNorm1d(width, affine=False),
+                                  lambda width: nn.BatchNorm1d(width, track_running_stats=False)])
+def test_other_norms_are_no_factors(norm):
+    layer = MiniPointNet(3, (8, 12, 16), 5)
+    layer.lift_norm, layer.join_norm = norm(8), norm(16)
+    groups = torch.randn(6, 4, 3)
+    layer(groups).sum().backward()
+    with_gradients = layer.eval()(groups)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(groups), with_gradients.detach())
+
+
 def train_once(layer, groups, towards):
     groups = groups.clone().requires_grad_()
     tokens = layer(groups)
