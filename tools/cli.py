@@ -3,9 +3,9 @@ import argparse
 import gc
 import os
 import sys
-import traceback
 from pathlib import Path
 
+from errors import message_for_user
 from tuning import tune_process
 
 # What mmengine's Runner reads although a config may not mention it.
@@ -110,9 +110,6 @@ def parse_option(text: str, dict_action) -> tuple:
 def run(main) -> None:
     """Run ``main()``; errors made for the user end in one message, others in a traceback.
 
-    An error counts as made for the user if a ``raise`` of this project made
-    it, or if it came up in the config machinery itself (an unknown key), or
-    in a class built by that for an option it does not have.
     ``M2AE_TRACEBACK=1`` always shows the traceback. Loading processes end and
     several processes part once ``main()``, and with it the runner, is done.
     """
@@ -121,9 +118,9 @@ def run(main) -> None:
     try:
         main()
     except Exception as error:
-        if os.environ.get('M2AE_TRACEBACK') == '1' or not _made_for_the_user(error):
+        message = message_for_user(error)
+        if message is None or os.environ.get('M2AE_TRACEBACK') == '1':
             raise
-        message = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f'\nerror: {message}\n(M2AE_TRACEBACK=1 shows where this was raised.)', file=sys.stderr)
         failed = True
     # The runner is in a reference cycle. At the interpreter's end, PyTorch before 2.13 waits five seconds for each
@@ -134,16 +131,3 @@ def run(main) -> None:
     engine = sys.modules.get('m2ae_mm.engine')  # not there if the tool starts no processes
     if engine is not None:
         engine.end_processes()
-
-
-def _made_for_the_user(error: BaseException) -> bool:
-    frames = traceback.extract_tb(error.__traceback__)
-    paths, last = [Path(frame.filename).as_posix() for frame in frames], frames[-1]
-    if isinstance(error, TypeError) and 'unexpected keyword argument' in str(error):
-        # Classes pass on to their bases what they do not know themselves.
-        return any('/mmengine/registry/' in path for path in paths)
-    path, root = paths[-1], Path(__file__).resolve().parent.parent.as_posix()
-    package = sys.modules.get('m2ae_mm')
-    ours = [f'{root}/tools/', Path(package.__file__).parent.as_posix() + '/' if package else f'{root}/m2ae_mm/']
-    machinery = '/mmengine/registry/' in path or '/mmengine/config/' in path
-    return machinery or path.startswith(tuple(ours)) and (last.line or '').startswith('raise')
