@@ -9,13 +9,13 @@ from errors import message_for_user
 from tuning import tune_process
 
 # What mmengine's Runner reads although a config may not mention it.
-RUNNER_KEYS = ('auto_scale_lr', 'cfg', 'compile', 'custom_hooks', 'default_hooks', 'env_cfg', 'experiment_name',
-               'find_unused_parameters', 'launcher', 'load_from', 'log_level', 'log_processor', 'model_wrapper_cfg',
-               'param_scheduler', 'randomness', 'resume', 'sync_bn', 'visualizer', 'work_dir')
-
-
-# Variables of our configs whose entries have another name.
-_INSTEAD = dict(epochs='train_cfg.max_epochs')
+RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'cfg', 'compile', 'custom_hooks', 'default_hooks',
+               'efficient_conv_bn_eval', 'env_cfg', 'experiment_name', 'find_unused_parameters', 'launcher',
+               'load_from', 'log_level', 'log_processor', 'model_wrapper_cfg', 'param_scheduler', 'randomness',
+               'resume', 'sync_bn', 'visualizer', 'work_dir')
+# Names of the entries that variables of our configs are for, where they are not called the same.
+_ENTRIES = dict(epochs=('max_epochs', 'val_interval', 'end'))
+_MOST_PLACES = 6
 
 
 def base_parser(description: str) -> argparse.ArgumentParser:
@@ -84,19 +84,28 @@ def check_keys(config, keys: list[str]) -> None:
                          f'{", ".join(sorted(config))}.')
     for key in keys:
         if key not in read:
-            places = [_INSTEAD[key]] if key in _INSTEAD else sorted(_places(config.to_dict(), key))[:3]
-            where = f': {", ".join(places)}' if places else ''
+            places = _places_of(config, key, read)
+            where = f': {", ".join(places[:_MOST_PLACES])}' if places else ''
+            more = f' and {len(places) - _MOST_PLACES} more' if len(places) > _MOST_PLACES else ''
             raise ValueError(f'--cfg-options sets {key}, a variable of the config file, which has been read already: '
-                             f'that would change nothing. Set the entries that it was for{where}.')
+                             f'that would change nothing. Set the entries that it was for{where}{more}.')
 
 
-def _places(value, key: str, path: str = ''):
-    """Dotted paths of the entries named ``key`` below the first level."""
+def _places_of(config, key: str, read: set[str]) -> list[str]:
+    """Dotted paths of the entries that a variable of the config was for, those of training first."""
+    values = config.to_dict()
+    names = _ENTRIES.get(key, (key, ))
+    found = [path for top in sorted(read & values.keys()) for path, name, value in _entries(values[top], top)
+             if name in names and (name == key or value == values[key])]
+    return sorted(found, key=lambda path: not path.startswith('train'))
+
+
+def _entries(value, path: str):
+    """Dotted path, name and value of all entries below ``path``."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
     for name, each in items:
-        if name == key and path:
-            yield f'{path}.{name}'
-        yield from _places(each, key, f'{path}.{name}' if path else str(name))
+        yield f'{path}.{name}', name, each
+        yield from _entries(each, f'{path}.{name}')
 
 
 def parse_option(text: str, dict_action) -> tuple:

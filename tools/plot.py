@@ -107,8 +107,8 @@ def draw_map(args) -> Path:
 
 def main() -> None:
     args = parse_args()
-    if args.out.suffix not in ('.png', '.svg'):
-        raise ValueError(f'--out must end in .png or .svg, got {str(args.out)!r}.')
+    if args.out.suffix.lower() not in ('.png', '.svg', '.pdf'):
+        raise ValueError(f'--out must end in .png, .svg or .pdf, got {str(args.out)!r}.')
     if sys.argv[1:2] == ['tsne']:
         path = draw_map(args)
     else:

@@ -58,8 +58,8 @@ def main() -> None:
         runner.model.init_weights()
     else:
         has_classes = 'num_classes' in (config.model.get('head') or {})  # features have none
-        classes = runner.test_dataloader.dataset.metainfo.get('classes') if has_classes else ()
-        load_for_test(runner.model, args.checkpoint, classes or ())
+        metainfo = getattr(runner.test_dataloader.dataset, 'metainfo', None) or {}
+        load_for_test(runner.model, args.checkpoint, metainfo.get('classes') or () if has_classes else ())
     runner.test()
 
 

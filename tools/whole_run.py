@@ -124,10 +124,10 @@ def measure(config, args) -> dict:
 def _end_every_epoch(config) -> None:
     """Two epochs, both with everything that a run has at the end of a cycle."""
     config.train_cfg.update(max_epochs=2, val_interval=1)
-    config.default_hooks.checkpoint.interval = 1
-    for hook in config.get('custom_hooks', ()):
-        if hook.type == 'M2AELinearProbeHook':
-            hook.interval = 1
+    checkpoint = (config.get('default_hooks') or {}).get('checkpoint')
+    for hook in (checkpoint, *(config.get('custom_hooks') or [])):
+        if isinstance(hook, dict) and (hook is checkpoint or hook.get('type') == 'M2AELinearProbeHook'):
+            hook['interval'] = 1
 
 
 def main() -> None:

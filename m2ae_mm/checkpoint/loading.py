@@ -1,5 +1,6 @@
 """Reading checkpoints without running code from them, and loading with a report."""
 import logging
+import re
 from argparse import Namespace
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -91,16 +92,16 @@ def _read_torch(path: Path, mapped: bool):
 
 
 @CheckpointLoader.register_scheme(r'.*\.safetensors$', force=True)
-def _load_safetensors(filename: str, map_location=None) -> dict[str, Tensor]:
+def load_from_safetensors(filename: str, map_location=None) -> dict[str, Tensor]:
     """Lets mmengine read such files, too; it finds a loader by the pattern."""
     tensors = _read_safetensors(resolve(filename))
     return {name: value.to(map_location) for name, value in tensors.items()} if map_location else tensors
 
 
-@CheckpointLoader.register_scheme(rf'({"|".join(shipped_names())})$', force=True)
-def _load_shipped(filename: str, map_location=None) -> dict[str, Tensor]:
+@CheckpointLoader.register_scheme(rf'({"|".join(map(re.escape, shipped_names()))})$', force=True)
+def load_from_package(filename: str, map_location=None) -> dict[str, Tensor]:
     """Lets mmengine, and so mmdet3d's ``init_model``, take the names of shipped weights, too."""
-    return _load_safetensors(filename, map_location)
+    return load_from_safetensors(filename, map_location)
 
 
 def _read_safetensors(path: Path):

@@ -1,4 +1,5 @@
 """Few-shot episodes: K classes, N training shapes each (paper section 4.2)."""
+import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -74,7 +75,9 @@ class M2AEFewShot(LoadedShapeDataset):
                 add(cloud, name=f'{path.stem}/{split}/{i}', gt_label=int(np.asarray(label).item()), split=split)
 
     def _draw_episode(self, path: Path, add: Callable) -> None:
-        options = dict(self.source, serialize_data=False, place=f'{self.place}.source')
+        options = dict(self.source, serialize_data=False)
+        if _takes_place(options['type']):
+            options['place'] = f'{self.place}.source'
         try:
             pools = {split: DATASETS.build(dict(options, split=split)) for split in ('train', 'test')}
         except FileNotFoundError as error:
@@ -98,6 +101,13 @@ class M2AEFewShot(LoadedShapeDataset):
                 for i in chosen if split in self.splits else ():
                     info = pools[split].get_data_info(i)
                     add(pools[split].cloud(info), name=info['name'], gt_label=new, split=split)
+
+
+def _takes_place(kind: str | type) -> bool:
+    """Whether a data set, which need not be one of ours, can name its place in the config."""
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    return kind is not None and any(
+        each.name == 'place' or each.kind == each.VAR_KEYWORD for each in inspect.signature(kind).parameters.values())
 
 
 def _by_label(dataset: ShapeDataset) -> dict[int, list[int]]:

@@ -71,7 +71,7 @@ class M2AEFolder(ShapeDataset):
         if not root.is_dir():
             raise FileNotFoundError(f'M2AEFolder: there is no folder {str(root)!r}. {self.LAYOUT}')
         names = _visible_files(root)
-        folders = _split_folders(root, names)
+        folders = _split_folders(root, names, self.splits)
         classes = self._check_classes(_classes_of(names, folders))
         self._metainfo['classes'] = classes
         splits = self._wanted(names, folders)
@@ -80,9 +80,11 @@ class M2AEFolder(ShapeDataset):
         kept = self._from_cache(list(splits)) if self._folder_cache else self._into_memory(list(splits))
         self._report(len(kept))
         numbers = {name: label for label, name in enumerate(classes)}
-        return [
-            dict(name=name, split=splits[name], gt_label=numbers.get(_class_of(name, folders), -1)) for name in kept
-        ]
+        labels = [numbers.get(_class_of(name, folders), -1) for name in kept]
+        if folders and classes and -1 in labels:
+            print_log(f'M2AEFolder: {labels.count(-1)} shapes in {self.data_root!r} have no class, the first is '
+                      f'{kept[labels.index(-1)]!r}: its splits are the folders {", ".join(folders)}.', 'current')
+        return [dict(name=name, split=splits[name], gt_label=label) for name, label in zip(kept, labels)]
 
     def read(self, info: dict) -> np.ndarray:
         """``(N, 3)``."""
@@ -172,25 +174,30 @@ def _is_shape(name: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES
 
 
-def _split_folders(root: Path, names: list[str]) -> dict[str, str]:
+def _split_folders(root: Path, names: list[str], splits: Sequence[str] = ('all', )) -> dict[str, str]:
     """Folders directly below ``root`` that are splits, each with its split; none if the folders are classes.
 
     Without one of ``val`` and ``test``, the split of the other is ``'test'``.
 
     Raises:
-        ValueError: If there is a split alone.
+        ValueError: If there is a split alone, and others than all of its shapes are wanted.
     """
+    parents = [name.split('/')[:-1] for name in names if _is_shape(name) and '/' in name]
+    tops = {parent[0] for parent in parents}
     folders = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name.lower() in _SPLIT_FOLDERS)
+    if tops.isdisjoint(folders):  # what they hold are no shapes
+        return {}
     found = {folder: _SPLIT_FOLDERS[folder.lower()] for folder in folders}
     if {'val', 'test'} <= set(found.values()):
         return found
     if len(set(found.values())) == 2:
         return {folder: 'train' if split == 'train' else 'test' for folder, split in found.items()}
-    parents = {name.rpartition('/')[0] for name in names if _is_shape(name)} - {''}
     for folder in found:
-        # There are classes called train. They have neighbours and no classes inside.
-        inside = {parent for parent in parents if parent.split('/')[0] == folder}
-        if inside and (inside == parents or inside != {folder}):
+        # There are classes called train. They have neighbours, and no folders inside but what these have, too.
+        inside, outside = ({parent[1] for parent in parents if len(parent) > 1 and (parent[0] == folder) == own}
+                           for own in (True, False))
+        alone = tops == {folder}
+        if (alone and 'all' not in splits) or (inside and (alone or not outside or inside & outside)):
             raise ValueError(f'M2AEFolder: {str(root)!r} has the folder {folder}/, but none for another split: two '
                              'of train/, val/ and test/ are needed. Add one, or for the shapes of this one set '
                              f'data_root={(root / folder).as_posix()} and split=all.')

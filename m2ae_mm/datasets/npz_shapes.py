@@ -17,8 +17,8 @@ _SPLITS = ('train', 'test')
 class M2AEShapesNpz(LoadedShapeDataset):
     """Shapes of ``.npz`` packs: ``points`` (n, N, 3), ``label`` (n,), ``split`` (n,) 0 train, 1 test, ``name`` (n,).
 
-    ``label`` (-1 = no class), ``split`` (absent: all train) and ``name`` may
-    be absent, and be (n, 1). With several files, the labels of each come
+    ``label`` (-1 = no class), ``split`` (absent: all train; other numbers are
+    in no split) and ``name`` may be absent, and be (n, 1). With several files, the labels of each come
     after those of the files before.
 
     Args:
@@ -99,13 +99,14 @@ class M2AEPartsNpz(LoadedShapeDataset):
         if not problems.check_file(listed) or pack is None:
             return
         parts = {category: tuple(ids) for category, ids in json.loads(listed.read_text()).items()}
+        kept = in_splits(pack, self.splits)
         try:
-            _check_parts(pack, parts)
+            _check_parts(pack['category'][kept], pack['part'][kept], parts)
         except ValueError as error:
             problems.add('unreadable', Path(self.data_root) / self.file, str(error))
             return
         self._metainfo.update(classes=tuple(parts), parts=parts)
-        for i in in_splits(pack, self.splits).nonzero()[0]:
+        for i in kept.nonzero()[0]:
             cloud = np.concatenate([pack['points'][i], pack['part'][i][:, None]], 1, dtype=np.float32)
             label = int(pack['category'][i])
             add(cloud, name=str(pack['name'][i]) if 'name' in pack else str(i), gt_label=label,
@@ -138,8 +139,6 @@ def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points',
         if pack['points'].ndim != 3 or pack['points'].shape[2] != 3:
             raise ValueError(f'points must be (n, N, 3), found {pack["points"].shape}')
         pack.update({name: _per_shape(name, pack[name], pack['points']) for name in per_shape if name in pack})
-        if not np.isin(split_numbers(pack), (0, 1)).all():
-            raise ValueError(f'split holds {np.unique(pack["split"])[:9].tolist()}, it must hold 0 (train) or 1 (test)')
         broken = (~np.isfinite(pack['points'])).any((1, 2)).nonzero()[0]
         if len(broken):
             first = pack['name'][broken[0]] if 'name' in pack else broken[0]
@@ -151,14 +150,13 @@ def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points',
         return None
 
 
-def _check_parts(pack: dict[str, np.ndarray], parts: dict[str, tuple[int, ...]]) -> None:
-    """Every category must be listed, and its shapes have none but its parts."""
-    categories = pack['category']
+def _check_parts(categories: np.ndarray, labels: np.ndarray, parts: dict[str, tuple[int, ...]]) -> None:
+    """Every category (n,) must be listed, and the labels (n, N) of its shapes must be of its parts."""
     if not np.isin(categories, np.arange(len(parts))).all():
         raise ValueError(f'category holds {np.unique(categories)[[0, -1]].tolist()} as its least and greatest, and '
                          f'categories.json lists {len(parts)}, numbered from 0: {", ".join(parts)}')
     for number, (category, ids) in enumerate(parts.items()):
-        found = np.unique(pack['part'][categories == number])
+        found = np.unique(labels[categories == number])
         if not np.isin(found, ids).all():
             raise ValueError(f'a {category} has the part labels {ids}, found {found.tolist()}')
 
@@ -167,9 +165,11 @@ def _per_shape(name: str, array: np.ndarray, points: np.ndarray) -> np.ndarray:
     expected = points.shape[:2 if name == 'part' else 1]
     if array.shape not in (expected, (*expected, 1)):  # the HDF5 files of the field have labels (n, 1)
         raise ValueError(f'{name} has the shape {array.shape}, the points {points.shape}: {name} must be {expected}')
-    if name != 'name' and array.dtype.kind not in 'iu':
+    if name == 'name':
+        return array.reshape(expected)
+    if array.dtype.kind not in 'iubf' or not np.array_equal(whole := array.astype(np.int64), array):
         raise ValueError(f'{name} holds {array.dtype}, it must hold whole numbers (int64)')
-    return array.reshape(expected)
+    return whole.reshape(expected)
 
 
 def in_splits(pack: dict[str, np.ndarray], splits: Sequence[str]) -> np.ndarray:

@@ -12,11 +12,13 @@ def check_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tupl
                   num_classes: int) -> None:
     """Fail if an ``M2AEFolder`` numbers its classes otherwise than the training data do, or the head has not as many.
 
+    A head may have more classes than the folders of a test: it may have been trained so.
+
     Args:
         trained: Training data sets with their places in the config. They need
             not exist for a test, which then only compares how many classes
             there are.
-        used: Those about to be used.
+        used: Those about to be used, the training data among them to train.
         num_classes: Of the head.
 
     Raises:
@@ -25,6 +27,8 @@ def check_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tupl
     reference = next(((path, classes) for path, dataset in trained if (classes := _classes(dataset))), None)
     # Other training data can have classes that the folders lack.
     all_known = reference is not None and all(_is_folder(dataset) for _, dataset in trained)
+    places = [path for path, _ in used]
+    training = any(path in places for path, _ in trained)
     for path, dataset in used:
         classes = _classes(dataset)
         if not classes:
@@ -40,9 +44,12 @@ def check_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tupl
                 f'{path} has {len(classes)} classes ({", ".join(classes)}), the head {num_classes}, and the training '
                 'data are not there to tell which is which. List the classes in the order of training: --cfg-options '
                 f'{_option(path, ["FIRST", "SECOND", "..."])}')
-        if len(classes) > num_classes or (all_known and len(classes) < num_classes):
-            raise ValueError(f'{path} has {len(classes)} classes ({", ".join(classes)}), the head {num_classes}. Give '
-                             f'it as many: --cfg-options model.head.num_classes={len(classes)}')
+        if len(classes) > num_classes or (training and all_known and len(classes) < num_classes):
+            advice = 'A classifier needs two classes or more: one folder for each.'
+            if len(classes) > 1:
+                advice = f'Give it as many: --cfg-options model.head.num_classes={len(classes)}'
+            raise ValueError(f'{path} has {len(classes)} classes ({", ".join(classes)}), the head {num_classes}. '
+                             f'{advice}')
 
 
 def _classes(dataset: ConfigDict) -> tuple[str, ...]:

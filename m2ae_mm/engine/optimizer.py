@@ -56,13 +56,18 @@ class M2AEOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     so they would take some 260 steps where two or three do. An optimizer
     without ``weight_decay`` keeps its own default, which mmengine would
     refuse beside the factors of a ``paramwise_cfg``.
+
+    ``paramwise_cfg`` can have one option more, ``no_decay``: a list of parts
+    of names; parameters with one of them get no weight decay. ``custom_keys``
+    would not do: of those only the longest that fits a parameter counts, so
+    that ``backbone=dict(lr_mult=0.1)`` would not reach what is listed here.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         optimizer = optim_wrapper_cfg.get('optimizer', {})
         kind = OPTIMIZERS.get(optimizer['type']) if isinstance(optimizer.get('type'), str) else optimizer.get('type')
         decay = inspect.signature(kind).parameters.get('weight_decay') if kind is not None else None
-        if decay is not None:
+        if decay is not None and decay.default is not decay.empty:
             optimizer.setdefault('weight_decay', decay.default)
         super().__init__(optim_wrapper_cfg, paramwise_cfg)
 
@@ -70,6 +75,12 @@ class M2AEOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         """See mmengine; the whole model's groups are joined where their options are equal."""
         super().add_params(params, module, prefix, is_dcn_module)
         if not prefix:  # mmengine calls this for every submodule, with its name
+            parts = self.paramwise_cfg.get('no_decay', ())
+            undecayed = {id(weight) for name, weight in module.named_parameters()
+                         if any(part in name for part in parts)}
+            for group in params:  # of one parameter each
+                if id(group['params'][0]) in undecayed:
+                    group['weight_decay'] = 0.
             params[:] = _joined(params)
 
 

@@ -31,7 +31,8 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
         ValueError: Naming the option and those there are; for an unknown
             optimizer, and for hooks that are no dictionaries.
     """
-    _check_optimizer(config)
+    if 'train_dataloader' in loaders:
+        _check_optimizer(config)
     hooks = dict(_hooks(config))
     found = {name: config[name] for name in loaders if config.get(name)}
     found.update({f'{path}.dataloader': hook.dataloader for path, hook in hooks.items() if hook.get('dataloader')})
@@ -62,7 +63,11 @@ def _hooks(config: Config) -> Iterator[tuple[str, dict]]:
 
 def _check_optimizer(config: Config) -> None:
     name = ((config.get('optim_wrapper') or {}).get('optimizer') or {}).get('type')
-    if isinstance(name, str) and OPTIMIZERS.get(name) is None:
+    if not isinstance(name, str):
+        return
+    with OPTIMIZERS.switch_scope_and_registry(config.get('default_scope')) as registry:
+        found = registry.get(name)
+    if found is None:
         known = sorted({**OPTIMIZERS.module_dict, **OPTIMIZERS.parent.module_dict})
         raise ValueError(f'optim_wrapper.optimizer.type={name!r} is none of the optimizers known here: '
                          f'{", ".join(known)}.')

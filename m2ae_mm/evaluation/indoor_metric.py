@@ -30,7 +30,7 @@ class M2AEIndoorMetric(IndoorMetric):
             results: Ground truth and predictions of each scene.
 
         Raises:
-            ValueError: If no scene has ground truth.
+            ValueError: If no scene has ground truth, or one has a label beyond the classes.
         """
         classes = self.dataset_meta['classes']
         results = [(_named(truth, len(classes)), found) for truth, found in results]
@@ -48,7 +48,10 @@ class M2AEIndoorMetric(IndoorMetric):
 def _named(truth: dict, num_classes: int) -> dict:
     """Ground truth of one scene without boxes of classes that have no name."""
     labels = np.asarray(truth['gt_labels_3d'])
-    kept = (labels >= 0) & (labels < num_classes)
+    if labels.max(initial=-1) >= num_classes:
+        raise ValueError(f'a ground-truth box has the label {labels.max()}, the data set names {num_classes} classes; '
+                         'check its annotation file and its class names (metainfo).')
+    kept = labels >= 0
     return {**truth, 'gt_bboxes_3d': truth['gt_bboxes_3d'][kept], 'gt_labels_3d': labels[kept]}
 
 

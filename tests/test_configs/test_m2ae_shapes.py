@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from runs import CONFIGS, LOADERS, score, shrink_model, tiny_config, train
 from shapes import (
@@ -43,9 +44,10 @@ def pretrained(tmp_path_factory):
 
 def test_pretraining_resumes_and_is_probed(pretrained):
     runner, _ = pretrained
-    assert 0 < runner.message_hub.get_scalar('train/loss').current() < 1
+    assert 0 < runner.message_hub.get_scalar('train/loss').current() < 2
     assert 0 < score(runner, 'reconstruction/chamfer') < 1
     assert 0 <= score(runner, 'linear_probe/accuracy') <= 100
+    assert 'val/linear_probe/accuracy' not in runner.message_hub.log_scalars  # mmengine would count it as validation
     # Warm-up from 1e-6 over the first 10 of 300 epochs.
     rates = runner.message_hub.get_scalar('train/lr').data[0]
     assert 1e-6 <= rates[0] < rates[-1] < 1e-3
@@ -59,6 +61,24 @@ def test_biases_norms_and_what_is_called_token_do_not_decay(pretrained):
         published = name.replace('embeddings', 'token_embed').replace('propagations', 'token_prop')
         free = parameter.dim() == 1 or 'token' in published
         assert decay[id(parameter)] == (0 if free else 0.05), name
+
+
+@pytest.mark.parametrize('name', ['modelnet40_cls', 'modelnet40_fewshot_5way_10shot', 'shapenetpart_seg'])
+def test_fine_tuning_decays_what_the_published_code_does(name):
+    config = tiny_config(f'{name}.py', '')
+    model = MODELS.build(config.model)
+    groups = build_optim_wrapper(model, config.optim_wrapper).optimizer.param_groups
+    decay = {id(parameter): group['weight_decay'] for group in groups for parameter in group['params']}
+    for key, parameter in model.named_parameters():
+        free = parameter.dim() == 1 or key.startswith('backbone.embeddings')
+        assert decay[id(parameter)] == (0 if free else 0.05), key
+
+
+def test_published_augmentation():
+    votes = Config.fromfile(CONFIGS / 'modelnet40_cls.py').model.data_preprocessor.vote_transforms
+    assert [step.type for step in votes] == ['M2AEBatchSample', 'M2AEBatchScaleShift']
+    parts = Config.fromfile(CONFIGS / 'shapenetpart_seg.py').model.data_preprocessor.train_transforms
+    assert parts == [dict(type='M2AEBatchScaleShift', scale_range=(0.8, 1.25), per_axis=False, shift_range=0.1)]
 
 
 def test_linear_probe_stand_alone_gives_the_same_figure(pretrained, tmp_path):
@@ -90,6 +110,9 @@ def test_classification_from_the_pretrained_encoder_with_votes(pretrained, tmp_p
 def test_scanobjectnn(variant, tmp_path):
     config = tiny_config(f'scanobjectnn_{variant}_cls.py', tmp_path / 'work', write_scanobjectnn(tmp_path / 's'))
     assert {config[loader].dataset.variant for loader in LOADERS} == {variant}
+    sample, pack = config.train_dataloader.dataset.pipeline
+    assert sample == dict(type='M2AESamplePoints', num_points=2048)  # all, in another order every time
+    assert config.test_dataloader.dataset.pipeline == [pack]
     assert 0 <= score(train(config), 'accuracy/overall') <= 100
 
 

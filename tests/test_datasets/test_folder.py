@@ -135,19 +135,29 @@ def test_val_alone_is_the_test_split_and_the_other_way_round(tmp_path, folder):
         assert (info['name'], info['split'], info['gt_label']) == (f'{folder}/vase/c.npy', 'test', 1)
 
 
-@pytest.mark.parametrize('files, folder', [
-    (['train/bed/a.npy', 'train/vase/b.npy'], 'train'),
-    (['test/a.npy', 'b.npy'], 'test'),
-    (['train/bed/a.npy', 'held_out/bed/b.npy'], 'train'),
+@pytest.mark.parametrize('files, folder, split', [
+    (['train/bed/a.npy', 'train/vase/b.npy'], 'train', 'all'),
+    (['test/a.npy', 'b.npy'], 'test', 'test'),
+    (['train/bed/a.npy', 'held_out/bed/b.npy'], 'train', 'all'),
+    (['train/bed/a.npy', 'bed/b.npy'], 'train', 'all'),
 ])
-def test_a_split_alone_is_refused(tmp_path, files, folder):
+def test_a_split_alone_is_refused(tmp_path, files, folder, split):
     message = f'has the folder {folder}/, but none for another split.*data_root=.*/{folder} and split=all'
     with pytest.raises(ValueError, match=message):
-        build(write(tmp_path, *files))
+        build(write(tmp_path, *files), split=split)
 
 
-def test_a_class_may_be_called_train(tmp_path):
-    assert build(write(tmp_path, 'bus/a.npy', 'train/b.npy')).metainfo['classes'] == ('bus', 'train')
+@pytest.mark.parametrize('files', [['bus/a.npy', 'train/b.npy'], ['bus/12/models/a.npy', 'train/34/models/b.npy']])
+def test_a_class_may_be_called_train(tmp_path, files):
+    assert build(write(tmp_path, *files)).metainfo['classes'] == ('bus', 'train')
+
+
+def test_folders_without_shapes_are_no_splits(tmp_path):
+    for name in ('train', 'val'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'list.json').write_text('[]')
+    data = build(write(tmp_path, 'bus/a.npy', 'car/b.npy'))
+    assert [info['gt_label'] for info in data] == [0, 1] and data.metainfo['classes'] == ('bus', 'car')
 
 
 def test_an_empty_split_is_named_with_what_decides_about_it(tmp_path):

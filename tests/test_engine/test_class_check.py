@@ -48,13 +48,26 @@ def test_without_training_data_the_head_tells_the_number(roots):
         check(roots.absent, roots.two, ['test_dataloader'])
 
 
-@pytest.mark.parametrize('loaders', [('train_dataloader', 'val_dataloader'), ('test_dataloader', )])
-@pytest.mark.parametrize('num_classes', [2, 40])
+@pytest.mark.parametrize('loaders, num_classes', [
+    (('train_dataloader', 'val_dataloader'), 2),
+    (('train_dataloader', 'val_dataloader'), 40),
+    (('test_dataloader', ), 2),
+])
 def test_the_head_has_the_classes_of_the_training_folder(roots, loaders, num_classes):
     with pytest.raises(ValueError) as error:
         check(roots.all, roots.all, loaders, num_classes=num_classes)
     assert f'{loaders[0]}.dataset has 3 classes (bed, chair, table), the head {num_classes}.' in str(error.value)
     assert str(error.value).endswith('--cfg-options model.head.num_classes=3')
+
+
+def test_a_model_that_was_trained_with_more_classes_can_be_tested(roots):
+    check(roots.all, roots.all, ['test_dataloader'], num_classes=40)
+
+
+def test_one_class_is_too_few(roots):
+    (roots.two / 'table' / '0.npy').unlink()
+    with pytest.raises(ValueError, match=r'has 1 classes \(chair\), the head 40. A classifier needs two'):
+        check(roots.two, roots.two, num_classes=40)
 
 
 def test_the_head_may_know_more_classes_from_other_training_data(roots):

@@ -35,6 +35,16 @@ def test_fused_steps_on_joined_groups_are_those_of_mmengine(clip):
     torch.testing.assert_close(weights[1], weights[0], rtol=1e-5, atol=1e-6)
 
 
+def test_what_must_not_decay_keeps_its_learning_rate():
+    model = nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4)))
+    settings = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.1, weight_decay=0.2))
+    options = dict(custom_keys={'1': dict(lr_mult=0.5)}, no_decay=['1.0'], norm_decay_mult=0.)
+    groups = M2AEOptimWrapperConstructor(settings, options)(model).optimizer.param_groups
+    found = {(group['lr'], group['weight_decay'], tuple(weight.shape))
+             for group in groups for weight in group['params']}
+    assert found == {(0.1, 0.2, (3, 2)), (0.1, 0.2, (3, )), (0.05, 0., (4, 3)), (0.05, 0., (4, )), (0.05, 0.2, (4, ))}
+
+
 def test_an_optimizer_keeps_its_own_decay():
     model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3))
     for kind, decay in (('SGD', 0), ('AdamW', 0.01)):

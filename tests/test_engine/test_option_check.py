@@ -45,3 +45,7 @@ def test_what_is_inherited_from_mmdet3d_passes():
 
 def test_hooks_that_take_any_option_keep_them():
     check(config(custom_hooks=[dict(type='EMAHook', momentum=1e-3)]))
+
+
+def test_a_test_needs_no_optimizer():
+    check_options(config(optim_wrapper=dict(optimizer=dict(type='NotHere'))), ('test_dataloader', ))

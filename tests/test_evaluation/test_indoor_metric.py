@@ -108,6 +108,13 @@ def test_boxes_of_classes_left_out_take_no_part():
     assert evaluate(M2AEIndoorMetric(), more) == evaluate(M2AEIndoorMetric(), scenes)
 
 
+def test_labels_beyond_the_classes_are_refused():
+    scenes = [scene(np.random.default_rng(4), 8)]
+    scenes[0]['labels'][3] = 17
+    with pytest.raises(ValueError, match='has the label 17, the data set names . classes'):
+        evaluate(M2AEIndoorMetric(), scenes)
+
+
 def test_class_never_predicted_counts_as_zero():
     rng = np.random.default_rng(2)
     scenes = [scene(rng, 8)]

@@ -100,3 +100,15 @@ def test_wrong_options_are_named(changes, message):
 def test_unknown_mode_is_refused(clouds):
     with pytest.raises(ValueError, match="'train'"):
         build()(dict(points=clouds), mode='train')
+
+
+def test_weights_start_as_published():
+    model = build()
+    default = lambda width: (3 * width)**-0.5  # noqa: E731  PyTorch's, by the inputs of a linear layer
+    for name, expected in {
+            'backbone.stages.2.blocks.0.mlp.fc1': 0.02, 'backbone.stages.1.position.2': 0.02,
+            'backbone.embeddings.2.join': 0.02, 'neck.stages.0.blocks.0.mlp.fc1': (2 / (48 + 192))**0.5,
+            'neck.stages.0.position.2': default(48), 'neck.propagations.0.fuse.linear': default(72),
+            'head.predict_points': default(24)}.items():
+        assert model.get_submodule(name).weight.std().item() == pytest.approx(expected, rel=0.1), name
+    assert 0.01 < model.neck.mask_token.std() < 0.03

@@ -114,6 +114,17 @@ def test_a_class_token_must_be_there():
                           head=dict(type='PointM2AEClsHead', num_classes=5, in_channels=18, pooling='class_token')))
 
 
+def test_layers_that_the_published_code_leaves_alone_have_the_defaults_of_pytorch():
+    cls, parts = classifier(), segmentor()
+    for model, names in ((cls, ['head.classify', 'head.hidden.0.0']),
+                         (parts, ['head.classify', 'head.fuse.linear', 'head.propagations.0.layers.0.linear'])):
+        model.init_weights()
+        for name in names:
+            layer = model.get_submodule(name)
+            assert layer.weight.std().item() == pytest.approx((3 * layer.in_features)**-0.5, rel=0.15), name
+            assert layer.bias.abs().max() > 0
+
+
 def test_one_shape_is_no_batch_to_train_on():
     for model, given in ((classifier(), samples([0])), (segmentor(), part_samples([torch.arange(40) % 6]))):
         with pytest.raises(ValueError, match='two shapes or more in a batch of training, got 1. Set train_dataloader'):
@@ -133,11 +144,11 @@ def test_votes_average_logits_of_random_passes():
     assert [int(sample.pred_label) for sample in result] == plain.tolist()
 
 
-def segmentor():
+def segmentor(**options):
     return MODELS.build(
         dict(type='PointM2AESegmentor', backbone=BACKBONE,
              head=dict(type='PointM2AEPartHead', num_parts=6, num_categories=2, in_channels=[6, 12, 18],
-                       propagated=[8, 8], hidden=[8, 8, 8], category_channels=4)))
+                       propagated=[8, 8], hidden=[8, 8, 8], category_channels=4), **options))
 
 
 def part_samples(parts):
@@ -178,6 +189,15 @@ def test_every_point_of_clouds_of_different_sizes_is_predicted_once():
     assert [len(result.pred_pts_seg.pts_semantic_mask) for result in results] == [40, 30]
     assert results[1].pts_seg_logits.pts_seg_logits.shape == (6, 30)
     torch.testing.assert_close(results[0].pts_seg_logits.pts_seg_logits, alone.pts_seg_logits.pts_seg_logits)
+
+
+def test_clouds_that_were_sampled_are_not_cut():
+    model = segmentor(data_preprocessor=dict(
+        type='M2AEShapePreprocessor', test_transforms=[dict(type='M2AEBatchSample', num_points=35)])).eval()
+    clouds = [points(1)[0], points(1)[0, :30]]
+    with torch.no_grad():
+        results = model.test_step(dict(inputs=dict(points=clouds), data_samples=samples([0, 0])))
+    assert [len(result.pred_pts_seg.pts_semantic_mask) for result in results] == [35, 35]
 
 
 def test_segmentor_refuses_labels_that_do_not_fit():

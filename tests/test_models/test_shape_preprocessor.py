@@ -74,6 +74,16 @@ def test_small_clouds_keep_every_point_and_repeat_evenly(candidates):
     assert counts.unique().tolist() == [1, 2] and (counts.sum(1) == 75).all()
 
 
+@pytest.mark.parametrize('candidates', [None, 80])
+def test_what_fills_clouds_up_is_no_point_of_its_own(candidates):
+    full = clouds()
+    filled = torch.stack([full[0], full[1, torch.arange(60) % 20]])
+    result = TRANSFORMS.build(dict(type='M2AEBatchSample', num_points=50, num_candidates=candidates))(filled)
+    counts = (filled[:, :, None] == result[:, None]).all(-1).sum(-1)
+    assert sorted(counts[0].tolist()) == [0] * 10 + [1] * 50
+    assert sorted(counts[1, :20].tolist()) == [2] * 10 + [3] * 10
+
+
 def test_batch_is_stacked_and_transforms_follow_the_mode():
     preprocessor = MODELS.build(
         dict(type='M2AEShapePreprocessor', test_transforms=[dict(type='M2AEBatchSample', num_points=10)]))
@@ -92,10 +102,27 @@ def test_nan_is_named_in_a_stacked_batch_and_in_a_list():
             preprocessor(dict(inputs=dict(points=batch), data_samples=samples))
 
 
-@pytest.mark.parametrize('num_points', [10, 60])  # 60 are all, in another order
-def test_sampling_must_not_part_points_from_their_labels(num_points):
-    preprocessor = MODELS.build(
-        dict(type='M2AEShapePreprocessor', test_transforms=[dict(type='M2AEBatchSample', num_points=num_points)]))
+@TRANSFORMS.register_module()
+class EveryOther:
+    """A batch transform of somebody else's."""
+
+    def __call__(self, points):
+        return points[:, ::2]
+
+
+def test_clouds_may_come_without_samples():
+    preprocessor = MODELS.build(dict(type='M2AEShapePreprocessor'))
+    data = preprocessor(dict(inputs=dict(points=list(clouds())), data_samples=None))
+    assert data['inputs']['points'].shape == (2, 60, 4)
+
+
+@pytest.mark.parametrize('transform', [
+    dict(type='M2AEBatchSample', num_points=10),
+    dict(type='M2AEBatchSample', num_points=60),  # all, in another order
+    dict(type='EveryOther'),
+])
+def test_sampling_must_not_part_points_from_their_labels(transform):
+    preprocessor = MODELS.build(dict(type='M2AEShapePreprocessor', test_transforms=[transform]))
     sample = Det3DDataSample(gt_pts_seg=PointData(pts_semantic_mask=torch.zeros(60, dtype=torch.long)))
     with pytest.raises(ValueError, match='part them from their labels'):
         preprocessor(dict(inputs=dict(points=list(clouds(1))), data_samples=[sample]))

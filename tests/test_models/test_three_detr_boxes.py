@@ -129,6 +129,13 @@ def test_every_box_once_per_class_scored_by_probability_times_objectness(two_box
     torch.testing.assert_close(result.bboxes_3d.tensor[:, 2], torch.full((2, ), -0.5))  # the bottom
 
 
+def test_where_all_boxes_are_empty_the_most_certain_stays(two_boxes):
+    predictions, points = two_boxes
+    predictions.class_logits[-1][0, 0, 0] += 1  # which makes the first more certain
+    result, = detect(predictions, points + 100, DetectionConfig())
+    assert result.bboxes_3d.gravity_center[:, 0].tolist() == [0, 0] and result.labels_3d.tolist() == [0, 1]
+
+
 def test_thresholds_and_single_proposals(two_boxes):
     predictions, points = two_boxes
     result, = detect(predictions, points, DetectionConfig(min_points=4, per_class_proposal=False))

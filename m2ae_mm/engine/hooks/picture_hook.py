@@ -63,6 +63,6 @@ class M2AEPictureHook(Hook):
         if 'lidar_path' in sample.metainfo:  # the file has colours and more points than the model saw
             cloud = np.fromfile(sample.lidar_path, np.float32).reshape(-1, sample.num_pts_feats)
         else:  # mmdet3d's SUNRGBDDataset does not tell
-            cloud = points.cpu().numpy()
+            cloud = points[:, :3].cpu().numpy()  # nor what further columns hold
         self.visualizer.add_datasample('sample', dict(points=cloud), sample, out_file=str(path), vis_task='lidar_det',
                                        pred_score_thr=self.score_thr, show_pcd_rgb=True)

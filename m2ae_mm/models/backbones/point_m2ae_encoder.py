@@ -190,11 +190,11 @@ class PointM2AEEncoder(BaseModule):
 def _check_sizes(in_channels: int, point_hidden: Sequence[int], drop_path_rate: float, **scales: Sequence) -> None:
     """Raise ``ValueError`` for options that no encoder can have; ``scales`` has those with an entry for each."""
     got = ', '.join(f'{name}={value!r}' for name, value in scales.items())
-    if any(isinstance(value, (int, float)) for value in scales.values()) or len({*map(len, scales.values())}) != 1:
+    if any(isinstance(value, (int, float, str)) for value in scales.values()) or len({*map(len, scales.values())}) != 1:
         raise ValueError(f'{", ".join(scales)} need one entry per scale, got {got}.')
-    if any(value < smallest for name, smallest in (('num_centers', 1), ('num_neighbors', 1), ('depths', 0))
-           for value in scales[name]):
-        raise ValueError(f'num_centers and num_neighbors must be at least 1, depths at least 0, got {got}.')
+    smallest = dict(num_centers=1, num_neighbors=1, embed_dims=1, depths=0)
+    if any(value < least for name, least in smallest.items() for value in scales[name]):
+        raise ValueError(f'num_centers, num_neighbors and embed_dims must be at least 1, depths at least 0, got {got}.')
     if in_channels < 3:
         raise ValueError(f'in_channels counts x, y, z and extra channels, so at least 3; got {in_channels}.')
     if len(point_hidden) != 3:

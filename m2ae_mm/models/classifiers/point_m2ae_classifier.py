@@ -8,6 +8,7 @@ from m2ae_mm.samples import sample_label, sample_name
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 
+from ..backbones import PointM2AEEncoder
 from ..layers.clouds import stack_clouds
 
 
@@ -18,9 +19,9 @@ class PointM2AEClassifier(BaseModel):
     Args:
         backbone: Config of the encoder.
         head: Config of the classification head.
-        votes: Passes over randomly sampled and scaled copies of each test
-            cloud (``vote_transforms`` of the data preprocessor) whose mean
-            logits become ``vote_label``, beside the plain ``pred_label``. 0
+        votes: Passes over randomly sampled, scaled and shifted copies of each
+            test cloud (``vote_transforms`` of the data preprocessor) whose
+            mean logits become ``vote_label``, beside the plain ``pred_label``. 0
             votes not at all.
         data_preprocessor: ``M2AEShapePreprocessor`` by default.
         init_cfg: mmengine's initialisation option.
@@ -42,10 +43,9 @@ class PointM2AEClassifier(BaseModel):
         if votes and not self.data_preprocessor.vote_transforms:
             raise ValueError(f'votes={votes} needs data_preprocessor.vote_transforms: without them all votes are the '
                              'plain prediction. See configs/m2ae/modelnet40_cls.py.')
-        if getattr(self.head, 'pooling', None) == 'class_token' and not hasattr(self.backbone, 'class_token'):
-            raise ValueError(f"pooling='class_token' needs an encoder with a class token, "
-                             f'{type(self.backbone).__name__} has none: set model.backbone.type='
-                             'PointM2AEClassTokenEncoder.')
+        if getattr(self.head, 'pooling', None) == 'class_token' and type(self.backbone) is PointM2AEEncoder:
+            raise ValueError("pooling='class_token' needs an encoder with a class token, PointM2AEEncoder has none: "
+                             'set model.backbone.type=PointM2AEClassTokenEncoder.')
         self.votes = votes
         self._classify = Graphed(_classify)
 

@@ -63,7 +63,8 @@ class M2AEBatchRotate:
 class M2AEBatchSample:
     """Furthest point sampling, then a random subset of what it picked.
 
-    Clouds with fewer points keep all of them, and repeat some.
+    Clouds with fewer different points (files may have few, and stacked clouds
+    are filled up) keep all of them, and repeat some.
 
     Args:
         num_points: Points of the result.
@@ -80,17 +81,19 @@ class M2AEBatchSample:
 
     def __call__(self, points: Tensor) -> Tensor:
         available = points.shape[1]
-        kept = min(self.num_points, available)
         if self.num_candidates is None:
-            picked = furthest_point_sample(points[..., :3], kept)
+            candidates = furthest_point_sample(points[..., :3], min(self.num_points, available))
         else:
             points = self._with_random_first(points)
-            # More candidates than points would all be copies of the first (published code).
             candidates = furthest_point_sample(points[..., :3], min(self.num_candidates, available))
-            picked = candidates.gather(1, torch.rand(candidates.shape, device=points.device).topk(kept).indices)
-        if kept < self.num_points:
-            picked = picked[:, torch.arange(self.num_points, device=points.device) % kept]
-        return gather(points, picked)
+        different = _count_different(gather(points[..., :3], candidates))
+        if self.num_candidates is not None:
+            position = torch.arange(candidates.shape[1], device=points.device)
+            random = torch.rand(candidates.shape, device=points.device).masked_fill_(position >= different, -1.)
+            candidates = candidates.gather(1, random.topk(min(self.num_points, candidates.shape[1])).indices)
+        different = different.clamp(max=candidates.shape[1])
+        position = torch.arange(self.num_points, device=points.device) % different
+        return gather(points, candidates.gather(1, position))
 
     @staticmethod
     def _with_random_first(points: Tensor) -> Tensor:
@@ -101,3 +104,11 @@ class M2AEBatchSample:
         order.scatter_(1, first, 0)
         order[:, :1] = first
         return gather(points, order)
+
+
+def _count_different(xyz: Tensor) -> Tensor:
+    """``(B, 1)``: how many of the points that furthest point sampling picked, ``(B, M, 3)``, differ.
+
+    Once all are taken it picks the first over and over.
+    """
+    return 1 + (xyz[:, 1:] != xyz[:, :1]).any(-1).sum(1, keepdim=True)

@@ -39,16 +39,17 @@ class M2AEShapePreprocessor(BaseDataPreprocessor):
         """Collated data with one tensor of points on the device, not transformed.
 
         Clouds of different sizes are filled up, see :func:`stack_clouds`;
-        their samples remember their ``num_points``. Labels stay where they are: the models check and move them as one
-        tensor instead of one transfer a sample.
+        their samples remember their size as ``filled_from``. Labels stay
+        where they are: the models check and move them as one tensor instead
+        of one transfer a sample.
         """
         points, samples = data['inputs']['points'], data['data_samples']
         if isinstance(points, Tensor):
             points = stack_clouds(points, samples)
             check_batch(points, samples)  # of a list, stack_clouds checks it
         else:
-            for cloud, sample in zip(points, samples):
-                sample.set_metainfo(dict(num_points=len(cloud)))
+            for cloud, sample in zip(points, samples or ()):
+                sample.set_metainfo(dict(filled_from=len(cloud)))
             points = stack_clouds(points, samples)
         points = self.cast_data(points)  # checked before, where it is the host's: to read it back would be a wait
         return dict(inputs=dict(points=points), data_samples=samples)
@@ -61,10 +62,13 @@ class M2AEShapePreprocessor(BaseDataPreprocessor):
             ValueError: If points are sampled that have labels.
         """
         points, samples = data['inputs']['points'], data['data_samples']
-        sampled = any(isinstance(transform, M2AEBatchSample) for transform in transforms)
+        count = points.shape[1]
         for transform in transforms:
             points = transform(points)
-        if sampled and 'gt_pts_seg' in samples[0]:
+        sampled = points.shape[1] != count or any(isinstance(transform, M2AEBatchSample) for transform in transforms)
+        for sample in samples or () if sampled else ():
+            sample.set_metainfo(dict(filled_from=None))  # these are other points
+        if sampled and samples and 'gt_pts_seg' in samples[0]:
             raise ValueError('batch transforms that sample points would part them from their labels: sample with '
                              'M2AESamplePoints in the pipeline instead.')
         return points

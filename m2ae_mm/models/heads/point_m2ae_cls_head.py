@@ -10,7 +10,6 @@ from m2ae_mm.checkpoint import load_pretrained_init
 from mmdet3d.registry import MODELS
 
 from ..layers.batch_statistics import check_rows
-from ..layers.initialization import init_truncated_normal
 
 # Name -> function of (B, M, C) tokens and the width of its result over C.
 POOLINGS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
@@ -65,9 +64,8 @@ class PointM2AEClsHead(BaseModule):
         self.label_smoothing = label_smoothing * num_classes / (num_classes - 1)
 
     def init_weights(self) -> None:
-        """Truncated normal 0.02."""
+        """PyTorch's defaults, as in the published code, then the checkpoint of ``init_cfg``."""
         if not self.is_init:
-            init_truncated_normal(self)
             load_pretrained_init(self, self.init_cfg)
             self._is_init = True
 

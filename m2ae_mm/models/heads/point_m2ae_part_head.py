@@ -11,7 +11,6 @@ from m2ae_mm.ops import interpolate
 from mmdet3d.registry import MODELS
 
 from ..layers.batch_statistics import check_rows
-from ..layers.initialization import init_truncated_normal
 from ..layers.propagation import PointwiseNorm
 from ..layers.scales import Scale
 
@@ -90,9 +89,8 @@ class PointM2AEPartHead(BaseModule):
         self.classify = nn.Linear(hidden[-1], num_parts)
 
     def init_weights(self) -> None:
-        """Truncated normal 0.02."""
+        """PyTorch's defaults, as in the published code, then the checkpoint of ``init_cfg``."""
         if not self.is_init:
-            init_truncated_normal(self)
             load_pretrained_init(self, self.init_cfg)
             self._is_init = True
 

@@ -10,7 +10,6 @@ from m2ae_mm.checkpoint import load_pretrained_init
 from m2ae_mm.ops import chamfer_distance
 from mmdet3d.registry import MODELS
 
-from ..layers.initialization import init_truncated_normal
 from ..layers.scales import Scale, relative_neighborhoods
 
 
@@ -58,9 +57,8 @@ class PointM2AEPretrainHead(BaseModule):
         self.loss_weight = loss_weight
 
     def init_weights(self) -> None:
-        """Truncated normal 0.02."""
+        """PyTorch's defaults, as in the published code, then the checkpoint of ``init_cfg``."""
         if not self.is_init:
-            init_truncated_normal(self)
             load_pretrained_init(self, self.init_cfg)
             self._is_init = True
 

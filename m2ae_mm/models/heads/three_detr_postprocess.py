@@ -21,7 +21,8 @@ class DetectionConfig(NamedTuple):
         nms_thr: Of two boxes of one class whose IoU exceeds this, the one with
             the lower objectness is dropped.
         score_thr: Boxes with an objectness up to this are dropped.
-        min_points: Boxes with fewer points are dropped.
+        min_points: Boxes with fewer points are dropped; where all have fewer,
+            the one with the highest objectness stays.
         per_class_proposal: Emit each box once per class, scored by class
             probability times objectness, as the published evaluation does;
             False emits it once, for its most probable class.
@@ -46,8 +47,10 @@ def detect(predictions: BoxPredictions, points: Tensor, config: DetectionConfig)
     boxes = predictions.boxes[-1]
     probabilities = predictions.class_probabilities[-1]
     objectness = predictions.objectness[-1]
-    inside = points_in_boxes(points, boxes).sum(1, dtype=torch.int32)
-    kept = (inside >= config.min_points) & (objectness > config.score_thr)
+    filled = points_in_boxes(points, boxes).sum(1, dtype=torch.int32) >= config.min_points
+    best = torch.zeros_like(filled).scatter(1, objectness.argmax(1, keepdim=True), True)
+    filled |= best & ~filled.any(1, keepdim=True)
+    kept = filled & (objectness > config.score_thr)
     kept = class_wise_nms(boxes, objectness, probabilities.argmax(-1), kept, config.nms_thr)
     rotated = predictions.angle_logits.shape[-1] > 1
     scores = probabilities * objectness.unsqueeze(-1)

@@ -3,7 +3,7 @@ from torch import nn
 
 
 def init_truncated_normal(module: nn.Module, std: float = 0.02) -> None:
-    """Linear weights truncated normal, biases 0 (encoder and 1x1 convolutions)."""
+    """Linear weights truncated normal, biases 0 (encoder)."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             nn.init.trunc_normal_(layer.weight, std=std)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from m2ae_mm.checkpoint import load_pretrained_init
 from mmdet3d.registry import MODELS
 
-from ..layers.initialization import init_truncated_normal, init_xavier
+from ..layers.initialization import init_xavier
 from ..layers.packed_transformer import run_clouds
 from ..layers.propagation import TokenPropagation
 from ..layers.scales import Scale
@@ -66,10 +66,13 @@ class PointM2AEDecoder(BaseModule):
         self.norm = nn.LayerNorm(embed_dims[-1])
 
     def init_weights(self) -> None:
-        """Xavier for the stages, truncated normal 0.02 for the mask token and 1x1 convolutions."""
+        """Xavier for the blocks, truncated normal 0.02 for the mask token, PyTorch's defaults for the rest.
+
+        As in the published code: embeddings of positions and propagation are left as PyTorch makes them.
+        """
         if not self.is_init:
-            init_xavier(self.stages)
-            init_truncated_normal(self.propagations)
+            for stage in self.stages:
+                init_xavier(stage.blocks)
             nn.init.trunc_normal_(self.mask_token, std=0.02)
             load_pretrained_init(self, self.init_cfg)
             self._is_init = True

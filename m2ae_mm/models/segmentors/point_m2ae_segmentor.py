@@ -51,7 +51,7 @@ class PointM2AESegmentor(BaseModel):
             return self.head.loss(logits, _gather_parts(data_samples, logits))
         if mode == 'predict':
             for sample, scores in zip(data_samples, logits.float()):
-                scores = scores[:sample.metainfo.get('num_points')]
+                scores = scores[:sample.metainfo.get('filled_from')]
                 sample.pts_seg_logits = PointData(pts_seg_logits=scores.T)
                 sample.pred_pts_seg = PointData(pts_semantic_mask=scores.argmax(-1))
             return data_samples
