@@ -59,6 +59,7 @@ def load_config(args: argparse.Namespace):
         start_from(config, args.pretrained)
     options = dict(parse_option(text, DictAction) for text in args.cfg_options)
     check_keys(config, sorted({key.split('.')[0] for key in options}))
+    check_types(config, options)
     config.merge_from_dict(options)
     config.launcher = args.launcher
     if args.work_dir:
@@ -91,6 +92,23 @@ def check_keys(config, keys: list[str]) -> None:
                              f'that would change nothing. Set the entries that it was for{where}{more}.')
 
 
+def check_types(config, options: dict) -> None:
+    """Refuse words where the config has a number.
+
+    Raises:
+        ValueError: Naming the option.
+    """
+    for key, new in options.items():
+        old = config.to_dict()
+        for part in key.split('.'):
+            if isinstance(old, (list, tuple)):
+                old = dict(enumerate(old)).get(int(part)) if part.isdigit() else None
+            else:
+                old = old.get(part) if isinstance(old, dict) else None
+        if isinstance(new, str) and isinstance(old, (int, float)) and not isinstance(old, bool):
+            raise ValueError(f'--cfg-options sets {key} to {new!r}, which is no number; the config has {old}.')
+
+
 def _places_of(config, key: str, read: set[str]) -> list[str]:
     """Dotted paths of the entries that a variable of the config was for, those of training first."""
     values = config.to_dict()
@@ -116,6 +134,13 @@ def parse_option(text: str, dict_action) -> tuple:
     return key, dict_action._parse_iterable(value)
 
 
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: mmengine makes it a SyntaxError while it writes a config."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def run(main) -> None:
     """Run ``main()``; errors made for the user end in one message, others in a traceback.
 
@@ -126,7 +151,10 @@ def run(main) -> None:
     failed = False
     try:
         main()
-    except Exception as error:
+    except (KeyboardInterrupt, Exception) as error:
+        if _interrupted(error):
+            print('\ninterrupted. A training goes on from its latest checkpoint with --resume.', file=sys.stderr)
+            sys.exit(130)
         message = message_for_user(error)
         if message is None or os.environ.get('M2AE_TRACEBACK') == '1':
             raise

@@ -40,7 +40,7 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from m2ae_mm.checkpoint import load_for_test
-    from m2ae_mm.engine import check_data, check_options, prepare_loaders, prepare_processes
+    from m2ae_mm.engine import check_data, check_options, class_count, prepare_loaders, prepare_processes
     check_options(config, ('test_dataloader', ))
     check_data(config, ('test_dataloader', ))
     prepare_loaders(config)
@@ -57,9 +57,9 @@ def main() -> None:
     if args.checkpoint == 'random':
         runner.model.init_weights()
     else:
-        has_classes = 'num_classes' in (config.model.get('head') or {})  # features have none
         metainfo = getattr(runner.test_dataloader.dataset, 'metainfo', None) or {}
-        load_for_test(runner.model, args.checkpoint, metainfo.get('classes') or () if has_classes else ())
+        has_classes = class_count(config) is not None  # features have none
+        load_for_test(runner.model, args.checkpoint, metainfo.get('classes') or () if has_classes else (), config.model)
     runner.test()
 
 

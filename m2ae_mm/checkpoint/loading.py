@@ -14,6 +14,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from .shipped import resolve, shipped_names
+from .trained_with import other_settings, trained_classes
 
 # Where a checkpoint keeps its tensors: mmengine's; the published codes' of 3DETR, Point-M2AE and its segmentation.
 _PLACES = ('state_dict', 'model', 'base_model', 'model_state_dict')
@@ -159,12 +160,14 @@ def load_matching(module: nn.Module, path: str | Path, prefix: str = '') -> None
              for name, value in loaded.items() if value.shape != own[name].shape]
     if wrong:
         raise ValueError(f'{len(wrong)} tensors of {str(path)!r} have another shape than {type(module).__name__} '
-                         f'needs ({"; ".join(wrong[:3])}). Build both with the same sizes.')
+                         f'needs ({"; ".join(wrong[:3])}). Build both with the same sizes; --pretrained NAME does so '
+                         'for weights that come with the package, whose sizes are in m2ae_mm/weights/NAME.json.')
     module.load_state_dict(loaded, strict=False)
     _report(module, path, loaded, missing=own.keys() - loaded.keys(), unused=found.keys() - loaded.keys())
 
 
-def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = ()) -> None:
+def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = (),
+                  config: Mapping | None = None) -> None:
     """Load a checkpoint that must fit ``model`` exactly, for evaluation.
 
     A model that uses only a part of its weights says which: ``used_for_test``
@@ -174,6 +177,8 @@ def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = (
         model: The model, possibly wrapped for distributed use.
         path: Checkpoint file.
         classes: Of the test data in the order of their labels, where these must mean what they did in training.
+        config: Of the model; settings that do not show in the weights and differ from those of the training are
+            warned of.
 
     Raises:
         ValueError: If a tensor is missing, left over or of another shape, or the classes were others.
@@ -187,12 +192,15 @@ def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = (
         raise ValueError(f'{str(path)!r} is no checkpoint of this {type(model).__name__}: {len(problems)} of '
                          f'{len(own)} tensors differ ({"; ".join(problems[:3])}). Use the config and options it was '
                          'trained with, --pretrained NAME included.')
-    meta = content.get('meta')
-    trained = ((meta.get('dataset_meta') or {}) if isinstance(meta, dict) else {}).get('classes', ())
-    if classes and trained and tuple(classes) != tuple(trained):
+    trained = trained_classes(content, path)
+    if classes and trained and tuple(classes) != trained:
         raise ValueError(f'{str(path)!r} was trained with the classes {", ".join(trained)}, the test data have '
-                         f'{", ".join(classes)}, so their labels would not mean the same. Folders of shapes take the '
-                         f'list of the training: --cfg-options test_dataloader.dataset.classes="[{",".join(trained)}]"')
+                         f'{", ".join(classes)}, so their labels would not mean the same. Give the test data the list '
+                         'of the training: test_dataloader.dataset.classes for a folder of shapes, '
+                         'test_dataloader.dataset.metainfo.classes for scenes.')
+    if others := other_settings(config or {}, content, path):
+        print_log(f'{path} was trained with other settings, which its weights do not show; test with those of the '
+                  f'training: {"; ".join(others)}', logger='current', level=logging.WARNING)
     model.load_state_dict(stored, strict=not used)
     print_log(f'{type(model).__name__}: loaded all {len(own)} tensors from {path}', logger='current')
 
@@ -223,6 +231,10 @@ def load_pretrained_init(module: nn.Module, init_cfg: dict | list | None) -> Non
     mentioned in the log.
     """
     for config in [init_cfg] if isinstance(init_cfg, dict) else init_cfg or []:
+        unknown = config.keys() - {'type', 'checkpoint', 'prefix', '_scope_'}
+        if unknown:
+            raise ValueError(f'init_cfg of {type(module).__name__} takes type, checkpoint and prefix, got '
+                             f'{", ".join(sorted(unknown))}.')
         if config['type'] != 'Pretrained':
             raise ValueError(f"{type(module).__name__} initialises itself; init_cfg may only be of type 'Pretrained', "
                              f"got {config['type']!r}.")

@@ -30,8 +30,8 @@ class M2AEFolder(ShapeDataset):
 
     Args:
         data_root: The folder.
-        split: ``'all'``, ``'train'``, ``'val'`` or ``'test'``; the latter two
-            are the same unless there are folders for both.
+        split: ``'all'``, ``'train'``, ``'val'`` or ``'test'``, or a list of
+            them; ``'val'`` and ``'test'`` are the same unless there are folders for both.
         mesh_points: Points to draw from a mesh, uniformly by area.
         min_points: Skip clouds with fewer points.
         test_share: Without folders for the splits, the share of files that

@@ -1,5 +1,5 @@
 """Hooks and checks around training and testing."""
-from .data_check import check_data
+from .data_check import check_data, class_count
 from .distributed import M2AEDistributedCPU, end_processes, init_cpu_processes, prepare_processes
 from .hooks import M2AELinearProbeHook, M2AEPictureHook, M2AERuntimeInfoHook
 from .loaders import prepare_loaders
@@ -11,5 +11,6 @@ from .training import training_runner
 __all__ = [
     'M2AEBFloat16OptimWrapper', 'M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEOptimWrapper',
     'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'M2AERuntimeInfoHook', 'SyncBatchNormCPU', 'check_data',
-    'check_options', 'end_processes', 'init_cpu_processes', 'prepare_loaders', 'prepare_processes', 'training_runner'
+    'check_options', 'class_count', 'end_processes', 'init_cpu_processes', 'prepare_loaders', 'prepare_processes',
+    'training_runner'
 ]

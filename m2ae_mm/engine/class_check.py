@@ -1,4 +1,4 @@
-"""Says when folders of shapes give the same label to different classes, or do not fit the head."""
+"""Says when data sets give the same label to different classes, or do not fit the head."""
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -6,6 +6,8 @@ from mmengine.config import ConfigDict
 
 from m2ae_mm.datasets import M2AEFolder
 from m2ae_mm.datasets.folder import folder_classes
+from mmdet3d.datasets import Det3DDataset
+from mmdet3d.registry import DATASETS
 
 
 def check_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tuple[str, ConfigDict]],
@@ -50,6 +52,38 @@ def check_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tupl
                 advice = f'Give it as many: --cfg-options model.head.num_classes={len(classes)}'
             raise ValueError(f'{path} has {len(classes)} classes ({", ".join(classes)}), the head {num_classes}. '
                              f'{advice}')
+
+
+def check_named_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tuple[str, ConfigDict]],
+                        num_classes: int) -> None:
+    """Fail if mmdet3d's data sets number their classes otherwise than the training data do, or than the head.
+
+    Args:
+        trained: Training data sets with their places in the config, which need not exist.
+        used: Those about to be used.
+        num_classes: Of the head.
+
+    Raises:
+        ValueError: Listing both.
+    """
+    named = [(path, classes) for path, dataset in [*trained, *used] if (classes := _named(dataset))]
+    for path, classes in named:
+        if classes != named[0][1]:
+            raise ValueError(
+                'labels are numbers in the list of classes, and these lists differ, so labels would not mean the same. '
+                f'{named[0][0]}: {", ".join(named[0][1])}; {path}: {", ".join(classes)}. Set metainfo.classes of all '
+                'data sets to the list of the training.')
+    if named and len(named[0][1]) != num_classes:
+        raise ValueError(f'{named[0][0]} has {len(named[0][1])} classes ({", ".join(named[0][1])}), the head '
+                         f'{num_classes}. Give it as many: model.bbox_head.num_classes={len(named[0][1])}.')
+
+
+def _named(dataset: ConfigDict) -> tuple[str, ...]:
+    """Classes of a data set of mmdet3d, those it has by itself unless its config lists others."""
+    kind = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
+    if kind is None or not issubclass(kind, Det3DDataset):
+        return ()
+    return tuple((dataset.get('metainfo') or {}).get('classes') or kind.METAINFO.get('classes', ()))
 
 
 def _classes(dataset: ConfigDict) -> tuple[str, ...]:

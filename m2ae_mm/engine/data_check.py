@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from .class_check import check_classes
+from .class_check import check_classes, check_named_classes
 from .scene_check import check_scenes
 
 _SCANNET = '''ScanNetV2 is wanted in mmdet3d's layout: ask its authors for the data, then prepare {root} as mmdet3d's \
@@ -28,7 +28,7 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
 
     Raises:
         FileNotFoundError: Naming all missing annotation files and how to get them, or the first missing point files.
-        ValueError: See :func:`check_scenes` and :func:`check_classes`.
+        ValueError: See :func:`check_scenes`, :func:`check_classes` and :func:`check_named_classes`.
     """
     datasets = _of_loaders(config, loaders)
     missing = []
@@ -39,9 +39,18 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
     if missing:
         raise FileNotFoundError(_message(missing))
     check_scenes(datasets)
-    num_classes = ((config.get('model') or {}).get('head') or {}).get('num_classes')
+    num_classes = class_count(config)
     if num_classes is not None:
-        check_classes(_of_loaders(config, ['train_dataloader']), datasets, num_classes)
+        trained = _of_loaders(config, ['train_dataloader'])
+        check_classes(trained, datasets, num_classes)
+        check_named_classes(trained, datasets, num_classes)
+
+
+def class_count(config: Config) -> int | None:
+    """Of the head of a config's model; None if it has none."""
+    model = config.get('model') or {}
+    heads = (model.get(name) or {} for name in ('head', 'bbox_head', 'rpn_head'))
+    return next((head['num_classes'] for head in heads if 'num_classes' in head), None)
 
 
 def _of_loaders(config: Config, loaders: Sequence[str]) -> list[tuple[str, ConfigDict]]:

@@ -8,7 +8,7 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmdet3d.registry import HOOKS, OPTIMIZERS
+from mmdet3d.registry import DATASETS, HOOKS, OPTIMIZERS
 
 # Taken out of a loader's config by Runner.build_dataloader before PyTorch sees it.
 _OF_MMENGINE = {'num_batch_per_epoch', 'disable_subprocess_warning'}
@@ -38,6 +38,8 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
     found.update({f'{path}.dataloader': hook.dataloader for path, hook in hooks.items() if hook.get('dataloader')})
     for path, loader in found.items():
         _check(path, loader, 'DataLoader', _parameters(DataLoader.__init__)[0] | _OF_MMENGINE)
+        for place, dataset, kind in _wrappers(loader.get('dataset') or {}, f'{path}.dataset'):
+            _check(place, dataset, kind.__name__, _parameters(kind.__init__)[0] | {'type', '_scope_'})
     for path, hook in hooks.items():
         kind = HOOKS.get(hook.type) if isinstance(hook.get('type'), str) else hook.get('type')
         if kind is None:
@@ -47,6 +49,15 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
             known, takes_any = known | _parameters(Runner.save_checkpoint)[0], False  # which gets the rest
         if not takes_any:
             _check(path, hook, kind.__name__, known | _OF_EVERY_HOOK)
+
+
+def _wrappers(dataset: dict, path: str) -> Iterator[tuple[str, dict, type]]:
+    """Data sets around another, whose options are easily mistaken for those of the inner one."""
+    while isinstance(dataset, dict) and isinstance(dataset.get('dataset'), dict):
+        kind = DATASETS.get(dataset['type']) if isinstance(dataset['type'], str) else dataset['type']
+        if kind is not None and not _parameters(kind.__init__)[1]:
+            yield path, dataset, kind
+        dataset, path = dataset['dataset'], f'{path}.dataset'
 
 
 def _hooks(config: Config) -> Iterator[tuple[str, dict]]:
@@ -85,5 +96,7 @@ def _check(path: str, options: dict, owner: str, known: set[str]) -> None:
         if name not in known:
             close = get_close_matches(name, known, 1)
             hint = f'; did you mean {close[0]!r}?' if close else '.'
+            if name in (options.get('dataset') or {}):
+                hint = f'; did you mean {path}.dataset.{name}?'
             raise ValueError(f'{path} sets {name!r}, which {owner} does not take{hint} It takes '
                              f'{", ".join(sorted(known - {"type", "_scope_"}))}.')

@@ -8,6 +8,9 @@ from mmengine.runner import Runner
 
 from m2ae_mm.checkpoint import check_start
 
+# Of its schedule that a run goes through: the published pre-training stops at 300 of 400 epochs.
+_SHARE = 0.7
+
 
 def training_runner(config: Config) -> Runner:
     """``Runner.from_cfg`` with one message for what mmengine would stop at later, or not at all.
@@ -17,9 +20,12 @@ def training_runner(config: Config) -> Runner:
 
     Raises:
         FileNotFoundError: See :func:`check_start`.
-        ValueError: See there; if mixed precision is not to be had on this
-            machine, or no batch can be filled.
+        ValueError: See there; if the config has no training, mixed precision
+            is not to be had on this machine, or no batch can be filled.
     """
+    if not config.get('train_dataloader') or not config.get('train_cfg'):
+        raise ValueError('this config has no training (train_dataloader, train_cfg); evaluate with it: tools/test.py '
+                         'CONFIG CHECKPOINT.')
     if (config.get('optim_wrapper') or {}).get('type') == 'AmpOptimWrapper' and get_device() in ('cpu', 'mps'):
         raise ValueError('optim_wrapper.type=AmpOptimWrapper is float16 on GPUs, and this machine has none; bfloat16 '
                          'works on every device: optim_wrapper.type=M2AEBFloat16OptimWrapper, which --amp sets where '
@@ -28,8 +34,22 @@ def training_runner(config: Config) -> Runner:
     runner = Runner.from_cfg(config)
     if start:
         runner.logger.info(start)
+    if schedule := _cut_short(config):
+        runner.logger.warning(schedule)
     _check_batches(runner)
     return runner
+
+
+def _cut_short(config: Config) -> str | None:
+    """Says that a run ends long before its learning rate has come down, as a shortened run does."""
+    last = config.train_cfg.get('max_epochs')
+    schedulers = config.get('param_scheduler') or []
+    ends = [each.end for each in (schedulers if isinstance(schedulers, list) else [schedulers])
+            if each.get('by_epoch', True) and each.get('end')]
+    if not last or not ends or last >= _SHARE * max(ends):
+        return None
+    return (f'train_cfg.max_epochs={last}, but the schedule of the learning rate is {max(ends)} epochs long. To '
+            f'shorten the run as a whole, set param_scheduler.{len(ends) - 1}.end={last}, too.')
 
 
 def _check_batches(runner: Runner) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.dist import master_only
+from mmengine.dist import is_main_process
 from mmengine.structures import InstanceData
 
 from mmdet3d.registry import VISUALIZERS
@@ -33,7 +33,6 @@ class M2AELocalVisualizer(Det3DLocalVisualizer):
     ``show=True``, which asks for a window, are left to mmdet3d.
     """
 
-    @master_only
     def add_datasample(self, name: str, data_input: dict, data_sample: Det3DDataSample | None = None,
                        draw_gt: bool = True, draw_pred: bool = True, show: bool = False, wait_time: float = 0,
                        out_file: str | None = None, o3d_save_path: str | None = None, vis_task: str = 'mono_det',
@@ -54,6 +53,9 @@ class M2AELocalVisualizer(Det3DLocalVisualizer):
             step: Passed on to the backends.
             show_pcd_rgb: Whether to colour the points as they are in the file.
         """
+        path = out_file or o3d_save_path
+        if path is None and not is_main_process():
+            return  # files are every process's own, the backends are the first's
         if show or vis_task != 'lidar_det':
             super().add_datasample(name, data_input, data_sample, draw_gt, draw_pred, show, wait_time, out_file,
                                    o3d_save_path, vis_task, pred_score_thr, step, show_pcd_rgb)
@@ -65,7 +67,6 @@ class M2AELocalVisualizer(Det3DLocalVisualizer):
                                 *_predicted_boxes(data_sample if draw_pred else None, pred_score_thr),
                                 self._class_names())
         self.set_image(image)
-        path = out_file or o3d_save_path
         if path is None:
             self.add_image(name, image, step)
         else:

@@ -11,6 +11,7 @@ from torch import nn
 
 from m2ae_mm.checkpoint import describe, read_checkpoint, shipped_names, start_from
 from m2ae_mm.checkpoint.shipped import FOLDER
+from m2ae_mm.models import shipped_model
 from mmdet3d.registry import MODELS
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -73,3 +74,12 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         read_checkpoint('shapenet')
     with pytest.raises(ValueError, match="no weights 'shapenet' come with the package, only .*cad_shapes"):
         describe('shapenet')
+
+
+def test_models_are_built_by_name():
+    model = shipped_model('cad_shapes')
+    assert not model.training and model.backbone.num_centers == [128, 64, 32]
+    stored = read_checkpoint('cad_shapes')
+    assert all(torch.equal(value, stored[name]) for name, value in model.state_dict().items())
+    with pytest.raises(ValueError, match="no weights 'nothing' come with the package, only cad_shapes, rooms_det"):
+        shipped_model('nothing')

@@ -153,6 +153,15 @@ def test_your_own_folder(name, tmp_path):
     assert 0 <= score(runner, 'accuracy/overall' if 'cls' in name else 'reconstruction/chamfer') <= 100
 
 
+def test_probe_of_your_own_folder(tmp_path):
+    for i in range(40):
+        folder = tmp_path / 'own' / ('train', 'test')[i % 4 == 3] / 'ab'[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / f'{i}.npy', shape_points(i, 150) * (1, 1, 1 if i % 2 else 0.1))
+    config = tiny_config('folder_svm.py', tmp_path / 'work', tmp_path / 'own')
+    assert 50 < Runner.from_cfg(config).test()['linear_probe/accuracy'] <= 100
+
+
 def test_probe_of_a_pack(tmp_path):
     config = tiny_config('cad_shapes/svm_sweethome3d.py', tmp_path / 'work', write_packs(tmp_path / 'data'))
     scores = Runner.from_cfg(config).test()

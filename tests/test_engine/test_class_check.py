@@ -5,6 +5,7 @@ import pytest
 from mmengine.config import Config
 
 from m2ae_mm.engine import check_data
+from mmdet3d.datasets import ScanNetDataset
 
 
 @pytest.fixture
@@ -79,3 +80,29 @@ def test_the_head_may_know_more_classes_from_other_training_data(roots):
     both = dict(type='ConcatDataset', datasets=[folder, dict(type='M2AEModelNet40', data_root='m')])
     config = dict(model=dict(head=dict(num_classes=40)), train_dataloader=dict(dataset=both))
     check_data(Config(config), ['train_dataloader'])
+
+
+SCANNET = ScanNetDataset.METAINFO['classes']
+
+
+def check_scenes(trained, used, num_classes, loaders=('train_dataloader', 'val_dataloader')):
+    """Check a detector's config with these classes, None for those that the data set has by itself."""
+    train, val = (dict(dataset=dict(type='ScanNetDataset', metainfo=names and dict(classes=names)))
+                  for names in (trained, used))
+    check_data(Config(dict(model=dict(bbox_head=dict(num_classes=num_classes)), train_dataloader=train,
+                           val_dataloader=val, test_dataloader=val)), loaders)
+
+
+@pytest.mark.parametrize('loaders', [('train_dataloader', 'val_dataloader'), ('test_dataloader', )])
+def test_scenes_name_the_same_classes_in_the_same_order(loaders):
+    check_scenes(None, SCANNET, 18, loaders)
+    check_scenes(['bed', 'chair'], ['bed', 'chair'], 2, loaders)
+    with pytest.raises(ValueError, match=f'train_dataloader.dataset: bed, chair; {loaders[-1]}.dataset: chair, bed.'):
+        check_scenes(['bed', 'chair'], ['chair', 'bed'], 2, loaders)
+    with pytest.raises(ValueError, match='these lists differ'):
+        check_scenes(None, ['bed', 'chair'], 18, loaders)
+
+
+def test_a_detector_has_the_classes_of_its_scenes():
+    with pytest.raises(ValueError, match=r'has 2 classes \(bed, chair\), the head 18. .*model.bbox_head.num_classes=2'):
+        check_scenes(['bed', 'chair'], ['bed', 'chair'], 18)

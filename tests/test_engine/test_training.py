@@ -47,3 +47,20 @@ def test_float16_without_a_gpu(folder, monkeypatch):
     monkeypatch.setattr(training, 'get_device', lambda: 'cpu')
     with pytest.raises(ValueError, match='this machine has none; .*optim_wrapper.type=M2AEBFloat16OptimWrapper.*--amp'):
         training_runner(config(folder, 'amp', **{'optim_wrapper.type': 'AmpOptimWrapper'}))
+
+
+def test_a_config_without_training(folder):
+    options = config(folder, 'none')
+    options.train_dataloader = None
+    with pytest.raises(ValueError, match='this config has no training .*tools/test.py CONFIG CHECKPOINT'):
+        training_runner(options)
+
+
+@pytest.mark.parametrize('epochs, short', [(300, False), (100, True)])
+def test_a_run_that_ends_before_its_schedule_is_warned_of(folder, monkeypatch, epochs, short):
+    told = []
+    monkeypatch.setattr('mmengine.logging.MMLogger.warning', lambda logger, message, *_: told.append(message))
+    training_runner(config(folder, f'run_{epochs}', epochs=epochs, batch_size=2))
+    message = ('train_cfg.max_epochs=100, but the schedule of the learning rate is 400 epochs long. To shorten the run '
+               'as a whole, set param_scheduler.1.end=100, too.')
+    assert (message in told) == short

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
-from cli import check_keys  # noqa: E402
+from cli import check_keys, check_types, run  # noqa: E402
 
 CONFIG = Config.fromfile(Path(__file__).resolve().parents[2] / 'configs/m2ae/rooms_det.py')
 
@@ -25,3 +25,33 @@ def test_what_the_runner_reads_passes():
 def test_what_nothing_reads_is_refused(key, message):
     with pytest.raises(ValueError, match=message):
         check_keys(CONFIG, [key])
+
+
+def test_words_are_no_numbers():
+    check_types(CONFIG, {'model.backbone.num_heads': 8, 'model.mask_ratio': 'new', 'load_from': 'x.pth',
+                         'model.backbone.init_cfg.checkpoint': 'x.pth', 'param_scheduler.0.end': 3})
+    with pytest.raises(ValueError, match="sets model.backbone.num_heads to 'abc', which is no number; .* has 4"):
+        check_types(CONFIG, {'model.backbone.num_heads': 'abc'})
+    with pytest.raises(ValueError, match="param_scheduler.1.end to 'abc'"):
+        check_types(CONFIG, {'param_scheduler.1.end': 'abc'})
+
+
+def disguised():
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        raise SyntaxError('Failed to format the config file') from None  # as mmengine does
+
+
+def plain():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize('main', [plain, disguised])
+def test_an_interruption_says_how_to_go_on(main, capsys, monkeypatch):
+    monkeypatch.setattr('cli.tune_process', lambda: None)
+    with pytest.raises(SystemExit) as end:
+        run(main)
+    assert end.value.code == 130
+    assert capsys.readouterr().err.strip() == (
+        'interrupted. A training goes on from its latest checkpoint with --resume.')

@@ -48,6 +48,15 @@ def count(image, colour):
     return (np.abs(image.astype(int) - colour).max(axis=-1) <= 25).sum()
 
 
+def test_every_process_draws_its_samples_into_files(visualizer, sample, tmp_path, monkeypatch):
+    monkeypatch.setattr('m2ae_mm.visualization.visualizer.is_main_process', lambda: False)
+    points = dict(points=torch.zeros(10, 3))
+    visualizer.add_datasample('a', points, sample, vis_task='lidar_det', out_file=str(tmp_path / 'own.png'))
+    assert (tmp_path / 'own.png').is_file()
+    monkeypatch.setattr(visualizer, 'add_image', lambda *_: pytest.fail('the backends are those of the first process'))
+    visualizer.add_datasample('a', points, sample, vis_task='lidar_det')
+
+
 def test_hook_writes_a_picture_per_sample(visualizer, sample, tmp_path, monkeypatch):
     monkeypatch.setattr('mmdet3d.engine.hooks.visualization_hook.Visualizer.get_current_instance', lambda: visualizer)
     hook = Det3DVisualizationHook(draw=True, vis_task='lidar_det', test_out_dir='pictures', draw_gt=True)

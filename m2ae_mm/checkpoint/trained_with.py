@@ -1,0 +1,79 @@
+"""What a checkpoint tells about its training beside the weights."""
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .shipped import FOLDER, describe
+
+# Parts of a model's config that change what the weights compute, and entries in them that only training knows.
+_PARTS = ('backbone', 'neck', 'head', 'bbox_head', 'rpn_head')
+_OF_TRAINING = ('init_cfg', 'train_cfg', 'test_cfg', 'drop_path_rate', 'dropout', 'mlp_dropout', 'label_smoothing')
+
+
+def trained_classes(content: Mapping, path: Path) -> tuple[str, ...]:
+    """Names of the classes in the order of their labels; none if the checkpoint does not say.
+
+    Args:
+        content: Of the file.
+        path: The file.
+    """
+    if path.parent == FOLDER:
+        return tuple(describe(path.stem).get('classes', ()))
+    meta = content.get('meta')
+    dataset = meta.get('dataset_meta') if isinstance(meta, Mapping) else None
+    return tuple((dataset or {}).get('classes') or ())
+
+
+def other_settings(model: Mapping, content: Mapping, path: Path) -> list[str]:
+    """Settings that do not show in the weights and differ between a config's model and the one that was trained.
+
+    Args:
+        model: ``config.model``.
+        content: Of the checkpoint, as mmengine or we write it.
+        path: The checkpoint.
+
+    Returns:
+        One entry for each; none if the checkpoint does not say what it was trained with.
+    """
+    trained = describe(path.stem)['model'] if path.parent == FOLDER else _stored_model(content)
+    return [entry for part in _PARTS if part in trained and part in model
+            for entry in _differences(model[part], trained[part], f'model.{part}')]
+
+
+def _stored_model(content: Mapping) -> dict:
+    """``model`` of the config that mmengine stores as the text of a Python file, which is read and not run."""
+    meta = content.get('meta')
+    text = meta.get('cfg') if isinstance(meta, Mapping) else None
+    try:
+        lines = ast.parse(text).body if isinstance(text, str) else []
+    except SyntaxError:
+        lines = []
+    for line in lines:
+        if isinstance(line, ast.Assign) and getattr(line.targets[0], 'id', None) == 'model':
+            model = _value(line.value)
+            return model if isinstance(model, dict) else {}
+    return {}
+
+
+def _value(node: ast.expr) -> Any:
+    """What an expression of literals and ``dict(...)`` stands for; None for all others."""
+    if isinstance(node, ast.Call) and getattr(node.func, 'id', None) == 'dict':
+        return {keyword.arg: _value(keyword.value) for keyword in node.keywords}
+    if isinstance(node, ast.Dict):
+        return {_value(key): _value(value) for key, value in zip(node.keys, node.values)}
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_value(each) for each in node.elts]
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
+
+
+def _differences(own: Any, trained: Any, place: str) -> Iterator[str]:
+    if isinstance(own, Mapping) and isinstance(trained, Mapping):
+        for key in own:
+            if key in trained and key not in _OF_TRAINING and 'loss' not in key:
+                yield from _differences(own[key], trained[key], f'{place}.{key}')
+    elif (list(own) if isinstance(own, tuple) else own) != trained:
+        yield f'{place}={own!r}, in training {trained!r}'

@@ -1,0 +1,45 @@
+"""What a checkpoint says beside its weights."""
+import copy
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from m2ae_mm.checkpoint import describe, resolve
+from m2ae_mm.checkpoint.trained_with import other_settings, trained_classes
+from mmdet3d.datasets import ScanNetDataset
+
+CONFIG = Config.fromfile(Path(__file__).parents[2] / 'configs/m2ae/rooms_det.py')
+FILE = Path('epoch_1.pth')
+
+
+def test_settings_that_differ_from_the_stored_config_are_named():
+    content = dict(meta=dict(cfg=CONFIG.pretty_text))
+    assert other_settings(CONFIG.model, content, FILE) == []
+    model = copy.deepcopy(CONFIG.model)
+    model.backbone.update(radii=(0.4, 0.8, 2.), drop_path_rate=0.3, init_cfg=None)
+    model.bbox_head.num_queries = 16
+    assert other_settings(model, content, FILE) == [
+        'model.backbone.radii=(0.4, 0.8, 2.0), in training [0.4, 0.8, 1.2]',
+        'model.bbox_head.num_queries=16, in training 64']
+
+
+@pytest.mark.parametrize('name', ['rooms_det', 'rooms_groupfree3d'])
+def test_shipped_detectors_tell_their_settings_and_classes(name):
+    model = copy.deepcopy(describe(name)['model'])
+    model['backbone']['num_centers'] = [96, 48, 16]
+    assert other_settings(model, {}, resolve(name)) == [
+        'model.backbone.num_centers=[96, 48, 16], in training [384, 192, 48]']
+    assert trained_classes({}, resolve(name)) == ScanNetDataset.METAINFO['classes']
+
+
+@pytest.mark.parametrize('text', [None, 'model = dict(', 'model = __import__("os").system("exit")', 'model = 3'])
+def test_what_cannot_be_read_says_nothing_and_is_not_run(text, monkeypatch):
+    monkeypatch.setattr('os.system', lambda command: pytest.fail('the stored text was run'))
+    assert other_settings(CONFIG.model, dict(meta=dict(cfg=text)), FILE) == []
+
+
+def test_classes_of_a_training():
+    assert trained_classes(dict(meta=dict(dataset_meta=dict(classes=['bed', 'chair']))), FILE) == ('bed', 'chair')
+    for content in ({}, dict(meta=None), dict(meta=dict(dataset_meta=None)), dict(meta=dict(dataset_meta={}))):
+        assert trained_classes(content, FILE) == ()
