@@ -39,22 +39,28 @@ def check_start(config: Config) -> str | None:
                        f'{f", from {path}" if path else ""}.')
         path = latest or path
     if path and '://' not in str(path):
-        epoch = _check_file(config, resolve(path))
+        epoch, report = _check_file(config, resolve(path))
+        message = message or report
         last = (config.get('train_cfg') or {}).get('max_epochs')
         if config.get('resume') and last and epoch >= last:
             message = f'nothing left to train: {path} is of epoch {epoch}, train_cfg.max_epochs is {last}.'
     return message
 
 
-def _check_file(config: Config, path: Path) -> int:
-    """Make a file ``config.load_from`` if the model can start, or with ``config.resume`` go on, from it; its epoch."""
+def _check_file(config: Config, path: Path) -> tuple[int, str | None]:
+    """Make a file ``config.load_from`` if the model can start, or with ``config.resume`` go on, from it.
+
+    Returns:
+        Its epoch, and what is to be told of weights to start from.
+    """
+    report = None
     config.load_from = str(path)
     content = read_file(path, mapped=True)
     stored = tensors_of(content, path, ('state_dict', ))  # where mmengine looks for them
     with DefaultScope.overwrite_default_scope(config.get('default_scope')):
         own = MODELS.build(copy.deepcopy(config.model)).state_dict()  # mmdet3d's heads change what they are built from
     if not config.get('resume'):
-        _check_weights(own, stored, path, config.model.type)
+        report = _check_weights(own, stored, path, config.model.type)
     elif not {'meta', 'message_hub'} <= content.keys():
         raise ValueError(f'{str(path)!r} holds weights only, so no training can be resumed from it; to start one from '
                          f'these weights, leave out --resume and add --cfg-options load_from={path}.')
@@ -63,7 +69,7 @@ def _check_file(config: Config, path: Path) -> int:
                          f'its {config.model.type} differ ({"; ".join(problems[:3])}). Use the config and options it '
                          'was trained with.')
     meta = content.get('meta')
-    return meta.get('epoch', 0) if isinstance(meta, dict) else 0
+    return meta.get('epoch', 0) if isinstance(meta, dict) else 0, report
 
 
 def _latest(folder: Path) -> Path | None:
@@ -78,8 +84,8 @@ def _latest(folder: Path) -> Path | None:
     return path
 
 
-def _check_weights(own: dict[str, Tensor], stored: dict[str, Tensor], path: Path, model: str) -> None:
-    """Weights to start from need not fit all of a model, but most of what they share with it."""
+def _check_weights(own: dict[str, Tensor], stored: dict[str, Tensor], path: Path, model: str) -> str:
+    """Weights to start from need not fit all of a model, but most of what they share with it; says what fits."""
     shared = own.keys() & stored.keys()
     if not shared:
         raise ValueError(f'nothing in {str(path)!r} fits {model}: it has names like {next(iter(stored))!r}, the model '
@@ -90,3 +96,8 @@ def _check_weights(own: dict[str, Tensor], stored: dict[str, Tensor], path: Path
         raise ValueError(f'{len(wrong)} of the {len(shared)} tensors that {str(path)!r} shares with {model} have '
                          f'another shape ({"; ".join(wrong[:3])}). Build both with the same sizes; --pretrained NAME '
                          'does so for weights that come with the package.')
+    new, unused = sorted(own.keys() - stored.keys()), sorted(stored.keys() - own.keys())
+    told = [f'{model} starts from {len(shared) - len(wrong)} tensors of {path}']
+    told += [f'{len(names)} {what} ({", ".join(names[:3])}{", ..." if len(names) > 3 else ""})' for names, what in (
+        (new, 'are new, initialised at random'), (unused, 'of the file are not used'), (wrong, 'do not fit')) if names]
+    return '; '.join(told)

@@ -41,7 +41,8 @@ def test_part_of_a_model_is_enough_to_start_from_but_not_to_resume(config, tmp_p
     model = StartTestModel()
     del model.last
     config.load_from = save(tmp_path / 'part.pth', model, meta={}, message_hub={})
-    assert check_start(config) is None
+    assert check_start(config) == (f'StartTestModel starts from 2 tensors of {tmp_path}/part.pth; '
+                                   '2 are new, initialised at random (last.bias, last.weight)')
     config.resume = True
     with pytest.raises(ValueError, match=r"part.pth' cannot be resumed .* 2 of 4 tensors .*last.weight is missing"):
         check_start(config)
@@ -123,4 +124,4 @@ def test_names_of_shipped_weights_become_files_that_mmengine_reads(config):
 def test_safetensors_are_checked_too(config, tmp_path):
     write_checkpoint(StartTestModel().state_dict(), tmp_path / 'a.safetensors')
     config.load_from = str(tmp_path / 'a.safetensors')
-    assert check_start(config) is None
+    assert 'starts from 4 tensors' in check_start(config)
