@@ -99,8 +99,8 @@ class PointM2AEEncoder(BaseModule):
                              f'{type(points).__name__}; m2ae_mm.models.layers.clouds.stack_clouds joins clouds.')
         if points.dim() != 3 or points.shape[-1] != self.in_channels:
             raise ValueError(f'PointM2AEEncoder(in_channels={self.in_channels}) needs points (B, N, '
-                             f'{self.in_channels}), got {tuple(points.shape)}. Set in_channels to the number of '
-                             'columns that the data pipeline loads.')
+                             f'{self.in_channels}), got {tuple(points.shape)}. Give points the columns that it was '
+                             'trained with, or set in_channels to those that the data pipeline loads.')
         return build_scales(points[..., :3].float(), self.num_centers, self.num_neighbors)
 
     def encode(self,
