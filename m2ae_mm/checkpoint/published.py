@@ -51,8 +51,10 @@ def recognise(state_dict: Mapping[str, Tensor]) -> PublishedModel:
         if all(any(name.startswith(mark) for name in state_dict) for mark in model.marks):
             return model
     known = '; '.join(model.title for model in PUBLISHED)
+    ours = any(name.startswith('backbone.') for name in state_dict)
     raise ValueError(f'this is none of the published checkpoints known here ({known}): it has {len(state_dict)} '
-                     f'tensors with names like {", ".join(list(state_dict)[:3])}.')
+                     f'tensors with names like {", ".join(list(state_dict)[:3])}.'
+                     f'{" They are those of this project already." if ours else ""}')
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> tuple[PublishedModel, 'OrderedDict[str, Tensor]']:

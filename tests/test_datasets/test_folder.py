@@ -174,3 +174,11 @@ def test_empty_and_absent_folders(tmp_path):
         build(tmp_path)
     with pytest.raises(FileNotFoundError, match='there is no folder'):
         build(tmp_path / 'nothing')
+
+
+def test_arrays_of_other_shapes(tmp_path):
+    np.save(tmp_path / 'batch.npy', CLOUD[None])
+    np.save(tmp_path / 'columns.npy', CLOUD.T)
+    data = build(tmp_path)
+    assert names(data) == ['batch.npy'] and data.skipped[0][0] == 'columns.npy'
+    assert data.skipped[0][1].endswith('each point must be a row, (N, 3)')

@@ -10,6 +10,7 @@ import torch
 from golden import load_vector, published_weights
 
 from m2ae_mm.checkpoint import convert_published, read_checkpoint
+from m2ae_mm.checkpoint.published import recognise
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'convert_checkpoint.py'
 
@@ -66,4 +67,6 @@ def test_unknown_files_get_one_message(tmp_path):
     done = convert(tmp_path / 'resnet.pth', tmp_path / 'out.pth')
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert 'none of the published checkpoints' in done.stderr and 'conv1.weight' in done.stderr
+    with pytest.raises(ValueError, match='They are those of this project already'):
+        recognise({'backbone.norms.0.weight': None})
     assert not (tmp_path / 'out.pth').exists()

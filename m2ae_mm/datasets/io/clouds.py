@@ -36,6 +36,10 @@ def read_cloud(path: str | Path, mesh_points: int, seed: int = 0) -> np.ndarray:
         points = _read_mesh(path, mesh_points, seed) if suffix in MESHES else _read_array(path, suffix)
     except Exception as error:  # parsers of eight formats raise whatever they like on damaged files
         raise ValueError(f'{type(error).__name__}: {error}') from error
+    if points.ndim == 3 and len(points) == 1:
+        points = points[0]
+    if points.ndim == 2 and len(points) == 3 and points.shape[1] > 9:
+        raise ValueError(f'holds an array of shape {points.shape}: each point must be a row, (N, 3)')
     if points.ndim != 2 or points.shape[1] < 3 or not len(points):
         raise ValueError(f'holds an array of shape {points.shape}, not points (N, 3)')
     points = np.asarray(points[:, :3], np.float32)
