@@ -75,5 +75,12 @@ def _differences(own: Any, trained: Any, place: str) -> Iterator[str]:
         for key in own:
             if key in trained and key not in _OF_TRAINING and 'loss' not in key:
                 yield from _differences(own[key], trained[key], f'{place}.{key}')
-    elif (list(own) if isinstance(own, tuple) else own) != trained:
+    elif _lists(own) != trained:
         yield f'{place}={own!r}, in training {trained!r}'
+
+
+def _lists(value: Any) -> Any:
+    """``value`` with lists in place of tuples, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: _lists(each) for key, each in value.items()}
+    return [_lists(each) for each in value] if isinstance(value, (list, tuple)) else value

@@ -9,13 +9,16 @@ from m2ae_mm.checkpoint import describe, resolve
 from m2ae_mm.checkpoint.trained_with import other_settings, trained_classes
 from mmdet3d.datasets import ScanNetDataset
 
-CONFIG = Config.fromfile(Path(__file__).parents[2] / 'configs/m2ae/rooms_det.py')
+ROOT = Path(__file__).parents[2]
+CONFIG = Config.fromfile(ROOT / 'configs/m2ae/rooms_det.py')
+VOTENET = Config.fromfile(ROOT / 'projects/votenet_m2ae/configs/votenet_rooms.py')
 FILE = Path('epoch_1.pth')
 
 
 def test_settings_that_differ_from_the_stored_config_are_named():
+    for config in (CONFIG, VOTENET):  # the latter has tuples of tuples
+        assert other_settings(config.model, dict(meta=dict(cfg=config.pretty_text)), FILE) == []
     content = dict(meta=dict(cfg=CONFIG.pretty_text))
-    assert other_settings(CONFIG.model, content, FILE) == []
     model = copy.deepcopy(CONFIG.model)
     model.backbone.update(radii=(0.4, 0.8, 2.), drop_path_rate=0.3, init_cfg=None)
     model.bbox_head.num_queries = 16

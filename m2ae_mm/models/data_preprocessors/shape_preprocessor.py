@@ -66,8 +66,9 @@ class M2AEShapePreprocessor(BaseDataPreprocessor):
         for transform in transforms:
             points = transform(points)
         sampled = points.shape[1] != count or any(isinstance(transform, M2AEBatchSample) for transform in transforms)
-        for sample in samples or () if sampled else ():
-            sample.set_metainfo(dict(filled_from=None))  # these are other points
+        for sample in samples or ():
+            if sampled and 'filled_from' in sample:
+                sample.set_metainfo(dict(filled_from=None))  # these are other points
         if sampled and samples and 'gt_pts_seg' in samples[0]:
             raise ValueError('batch transforms that sample points would part them from their labels: sample with '
                              'M2AESamplePoints in the pipeline instead.')
