@@ -72,6 +72,12 @@ def test_class_token_reaches_beyond_the_radius():
         backbone.encode(cloud, scales, [torch.zeros(1, n, dtype=torch.bool) for n in (16, 8, 4)])
 
 
+def test_accuracy_is_in_percent():
+    logits = torch.eye(5)[[3, 1, 0, 2]]
+    assert head().loss(logits, torch.tensor([3, 4, 0, 2]))['accuracy'] == 75
+
+
+
 def test_the_class_token_sees_every_other_token():
     torch.manual_seed(0)
     backbone = MODELS.build({**BACKBONE, 'type': 'PointM2AEClassTokenEncoder', 'radii': [1e-3] * 3}).eval()

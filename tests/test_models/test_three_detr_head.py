@@ -4,7 +4,6 @@ import torch
 from detections import boxes_at, predictions_of
 from mmengine.structures import InstanceData
 
-from m2ae_mm.models.heads.three_detr_head import box_mlp
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 
@@ -34,11 +33,3 @@ def test_the_logged_cardinality_is_that_of_the_last_layer():
     sample.gt_instances_3d = InstanceData(bboxes_3d=boxes_at([0, 0, 0, 1, 1, 1]), labels_3d=torch.tensor([0]))
     losses = head().loss(dict(points=torch.rand(1, 9, 3), predictions=predictions), [sample])
     assert losses['cardinality_error'] == 2
-
-
-def test_box_heads_drop_out_in_training_only():
-    torch.manual_seed(0)
-    layers, tokens = box_mlp(32, 5, dropout=0.9), torch.randn(2, 4, 32)
-    assert not torch.equal(layers(tokens), layers(tokens))
-    layers.eval()
-    assert torch.equal(layers(tokens), layers(tokens))
