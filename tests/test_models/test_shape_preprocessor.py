@@ -34,7 +34,7 @@ def test_one_factor_for_all_axes():
 
 @pytest.mark.parametrize('axis,first,second', [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
 def test_rotation_keeps_heights_and_distances_and_reaches_every_angle(axis, first, second):
-    points = clouds(200)
+    points = clouds(1000, 5)
     result = TRANSFORMS.build(dict(type='M2AEBatchRotate', axis=axis))(points)
     torch.testing.assert_close(result[..., [axis, 3]], points[..., [axis, 3]])
     torch.testing.assert_close(result[..., :3].norm(dim=-1), points[..., :3].norm(dim=-1))
