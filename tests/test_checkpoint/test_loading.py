@@ -7,7 +7,7 @@ import torch
 from mmengine.logging import MMLogger
 from torch import nn
 
-from m2ae_mm.checkpoint import load_for_test, load_matching, load_pretrained_init, read_checkpoint
+from m2ae_mm.checkpoint import load_for_test, load_matching, load_pretrained_init, read_checkpoint, write_checkpoint
 
 
 class Evil:
@@ -73,6 +73,8 @@ def test_evaluation_needs_the_classes_of_training(tmp_path):
     load_for_test(model, path, ['bed', 'chair'])
     with pytest.raises(ValueError, match='the classes bed, chair, the test data have bed, table.*metainfo.classes'):
         load_for_test(model, path, ['bed', 'table'])
+    with pytest.raises(ValueError, match=r'classes bed, chair, the test data have chair, bed'):
+        load_for_test(model, path, ['chair', 'bed'])
 
 
 def test_init_cfg_slot_may_be_empty(trained):
@@ -91,6 +93,14 @@ def test_safetensors_and_data_parallel_names(tmp_path):
     from safetensors.torch import save_file
     save_file({'module.weight': torch.ones(2)}, tmp_path / 'a.safetensors')
     assert torch.equal(read_checkpoint(tmp_path / 'a.safetensors')['weight'], torch.ones(2))
+
+
+@pytest.mark.parametrize('name', ['a.pth', 'a.safetensors'])
+def test_writing_leaves_the_checkpoint_alone_in_its_folder(tmp_path, name):
+    write_checkpoint(dict(weight=torch.ones(2)), tmp_path / 'new' / name)
+    assert [path.name for path in (tmp_path / 'new').iterdir()] == [name]
+    assert torch.equal(read_checkpoint(tmp_path / 'new' / name)['weight'], torch.ones(2))
+
 
 
 def test_bad_files_are_refused_with_one_message(tmp_path, trained, monkeypatch):

@@ -57,6 +57,20 @@ def test_mmengine_takes_names(name):
     assert loaded.keys() == read_checkpoint(name).keys()
 
 
+@pytest.mark.parametrize('place,model,key,width', [
+    ('head', dict(type='PointM2AEClassifier', head=dict(type='PointM2AEClsHead')), 'in_channels', 7),
+    ('head', dict(type='PointM2AESegmentor', head=dict(type='PointM2AEPartHead')), 'in_channels', [7, 8, 9]),
+    ('neck', dict(type='VoteNet', neck=dict(type='PointM2AEPropagation')), 'encoder_dims', [7, 8, 9]),
+])
+def test_what_reads_the_tokens_follows_their_widths(place, model, key, width):
+    config = Config(dict(model=dict(copy.deepcopy(model), backbone=dict(type='PointM2AEEncoder'))))
+    config.model[place][key] = width
+    start_from(config, PRETRAININGS[0])
+    dims = describe(PRETRAININGS[0])['model']['backbone']['embed_dims']
+    assert config.model[place][key] == (dims if isinstance(width, list) else dims[-1])
+
+
+
 def test_a_detector_of_another_encoder_is_refused():
     config = Config.fromfile(CONFIGS / '3detr/3detr_scannet.py')
     with pytest.raises(ValueError, match='for PointM2AEEncoder; this config has ThreeDETREncoder'):

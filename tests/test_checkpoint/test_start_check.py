@@ -65,6 +65,9 @@ def test_weights_of_another_model_or_of_other_sizes_are_refused(config, tmp_path
     config.resume, config.load_from = True, save(tmp_path / 'weights.pth', StartTestModel())
     with pytest.raises(ValueError, match=r"weights.pth' holds weights only"):
         check_start(config)
+    config.load_from = save(tmp_path / 'exported.pth', StartTestModel(), meta={})
+    with pytest.raises(ValueError, match=r"exported.pth' holds weights only"):
+        check_start(config)
 
 
 def test_where_mmengine_does_not_look_nothing_is_found(config, tmp_path):

@@ -42,6 +42,12 @@ def test_the_same_classes_pass(roots):
     check(roots.all, roots.two, num_classes=None)  # pre-training has no labels
 
 
+def test_the_same_classes_in_another_order_are_refused(roots):
+    with pytest.raises(ValueError, match='train_dataloader.dataset: bed, chair, table; .*: table, chair, bed'):
+        check(roots.all, roots.all, classes=['table', 'chair', 'bed'])
+
+
+
 def test_without_training_data_the_head_tells_the_number(roots):
     check(roots.absent, roots.all, ['test_dataloader'])
     check(roots.absent, roots.two, ['test_dataloader'], classes=['bed', 'chair', 'table'])

@@ -1,5 +1,6 @@
 import copy
 import pickle
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -51,6 +52,15 @@ def test_a_history_has_mmengines_length():
         history.append(torch.tensor(float(i)))
     np.testing.assert_array_equal(history.data[0], [1, 2, 3])
     assert history.data[1].shape == (3, )
+
+
+def test_a_history_keeps_no_graph_alive():
+    history, weight = LateHistory(HistoryBuffer([1.], [1])), torch.ones(1, requires_grad=True)
+    history.append(2 * weight)
+    graph = weakref.ref(weight)
+    del weight
+    assert graph() is None
+
 
 
 @pytest.mark.parametrize('clone', [copy.deepcopy, lambda history: pickle.loads(pickle.dumps(history))])

@@ -1,3 +1,4 @@
+import inspect
 import pickle
 
 import numpy as np
@@ -6,6 +7,7 @@ from mmengine.config import Config
 from scenes import box_scene, write_layout
 
 from m2ae_mm.engine import check_data
+from mmdet3d.registry import TRANSFORMS
 
 
 @pytest.fixture
@@ -14,7 +16,7 @@ def root(tmp_path):
 
 
 def check(root, *wrappers, load=None, **options):
-    pipeline = [dict(type='LoadPointsFromFile', coord_type='DEPTH', load_dim=6, **(load or {}))]
+    pipeline = [dict(type='LoadPointsFromFile', coord_type='DEPTH', **(load or dict(load_dim=6)))]
     dataset = dict(type='ScanNetDataset', data_root=f'{root}/', ann_file='scannet_infos_train.pkl', pipeline=pipeline,
                    **options)
     for wrapper in wrappers:
@@ -51,6 +53,16 @@ def test_empty_scenes_are_short(root):
     (root / 'points' / 'train_0003.bin').write_bytes(b'')
     with pytest.raises(ValueError, match='of 8 files checked, 1 short'):
         check(root)
+
+
+def test_a_point_has_as_many_values_as_mmdet3d_assumes(root):
+    values = inspect.signature(TRANSFORMS.get('LoadPointsFromFile')).parameters['load_dim'].default
+    (root / 'points' / 'train_0003.bin').write_bytes(b'1' * 4 * values * 7)
+    check(root, load=dict(use_dim=3))
+    (root / 'points' / 'train_0003.bin').write_bytes(b'1' * 4 * (values * 7 + 3))
+    with pytest.raises(ValueError, match=f'no multiple of {4 * values}'):
+        check(root, load=dict(use_dim=3))
+
 
 
 def test_the_folder_is_the_prefix_of_the_config_or_the_default(root):

@@ -32,6 +32,14 @@ def test_unlabelled_samples_take_no_part():
         'linear_probe/accuracy'] == 100
 
 
+@pytest.mark.parametrize('split,figure', [('train', 'accuracy'), ('test', 'accuracy'), ('train', 'train_accuracy')])
+def test_an_unlabelled_sample_amid_a_class_changes_no_figure(split, figure):
+    twins = [dict(sample, gt_label=-1) for sample in samples(split, [0] * 20)]
+    assert evaluate(samples('train', [0, 1] * 5) + samples('test', [0, 1]) + twins, C=10)[
+        f'linear_probe/{figure}'] == 100
+
+
+
 def test_folds_need_as_many_shapes():
     few = samples('train', [0, 1] * 4) + samples('test', [0, 1])
     with pytest.raises(ValueError, match='folds=5 needs a class with as many training shapes, the largest has 4'):
@@ -47,6 +55,26 @@ def test_constant_is_chosen_on_the_training_features_only():
     frequent = evaluate(train + [dict(sample, gt_label=0) for sample in samples('test', [0, 1] * 4)], C=[1., 1e-6])
     assert honest['linear_probe/C'] == frequent['linear_probe/C'] == 1.
     assert honest['linear_probe/accuracy'] == 100 and frequent['linear_probe/accuracy'] == 50
+
+
+def test_of_constants_that_do_equally_well_the_smallest_is_taken():
+    assert evaluate(samples('train', [0, 1] * 5) + samples('test', [0, 1]), C=[10., 1.])['linear_probe/C'] == 1
+
+
+def test_the_constant_does_not_depend_on_the_state_of_random_generators():
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(24, 4)), np.arange(24) % 2  # nothing to learn: any constant may win
+    chosen = set()
+    for seed in range(8):
+        np.random.seed(seed)
+        chosen.add(METRICS.build(dict(type='M2AELinearProbeMetric', C=[0.1, 1., 10.], folds=3))
+                   .choose_constant(features, labels))
+    assert len(chosen) == 1
+
+
+def test_the_published_constant_is_the_default():
+    assert METRICS.build(dict(type='M2AELinearProbeMetric')).C == [0.01]
+
 
 
 def test_clear_errors():

@@ -100,6 +100,14 @@ def test_points_in_boxes_from_the_bottom_centre():
         mmcv.ops.points_in_boxes_all(points, boxes.repeat(2, 1, 1))
 
 
+def test_points_and_boxes_on_two_devices_are_refused():
+    points, boxes = torch.zeros(1, 2, 3), torch.zeros(1, 1, 7, device='meta')
+    for operator in (mmcv.ops.points_in_boxes_all, mmcv.ops.points_in_boxes_part):
+        with pytest.raises(ValueError, match='on one device, got cpu and meta'):
+            operator(points, boxes)
+
+
+
 def test_box_iou_rotated_directions():
     """Only the angle's direction tells the two cases apart: 'clockwise' turns x towards y."""
     bar, dot = torch.tensor([[0., 0, 4, 0.2, math.pi / 4]]), torch.tensor([[1., 1, 0.1, 0.1, 0]])
@@ -130,6 +138,15 @@ def test_suppression():
     assert mmcv.ops.boxes_iou3d(boxes, boxes).diag().tolist() == pytest.approx([1.] * 4, abs=1e-5)
 
 
+def test_corners_may_be_the_last_pixels_and_distant_boxes_share_nothing():
+    neighbours = torch.tensor([[0., 0, 1, 1], [1, 0, 2, 1]])  # with pixels 2 of 6
+    assert mmcv.ops.nms(neighbours, torch.tensor([0.9, 0.8]), 0.3, offset=0)[1].tolist() == [0, 1]
+    assert mmcv.ops.nms(neighbours, torch.tensor([0.9, 0.8]), 0.3, offset=1)[1].tolist() == [0]
+    apart = torch.tensor([[0., 0, 10, 10], [18, 18, 28, 28]])
+    assert mmcv.ops.nms(apart, torch.tensor([0.9, 0.8]), 0.3)[1].tolist() == [0, 1]
+
+
+
 def test_sigmoid_focal_loss():
     """Against mmdet's formula in plain PyTorch; background is class 3 of 3."""
     from mmdet.models.losses.focal_loss import py_focal_loss_with_prob
@@ -141,6 +158,15 @@ def test_sigmoid_focal_loss():
     assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
     gradients = [torch.autograd.grad(value, logits)[0] for value in (loss, wanted)]
     assert torch.allclose(*gradients, atol=1e-5)
+
+
+def test_focal_loss_weights_a_row_by_its_class_and_leaves_background_alone():
+    logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    target = torch.tensor([0, 1, 2, 3, 7])
+    plain, weighted = (mmcv.ops.sigmoid_focal_loss(logits, target, 2.0, 0.25, weight, 'none')
+                       for weight in (None, torch.tensor([2., 3., 5.])))
+    torch.testing.assert_close(weighted, plain * torch.tensor([2., 3, 5, 1, 1]).unsqueeze(1))
+
 
 
 def test_missing_operator_says_what_to_do():

@@ -83,6 +83,14 @@ def test_compiled_extension_is_left_in_place_and_serves_other_devices(compiled_m
                                               'roi_align_forward']
 
 
+@pytest.mark.parametrize('name', ['box_iou_rotated', 'nms', 'nms_rotated', 'points_in_boxes_cpu_forward'])
+def test_what_a_compiled_mmcv_has_for_the_cpu_stays_there(name):
+    extension = _Compiled()
+    getattr(CpuExtension(extension), name)(torch.zeros(1, 5))
+    assert extension.called == [name]
+
+
+
 def test_compiled_wrappers_choose_by_device(compiled_mmcv):
     install()
     points = torch.rand(1, 5, 3)
@@ -90,6 +98,7 @@ def test_compiled_wrappers_choose_by_device(compiled_mmcv):
         assert module.knn(1, points)[0, 0].tolist() == [0, 1, 2, 3, 4]
         assert module.knn(1, points.to('meta')) == 'mmcv'
         assert module.knn(1, xyz=points.to('meta')) == 'mmcv'
+        assert module.knn(1, points, points.to('meta')) == 'mmcv'
 
 
 def test_no_mmcv_at_all(monkeypatch):

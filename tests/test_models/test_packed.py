@@ -65,11 +65,12 @@ def test_pre_training(packed, monkeypatch, options):
         expected = plain.head.loss(plain.reconstruct(points, scales, masked))['loss_chamfer']
     expected.backward()
     _close(loss, expected)
+    whole = sum(parameter.grad.norm()**2 for parameter in plain.parameters() if parameter.grad is not None)**0.5
     for ours, theirs in zip(model.parameters(), plain.parameters()):
         assert (ours.grad is None) == (theirs.grad is None)  # the finest scale's norm, without a third stage
         if theirs.grad is None:
             continue
-        _close(ours.grad, theirs.grad, 1e-4, rounding=1e-5)  # of a bias behind a norm nothing else is left
+        _close(ours.grad, theirs.grad, 1e-4, rounding=2e-6 * whole)  # of a bias behind a norm nothing else is left
     for ours, theirs in zip(model.buffers(), plain.buffers()):
         _close(ours.float(), theirs.float())
 

@@ -2,6 +2,7 @@
 import pytest
 import torch
 
+from m2ae_mm.checkpoint import load_for_test
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 
@@ -52,6 +53,39 @@ def test_held_out_loss_repeats_and_says_what_was_seen(clouds):
     # int(0.75 * 8) = 6 of the coarsest are masked; at most 2 * 4 * 4 = 32 of 64 fine groups with 8 points are seen.
     assert len(samples[0].visible_points) <= 32 * 8
     assert len(samples[0].reconstructed_points) % 8 == 0 and len(samples[0].reconstructed_points) > 0
+
+
+def test_prediction_shows_the_visible_points_once_and_the_reconstructed_ones_in_place(clouds):
+    model = build().eval()
+    for parameter in model.head.parameters():
+        torch.nn.init.zeros_(parameter)  # every point is predicted at its centre
+    samples = [Det3DDataSample(metainfo=dict(sample_idx=i)) for i in range(3)]
+    with torch.no_grad():
+        model(dict(points=clouds), samples, mode='predict')
+    scales = model.backbone.build_scales(clouds)
+    masked = model.make_masks(scales, [torch.Generator().manual_seed(i) for i in range(3)])
+    for i, sample in enumerate(samples):
+        seen = sorted({j for group in scales[0].neighbors[i][~masked[0][i]].tolist() for j in group})
+        assert torch.equal(sample.visible_points, clouds[i][seen])
+        centers = scales[1].centers[i][masked[1][i]]
+        torch.testing.assert_close(sample.reconstructed_points.view(-1, 8, 3), centers.unsqueeze(1).expand(-1, 8, -1))
+
+
+def test_a_probe_tests_checkpoints_of_any_decoder(tmp_path):
+    trained = build()
+    torch.save(dict(state_dict=trained.state_dict()), tmp_path / 'trained.pth')
+    probe = build(type='PointM2AEProbe', neck=dict(CONFIG['neck'], depths=(2, 1)))
+    torch.nn.init.zeros_(probe.backbone.norms[0].weight)
+    load_for_test(probe, tmp_path / 'trained.pth')
+    assert torch.equal(probe.backbone.norms[0].weight, trained.backbone.norms[0].weight)
+
+
+def test_published_shares_are_the_defaults():
+    model = MODELS.build({key: value for key, value in CONFIG.items() if key != 'mask_ratio'})
+    assert model.mask_ratio == 0.8
+    for last in (model.backbone.stages[-1].blocks[-1], model.neck.stages[-1].blocks[-1]):
+        assert last.drop_path.drop_prob == 0.1
+
 
 
 def test_independent_masks_give_another_loss(clouds):

@@ -96,12 +96,20 @@ def test_fewer_points_than_centers():
     (dict(depths=(-1, 1, 1)), 'depths at least 0'),
     (dict(point_hidden=(8, 16)), r'three widths, got \(8, 16\)'),
     (dict(drop_path_rate=2.), 'below 1, got 2.0'),
+    (dict(drop_path_rate=1.), 'below 1, got 1.0'),
     (dict(in_channels=2), 'got 2'),
     (dict(num_heads=5), '12 and 5'),
 ])
 def test_wrong_sizes_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         PointM2AEEncoder(**{**SMALL, **changes})
+
+
+@pytest.mark.parametrize('channels', [(), (8, 8, 8)])
+def test_propagation_has_as_many_steps_as_there_are_finer_scales(channels):
+    with pytest.raises(ValueError, match='3 scales allow 1 to 2 steps'):
+        PointM2AEPropagation((12, 24, 48), channels)
+
 
 
 def test_wrong_columns_are_named():

@@ -37,6 +37,12 @@ def test_unknown_pooling():
         head('sum')
 
 
+def test_one_class_is_nothing_to_tell_apart():
+    with pytest.raises(ValueError, match='at least 2, got 1'):
+        MODELS.build(dict(type='PointM2AEClsHead', num_classes=1))
+
+
+
 def test_label_smoothing_spreads_over_the_other_classes():
     logits = torch.tensor([[2., 0.5, -1., 0., 1.]])
     log_probs = logits.log_softmax(1)[0]
@@ -64,6 +70,28 @@ def test_class_token_reaches_beyond_the_radius():
     assert ((tokens[:, 1:] - isolated).abs().amax(-1) > 1e-6).all()
     with pytest.raises(ValueError, match='classifies whole clouds'):
         backbone.encode(cloud, scales, [torch.zeros(1, n, dtype=torch.bool) for n in (16, 8, 4)])
+
+
+def test_accuracy_is_in_percent():
+    logits = torch.eye(5)[[3, 1, 0, 2]]
+    assert head().loss(logits, torch.tensor([3, 4, 0, 2]))['accuracy'] == 75
+
+
+
+def test_the_class_token_sees_every_other_token():
+    torch.manual_seed(0)
+    backbone = MODELS.build({**BACKBONE, 'type': 'PointM2AEClassTokenEncoder', 'radii': [1e-3] * 3}).eval()
+    clouds = points(2)  # no two centres of which are closer than the radius
+    with torch.no_grad():
+        one, other = backbone.encode(clouds, backbone.build_scales(clouds))[-1][:, 0]
+    assert (one - other).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize('kind,packs', [('PointM2AEEncoder', True), ('PointM2AEClassTokenEncoder', False)])
+def test_no_packed_rows_where_a_class_token_stands_in_front(monkeypatch, kind, packs):
+    monkeypatch.setattr('m2ae_mm.models.backbones.point_m2ae_encoder.gpu_kernels', lambda points: math)  # any module
+    assert MODELS.build({**BACKBONE, 'type': kind}).packs_rows(points(1)) is packs
+
 
 
 def classifier(**options):
@@ -144,6 +172,18 @@ def test_votes_average_logits_of_random_passes():
     assert [int(sample.pred_label) for sample in result] == plain.tolist()
 
 
+def test_every_vote_is_a_pass_over_transformed_clouds():
+    half = dict(type='M2AEBatchScaleShift', scale_range=(0.5, 0.5), shift_range=0.)
+    model = classifier(votes=3, data_preprocessor=dict(type='M2AEShapePreprocessor', vote_transforms=[half]))
+    passes, logits = [], [[9., 0, 0], [0, 1., 0], [0, 0, .6], [0, 0, .6]]
+    model.classify = lambda clouds: passes.append(clouds) or torch.tensor(logits[len(passes) - 1:len(passes)])
+    sample, = model.test_step(dict(inputs=dict(points=list(points(1))), data_samples=samples([0])))
+    assert sample.pred_label == 0 and sample.vote_label == 2  # which the mean says, though the best single vote is 1
+    for clouds, factor in zip(passes, [1, 0.5, 0.5, 0.5], strict=True):
+        torch.testing.assert_close(clouds, factor * points(1))
+
+
+
 def segmentor(**options):
     return MODELS.build(
         dict(type='PointM2AESegmentor', backbone=BACKBONE,
@@ -205,6 +245,8 @@ def test_segmentor_refuses_labels_that_do_not_fit():
         segmentor().eval()(dict(points=points(1)), part_samples([torch.zeros(39, dtype=torch.long)]), mode='loss')
     with pytest.raises(ValueError, match='part labels 0 to 6 do not fit num_parts=6'):
         segmentor().eval()(dict(points=points(1)), part_samples([torch.arange(40) % 7]), mode='loss')
+    with pytest.raises(ValueError, match='part labels -1 to 4 do not fit num_parts=6'):
+        segmentor().eval()(dict(points=points(1)), part_samples([torch.arange(40) % 6 - 1]), mode='loss')
 
 
 def test_losses_stay_in_float32_under_autocast():

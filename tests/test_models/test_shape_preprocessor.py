@@ -32,15 +32,16 @@ def test_one_factor_for_all_axes():
     assert (shift.std(1) > 0).all() and 0.09 < shift.max() <= 0.1
 
 
-def test_rotation_keeps_heights_and_distances():
-    points = clouds(200)
-    result = TRANSFORMS.build(dict(type='M2AEBatchRotate', axis=2))(points)
-    torch.testing.assert_close(result[..., 2:], points[..., 2:])
+@pytest.mark.parametrize('axis,first,second', [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
+def test_rotation_keeps_heights_and_distances_and_reaches_every_angle(axis, first, second):
+    points = clouds(1000, 5)
+    result = TRANSFORMS.build(dict(type='M2AEBatchRotate', axis=axis))(points)
+    torch.testing.assert_close(result[..., [axis, 3]], points[..., [axis, 3]])
     torch.testing.assert_close(result[..., :3].norm(dim=-1), points[..., :3].norm(dim=-1))
     torch.testing.assert_close((result[:, 0] - result[:, 1]).norm(dim=-1), (points[:, 0] - points[:, 1]).norm(dim=-1))
-    before, after = (torch.atan2(p[:, 0, 1], p[:, 0, 0]) for p in (points, result))
-    angles = (after - before) % (2 * math.pi)
-    assert angles.min() < 0.3 and angles.max() > 2 * math.pi - 0.3
+    before, after = (torch.atan2(p[:, 0, second], p[:, 0, first]) for p in (points, result))
+    angles = ((after - before) % (2 * math.pi)).sort().values
+    assert angles[0] < 0.3 and angles[-1] > 2 * math.pi - 0.3 and angles.diff().max() < 0.3
 
 
 def test_furthest_points_in_evaluation_and_a_subset_in_training():
@@ -64,6 +65,17 @@ def test_random_subset_of_furthest_points():
     assert (closest(every[..., :3]) > 2 * closest(points[..., :3])).all()
     # The first point is a random one, so the same cloud gives different picks.
     assert len({tuple(sorted(cloud[:, 0].tolist())) for cloud in every[::2]}) > 5
+
+
+def test_every_candidate_may_be_in_the_subset(monkeypatch):
+    transform = TRANSFORMS.build(dict(type='M2AEBatchSample', num_points=5, num_candidates=20))
+    monkeypatch.setattr(type(transform), '_with_random_first', staticmethod(lambda points: points))
+    points = clouds(1)
+    candidates = points[0, furthest_point_sample(points[..., :3], 20)[0], 0]
+    subsets = transform(points.repeat(100, 1, 1))[..., 0]
+    assert torch.equal(subsets.unique(), candidates.unique())
+    assert len({tuple(sorted(subset.tolist())) for subset in subsets}) > 50
+
 
 
 @pytest.mark.parametrize('candidates', [None, 80])

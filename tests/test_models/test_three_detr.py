@@ -138,6 +138,7 @@ def test_extra_channels_enter_the_tokens():
 
 @pytest.mark.parametrize('options,message', [
     (dict(masking_radii=(0.3, 0.6)), 'one radius per layer'),
+    (dict(masking_radii=(0.3, 0.6, 1., 1.4)), 'one radius per layer'),
     (dict(num_layers=1, masking_radii=(0.3, )), 'at least 2 layers'),
     (dict(in_channels=0), 'at least 3; got 0'),
     (dict(num_heads=3), 'multiple of the heads, got 16 and 3'),

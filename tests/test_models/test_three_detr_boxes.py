@@ -89,6 +89,13 @@ def test_a_suppressed_box_suppresses_nothing():
     assert class_wise_nms(boxes, scores, labels, without_first, 0.25).tolist() == [[False, True, False, True]]
 
 
+def test_suppression_reaches_the_end_of_a_long_row():
+    boxes = torch.tensor([[[x, 0., 0, 2, 2, 2, 0] for x in range(8)]])
+    kept = class_wise_nms(boxes, torch.linspace(0.9, 0.2, 8)[None], torch.zeros(1, 8, dtype=torch.long),
+                          torch.ones(1, 8, dtype=torch.bool), 0.25)
+    assert kept.tolist() == [[True, False] * 4]
+
+
 def test_suppression_equals_the_plain_loop():
     generator = torch.Generator().manual_seed(3)
     boxes = torch.rand(3, 60, 7, generator=generator) + 0.3
@@ -134,6 +141,10 @@ def test_where_all_boxes_are_empty_the_most_certain_stays(two_boxes):
     predictions.class_logits[-1][0, 0, 0] += 1  # which makes the first more certain
     result, = detect(predictions, points + 100, DetectionConfig())
     assert result.bboxes_3d.gravity_center[:, 0].tolist() == [0, 0] and result.labels_3d.tolist() == [0, 1]
+
+
+def test_published_thresholds_are_the_defaults():
+    assert DetectionConfig() == (0.25, 0.05, 5, True)
 
 
 def test_thresholds_and_single_proposals(two_boxes):

@@ -48,9 +48,10 @@ def test_boxes_of_classes_left_out_are_no_targets():
     assert targets.labels.tolist() == [[1]]
 
 
-def test_label_outside_the_classes_is_named():
-    instance = InstanceData(bboxes_3d=boxes_at([1, 2, 3, 2, 2, 4]), labels_3d=torch.tensor([7]))
-    with pytest.raises(ValueError, match=r'label 7 is outside \[0, 3\)'):
+@pytest.mark.parametrize('label', [3, 7])
+def test_label_outside_the_classes_is_named(label):
+    instance = InstanceData(bboxes_3d=boxes_at([1, 2, 3, 2, 2, 4]), labels_3d=torch.tensor([label]))
+    with pytest.raises(ValueError, match=rf'label {label} is outside \[0, 3\)'):
         collect_targets([instance], 3, torch.device('cpu'))
 
 
@@ -90,10 +91,12 @@ def test_more_boxes_than_queries_matches_every_query():
     assert assignment.matched.all()
 
 
-def test_diverged_predictions_are_named():
+@pytest.mark.parametrize('name,factor', [('class_logits', math.nan), ('normalized_centers', math.inf)])
+def test_diverged_predictions_are_named(name, factor):
     predictions, targets, extent = random_case()
     with pytest.raises(FloatingPointError, match='diverged'):
-        HungarianMatcher(False)(predictions._replace(class_logits=predictions.class_logits * math.nan), targets, extent)
+        HungarianMatcher(False, cost_center=1.)(
+            predictions._replace(**{name: getattr(predictions, name) * factor}), targets, extent)
 
 
 # --- losses
@@ -119,6 +122,16 @@ def test_losses_by_hand():
     assert losses['loss_angle_reg'] == pytest.approx(0.4**2 / 2)
     # Query 0 says object, query 1 says no object: one predicted, one there.
     assert cardinality_error(inputs).item() == 0
+
+
+def test_boxes_too_many_in_one_cloud_do_not_make_up_for_those_missing_in_another():
+    predictions, targets, extent = random_case()
+    logits = torch.zeros_like(predictions.class_logits)
+    logits[:, 0, :, 0] = logits[:, 1, :, -1] = 1  # five of three found, none of two
+    predictions = predictions._replace(class_logits=logits)
+    assignment = HungarianMatcher(False)(predictions, targets, extent)
+    inputs = gather_loss_inputs(predictions, targets, assignment, extent, 0.25)
+    assert cardinality_error(inputs).tolist() == [2, 2]
 
 
 def test_losses_of_all_layers_equal_those_of_each_layer_alone():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from m2ae_mm import ops
+from m2ae_mm.ops.boxes import rectangle_overlap, suppress
 
 UNIT = [0., 0., 0., 1., 1., 1., 0.]
 
@@ -88,6 +89,14 @@ def test_rotated_iou_stays_within_bounds_for_nearly_equal_boxes():
     assert ious.max() <= 1 and ious.min() > 0.999
 
 
+def test_rounding_makes_no_overlap_negative_or_larger_than_a_box():
+    a, b = rectangles(3000).float(), rectangles(3000, seed=1).float()
+    overlap, smaller = rectangle_overlap(a, b), torch.minimum(*(r[:, 2] * r[:, 3] for r in (a, b)))
+    assert (overlap >= 0).all() and (overlap <= smaller).all()
+    assert (overlap == 0).any() and (overlap == smaller).any()
+
+
+
 def test_square_turned_by_45_degrees():
     """The regular octagon shared by two such unit squares has area 2 sqrt(2) - 2."""
     overlap = 2 * math.sqrt(2) - 2
@@ -168,6 +177,8 @@ def test_points_in_boxes():
     inside = ops.points_in_boxes(torch.tensor([points]), torch.tensor([[box, empty]]))
     assert inside[0, :, 0].tolist() == [True, True, False, False, True, False, True, True]
     assert not inside[0, :, 1].any()
+    with ops.use_reference():
+        assert torch.equal(ops.points_in_boxes(torch.tensor([points]), torch.tensor([[box, empty]])), inside)
     assert ops.points_in_boxes(torch.zeros(2, 4, 3), torch.zeros(2, 0, 7)).shape == (2, 4, 0)
 
 
@@ -198,6 +209,12 @@ def test_nms3d_matches_brute_force():
             kept.append(i)
     assert 1 < len(kept) < 40
     assert ops.nms3d(candidates, scores, 0.1).tolist() == kept
+
+
+def test_an_overlap_of_exactly_the_threshold_suppresses_nothing():
+    overlaps = torch.tensor([[1, 0.5, 0.75], [0.5, 1, 0], [0.75, 0, 1]])
+    assert suppress(overlaps, torch.tensor([3, 2, 1]), 0.5).tolist() == [0, 1]
+
 
 
 def test_bad_input():

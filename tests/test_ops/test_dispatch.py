@@ -1,5 +1,8 @@
 """Choice of implementation, torch.compile, threads and forked workers."""
+import os
+import signal
 import sys
+import threading
 
 import pytest
 import torch
@@ -8,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from m2ae_mm import ops
 from m2ae_mm.ops import dispatch, reference
+from m2ae_mm.ops.cpu.threads import for_each_cloud
 
 
 def test_switch_is_restored_after_an_error():
@@ -18,6 +22,33 @@ def test_switch_is_restored_after_an_error():
         raise RuntimeError
     assert dispatch.backend('cpu') is fast
     assert dispatch.backend('mps') is reference
+
+
+@pytest.mark.parametrize('switch', ['kernels', 'auto', 'reference'])
+def test_the_switch_is_restored_to_what_it_was(monkeypatch, switch):
+    monkeypatch.setattr(dispatch, '_switch', switch)
+    with ops.use_reference():
+        with ops.use_reference():
+            pass
+        assert dispatch.reference_only()
+    assert dispatch._switch == switch
+
+
+def test_graphs_are_recorded_on_a_gpu_unless_the_switch_says_otherwise(monkeypatch):
+    monkeypatch.setattr(dispatch, '_load', lambda *_: torch)  # any module but the reference
+    allowed = {}
+    for switch in ('auto', 'kernels', 'reference'):
+        monkeypatch.setattr(dispatch, '_switch', switch)
+        allowed[switch] = [dispatch.graphs_allowed(device) for device in ('cuda', 'cpu')]
+    assert allowed == dict(auto=[True, False], kernels=[False, False], reference=[False, False])
+
+
+@pytest.mark.parametrize('dtype,converts,served', [
+    (torch.float32, False, True), (torch.float32, True, True), (torch.bfloat16, False, False),
+    (torch.bfloat16, True, True), (torch.float64, False, False), (torch.float64, True, False)])
+def test_cpu_kernels_serve_float32_and_what_may_be_converted_to_it(dtype, converts, served):
+    assert (dispatch.cpu_kernels(torch.zeros(2, dtype=dtype), converts) is not None) is served
+
 
 
 def test_environment_switch(monkeypatch):
@@ -84,14 +115,46 @@ def test_forked_workers_after_threads_in_the_parent():
         torch.set_num_threads(threads)
 
 
-def test_errors_in_threads_are_raised():
-    from m2ae_mm.ops.cpu.threads import for_each_cloud
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
+
+
+def test_errors_in_threads_are_raised():
     def fail(cloud_index):
         raise RuntimeError(f'cloud {cloud_index}')
 
     with pytest.raises(RuntimeError, match='cloud 0'):
         for_each_cloud(fail, 4)
+
+
+def test_errors_in_other_threads_are_raised_too(two_threads):
+    here, taken = threading.current_thread(), threading.Event()
+
+    def fail_elsewhere(cloud_index):
+        if threading.current_thread() is here:
+            taken.wait(5)
+        else:
+            taken.set()
+            raise RuntimeError(f'cloud {cloud_index}')
+
+    with pytest.raises(RuntimeError, match='cloud'):
+        for_each_cloud(fail_elsewhere, 2)
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
+def test_a_forked_process_starts_threads_of_its_own(two_threads):
+    assert for_each_cloud(lambda index: index, 3) == [0, 1, 2]
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)  # ends it where it waits for the parent's threads
+        os._exit(0 if for_each_cloud(lambda index: index, 3) == [0, 1, 2] else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
 
 
 def test_check_finite():

@@ -99,6 +99,8 @@ def test_bad_input():
         ops.knn(points, points, 0)
     with pytest.raises(ValueError, match='radius=0.2, min_radius=0.3, num_samples=4'):
         ops.ball_query(points, points, 0.2, 4, 0.3)
+    with pytest.raises(ValueError, match='radius=0.3, min_radius=0.3, num_samples=4'):
+        ops.ball_query(points, points, 0.3, 4, 0.3)
     with pytest.raises(ValueError, match='queries holds no point'):
         ops.knn(points[:, :0], points, 1)
 

@@ -51,3 +51,8 @@ def test_no_groups_give_no_rows():
 def test_half_precision_keeps_its_type():
     values = torch.tensor([[[1.], [2.]]], dtype=torch.bfloat16)
     assert max_over_members(values).dtype == torch.bfloat16
+
+
+def test_double_precision_is_not_lost():
+    pooled, gradient = pooled_with_gradient(torch.tensor([[[1.], [1 + 1e-12]]], dtype=torch.double))
+    assert pooled.item() == 1 + 1e-12 and gradient.flatten().tolist() == [0, 1]

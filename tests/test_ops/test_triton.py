@@ -144,3 +144,24 @@ def test_points_in_boxes(num_boxes):
     expected = reference.points_in_boxes(points, frames)
     assert torch.equal(kernels.points_in_boxes(points, frames), expected)
     assert num_boxes == 0 or 0 < expected.sum() < expected.numel() / 2
+
+
+@runs_kernels
+def test_points_on_the_faces_of_boxes():
+    """Bottom and top are inside, sides are not."""
+    from m2ae_mm.ops import triton as kernels
+    points = torch.tensor([[[0., 0, 3], [0, 0, -3], [0, 0, 3.1], [1, 0, 0], [0, -2, 0], [0.9, -1.9, 0]]], device=DEVICE)
+    frames = torch.tensor([0., 0, 0, 1, 2, 3, 1, 0], device=DEVICE).view(1, 8, 1)
+    assert kernels.points_in_boxes(points, frames).flatten().tolist() == [True, True, False, False, False, True]
+
+
+@runs_kernels
+@pytest.mark.parametrize('radius', [0.35, 0.4])
+def test_radii_are_squared_before_they_are_rounded(radius):
+    """A point as far away as the rounded radius is inside one of 0.35 and outside one of 0.4."""
+    from m2ae_mm.ops import triton as kernels
+    points = torch.tensor([[[9., 0, 0], [radius, 0, 0]]], device=DEVICE)
+    center = torch.zeros(1, 1, 3, device=DEVICE)
+    is_inside = radius == 0.35
+    assert kernels.ball_query(center, points, radius, 1, 0.).item() == is_inside
+    assert kernels.ball_query(center, points, 10., 2, radius).tolist() == [[[0, 0 if is_inside else 1]]]

@@ -102,3 +102,20 @@ def test_pairs_at_the_radius_are_left_out():
             for radius in (0.5, 0.6)}
     assert seen == {0.5: [1, 2, 6], 0.6: [1.5, 3, 4]}
     assert PackedAttention.apply(qkv, *spans, 3, None)[:, 0, 0].tolist() == [3, 3, 3]
+
+
+@runs_kernels
+def test_clouds_before_the_last_clear_nothing():
+    """Short clouds have programs without a query of their own."""
+    from m2ae_mm.ops.triton import PackedAttention
+    torch.manual_seed(0)
+    counts = [1, 1, 70]
+    exact = torch.randn(72, 3, 2, 16).requires_grad_()
+    packed = exact.detach().to(DEVICE).requires_grad_()
+    expected = _cloud_by_cloud(exact, counts, None, None)
+    starts, lengths = torch.tensor([0, 1, 2]).to(DEVICE), torch.tensor(counts).to(DEVICE)
+    result = PackedAttention.apply(packed, starts, lengths, 70, None)
+    for output in (expected, result):
+        output.square().sum().backward()
+    for ours, theirs in ((result, expected), (packed.grad, exact.grad)):
+        torch.testing.assert_close(ours.cpu(), theirs, rtol=1e-4, atol=1e-5)

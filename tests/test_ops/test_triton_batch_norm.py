@@ -144,3 +144,11 @@ def test_twice_the_same_and_a_result_that_is_not_a_number_is_kept():
     x[0, 3] = float('nan')
     y = _kernels(x, vectors, 8, 30, weight, bias, d_y)[0]
     assert y[:240, 3].isnan().all() and not y[:, :3].isnan().any()
+
+
+@runs_kernels
+def test_exactly_zero_behind_the_norm_has_no_gradient():
+    """The middle one of -1, 0 and 1 is the mean."""
+    x, d_y = (torch.tensor(values, device=DEVICE).view(3, 1) for values in ([-1., 0, 1], [0., 5, 0]))
+    _, _, _, *gradients = _kernels(x, None, 1, 3, torch.ones(1, device=DEVICE), torch.zeros(1, device=DEVICE), d_y)
+    assert not any(gradient.any() for gradient in gradients)

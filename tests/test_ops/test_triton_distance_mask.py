@@ -54,3 +54,11 @@ def test_views_no_centers_and_what_is_not_a_number(monkeypatch):
 def test_other_precisions_are_compared_in_float32(monkeypatch, dtype):
     centers = torch.rand(1, 20, 3, generator=torch.Generator().manual_seed(0)).to(DEVICE, dtype)
     assert torch.equal(*_both(monkeypatch, centers, 0.4))
+
+
+@runs_kernels
+@pytest.mark.parametrize('radius,far', [(0.35, False), (0.4, True)])
+def test_the_radius_is_squared_before_it_is_rounded(monkeypatch, radius, far):
+    centers = torch.tensor([[[0., 0, 0], [radius, 0, 0]]], device=DEVICE)
+    for mask in _both(monkeypatch, centers, radius):
+        assert mask[0, 0].tolist() == [[False, far], [far, False]]

@@ -38,6 +38,11 @@ def test_random_mask_masks_the_published_count(ratio, expected):
         assert len({tuple(row.tolist()) for row in mask}) == 5  # a mask of its own for each cloud
 
 
+def test_the_count_is_rounded_down():
+    assert random_mask(torch.zeros(1, 12, 3), 0.8).sum() == 9  # of 9.6
+
+
+
 def test_random_mask_repeats_with_a_generator():
     draw = [random_mask(torch.zeros(2, 20, 3), 0.6, torch.Generator().manual_seed(7)) for _ in range(2)]
     assert torch.equal(*draw)

@@ -1,11 +1,13 @@
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from m2ae_mm.models.layers.mini_pointnet import MiniPointNet
 from m2ae_mm.ops import use_reference
+from m2ae_mm.ops.cpu.mini_pointnet import Norm
 
 
 def test_split_product_equals_the_concatenated_one():
@@ -33,6 +35,7 @@ def random_layer(make):
     """A layer whose norms have scales of both signs, one of them 0."""
     torch.manual_seed(0)
     layer = make()
+    layer.lift_norm.eps, layer.join_norm.eps = 0.3, 0.01
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -103,6 +106,13 @@ def test_training_in_parts_equals_the_operators_in_double_precision(monkeypatch,
         assert mine.keys() == theirs.keys()
         for name in mine:
             torch.testing.assert_close(mine[name].double(), theirs[name].double(), rtol=1e-4, atol=1e-4, msg=name)
+
+
+def test_a_variance_that_rounding_made_negative_is_zero():
+    sums = np.array([[4e6], [4e12 - 1]])  # four members of 1e6, whose squares lack 1
+    norm = Norm.of(sums, 4, 1e-2, torch.ones(1), torch.zeros(1))
+    assert norm.variance == 0 and norm.inverse.item() == pytest.approx(10)
+
 
 
 def test_without_fast_paths_training_goes_operator_by_operator():

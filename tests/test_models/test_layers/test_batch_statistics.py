@@ -1,0 +1,24 @@
+import pytest
+import torch
+from torch import nn
+
+from m2ae_mm.models.layers.batch_statistics import follow, takes_batch_statistics
+
+
+@pytest.mark.parametrize('norm,takes', [
+    (nn.BatchNorm1d(3), True),
+    (nn.SyncBatchNorm(3), False),  # its statistics are those of all processes
+    (nn.BatchNorm1d(3).eval(), False),
+    (nn.BatchNorm1d(3, affine=False), False),
+    (nn.BatchNorm1d(3, momentum=None), False),
+    (nn.BatchNorm1d(3, track_running_stats=False), False),
+])
+def test_batch_statistics_are_those_of_one_process_in_training(norm, takes):
+    assert takes_batch_statistics(norm) is takes
+
+
+def test_running_statistics_follow_with_the_momentum_of_the_norm():
+    norm = nn.BatchNorm1d(2, momentum=0.25)
+    follow(norm, torch.tensor([4., -8.]), torch.tensor([5., 1.]))
+    assert norm.running_mean.tolist() == [1, -2] and norm.running_var.tolist() == [2, 1]
+    assert norm.num_batches_tracked == 1

@@ -1,0 +1,33 @@
+import pytest
+import torch
+
+from m2ae_mm.models.heads.point_m2ae_pretrain_head import PointM2AEPretrainHead, Reconstruction
+from m2ae_mm.models.layers.scales import build_scales
+
+
+@pytest.mark.parametrize('weight', [1., 2.5])
+@pytest.mark.parametrize('counts', [None, torch.tensor([True, False])])
+def test_loss_is_the_weighted_mean_over_what_is_masked(weight, counts):
+    """Single points at distances 1 and 2, so squared and both ways 2 and 8."""
+    predicted, target = torch.zeros(2, 1, 3), torch.tensor([[[1., 0, 0]], [[0, 2, 0]]])
+    head = PointM2AEPretrainHead(4, 1, loss_weight=weight)
+    loss = head.loss(Reconstruction(predicted, target, torch.zeros(2, 3), counts))['loss_chamfer']
+    assert loss.item() == pytest.approx(weight * (5 if counts is None else 2))
+
+
+@pytest.mark.parametrize('select', [True, False])
+def test_nothing_masked_gives_zero_connected_to_the_network(select):
+    points, head = torch.rand(2, 20, 3), PointM2AEPretrainHead(4, 2)
+    scales = build_scales(points, [5], [3])
+    result = head(torch.rand(2, 5, 4), points, scales, [torch.zeros(2, 5, dtype=torch.bool)], select)
+    loss = head.loss(result)['loss_chamfer']
+    loss.backward()
+    assert loss == 0 and (head.predict_points.weight.grad == 0).all()
+
+
+def test_extra_channels_are_not_reconstructed():
+    points = torch.rand(2, 20, 6)
+    scales, masked = build_scales(points[..., :3], [5], [3]), [torch.ones(2, 5, dtype=torch.bool)]
+    head, decoded = PointM2AEPretrainHead(4, 2), torch.rand(2, 5, 4)
+    coloured, plain = (head(decoded, each, scales, masked).target for each in (points, points[..., :3]))
+    assert torch.equal(coloured, plain)
