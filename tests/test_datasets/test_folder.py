@@ -174,3 +174,33 @@ def test_empty_and_absent_folders(tmp_path):
         build(tmp_path)
     with pytest.raises(FileNotFoundError, match='there is no folder'):
         build(tmp_path / 'nothing')
+
+
+def test_clouds_of_just_enough_points_are_kept(tmp_path):
+    for count in (31, 32):
+        np.save(tmp_path / f'{count}.npy', CLOUD[:count])
+    data = build(tmp_path)
+    assert names(data) == ['32.npy'] and data.skipped == [('31.npy', '31 points, fewer than min_points=32')]
+    assert names(build(tmp_path, min_points=31)) == ['31.npy', '32.npy']
+
+
+def test_cache_is_made_for_each_option_of_reading(folder, tmp_path):
+    cache = dict(cache_dir=str(tmp_path / 'cache'))
+    build(folder, **cache)
+    meshes = DATASETS.build(dict(type='M2AEFolder', data_root=str(folder), mesh_points=300, **cache))
+    assert {len(meshes[i]['points']) for i in range(5, 9)} == {300}
+    assert names(build(folder, min_points=51, **cache)) == ['box/e.obj', 'box/e.off', 'box/e.ply', 'box/e.stl']
+
+
+def test_suffixes_are_known_in_capitals_too(tmp_path):
+    trimesh.creation.box().export(tmp_path / 'A.ply')
+    (tmp_path / 'A.ply').rename(tmp_path / 'A.PLY')
+    np.save(tmp_path / 'b.npy', CLOUD)
+    (tmp_path / 'b.npy').rename(tmp_path / 'b.Npy')
+    data = build(tmp_path)
+    assert names(data) == ['A.PLY', 'b.Npy'] and [len(data[i]['points']) for i in (0, 1)] == [400, 50]
+
+
+def test_a_fifth_of_the_files_is_for_testing(tmp_path):
+    write(tmp_path, *(f'{i}.npy' for i in range(200)))
+    assert len(build(tmp_path, split='test')) / 200 == pytest.approx(0.2, abs=0.04)

@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 
 from m2ae_mm.datasets.rooms import shapes
-from m2ae_mm.datasets.rooms.furniture import ASSET, CLASSES, OTHER, Furniture, load_furniture, semantic_id, split_items
+from m2ae_mm.datasets.rooms.furniture import (
+    ASSET,
+    CLASS_NYU40,
+    CLASSES,
+    OTHER,
+    Furniture,
+    load_furniture,
+    semantic_id,
+    split_items,
+)
+from mmdet3d.datasets import ScanNetDataset
 
 
 def test_train_and_val_share_only_single_item_classes():
@@ -69,3 +79,8 @@ def test_semantic_ids_agree_with_boxes():
 def test_missing_asset_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'furniture\.npz.*reinstall'):
         Furniture(tmp_path / 'furniture.npz')
+
+
+def test_classes_and_their_nyu40_ids_are_those_of_mmdet3d():
+    assert ScanNetDataset.METAINFO['seg_valid_class_ids'] == CLASS_NYU40
+    assert ScanNetDataset.METAINFO['classes'] == CLASSES
