@@ -9,7 +9,7 @@ CLOUD = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
 
 
 def build(root, **options):
-    return DATASETS.build(dict(type='M2AEFolder', data_root=str(root), mesh_points=400, **options))
+    return DATASETS.build(dict(type='M2AEFolder', data_root=str(root), mesh_points=400, serialize_data=False, **options))
 
 
 def names(data):
@@ -187,18 +187,20 @@ def test_clouds_of_just_enough_points_are_kept(tmp_path):
 def test_cache_is_made_for_each_option_of_reading(folder, tmp_path):
     cache = dict(cache_dir=str(tmp_path / 'cache'))
     build(folder, **cache)
-    meshes = DATASETS.build(dict(type='M2AEFolder', data_root=str(folder), mesh_points=300, **cache))
+    meshes = DATASETS.build(dict(type='M2AEFolder', data_root=str(folder), mesh_points=300, serialize_data=False, **cache))
     assert {len(meshes[i]['points']) for i in range(5, 9)} == {300}
     assert names(build(folder, min_points=51, **cache)) == ['box/e.obj', 'box/e.off', 'box/e.ply', 'box/e.stl']
 
 
 def test_suffixes_are_known_in_capitals_too(tmp_path):
-    trimesh.creation.box().export(tmp_path / 'A.ply')
-    (tmp_path / 'A.ply').rename(tmp_path / 'A.PLY')
+    (tmp_path / 'box').mkdir()
+    trimesh.creation.box().export(tmp_path / 'a.ply')
+    (tmp_path / 'a.ply').rename(tmp_path / 'box' / 'a.PLY')
     np.save(tmp_path / 'b.npy', CLOUD)
     (tmp_path / 'b.npy').rename(tmp_path / 'b.Npy')
     data = build(tmp_path)
-    assert names(data) == ['A.PLY', 'b.Npy'] and [len(data[i]['points']) for i in (0, 1)] == [400, 50]
+    assert names(data) == ['b.Npy', 'box/a.PLY'] and data.metainfo['classes'] == ('box', )
+    assert [(len(data[i]['points']), data[i]['gt_label']) for i in (0, 1)] == [(50, -1), (400, 0)]
 
 
 def test_a_fifth_of_the_files_is_for_testing(tmp_path):
