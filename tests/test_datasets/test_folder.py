@@ -9,7 +9,8 @@ CLOUD = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
 
 
 def build(root, **options):
-    return DATASETS.build(dict(type='M2AEFolder', data_root=str(root), mesh_points=400, serialize_data=False, **options))
+    usual = dict(type='M2AEFolder', mesh_points=400, serialize_data=False)
+    return DATASETS.build(dict(usual, data_root=str(root), **options))
 
 
 def names(data):
@@ -187,7 +188,7 @@ def test_clouds_of_just_enough_points_are_kept(tmp_path):
 def test_cache_is_made_for_each_option_of_reading(folder, tmp_path):
     cache = dict(cache_dir=str(tmp_path / 'cache'))
     build(folder, **cache)
-    meshes = DATASETS.build(dict(type='M2AEFolder', data_root=str(folder), mesh_points=300, serialize_data=False, **cache))
+    meshes = build(folder, mesh_points=300, **cache)
     assert {len(meshes[i]['points']) for i in range(5, 9)} == {300}
     assert names(build(folder, min_points=51, **cache)) == ['box/e.obj', 'box/e.off', 'box/e.ply', 'box/e.stl']
 

@@ -101,8 +101,8 @@ def test_discs_are_cut_at_the_box_and_know_how_they_are_seen(turn, front, half):
     seen = np.full((240, 720), NOTHING)
     placed = Placed(block(0.6, 0.2, 1.5), np.array([2.0, 0.0, 0.1]), turn)
     see_pieces(np.array([0., 0., 1.]), rays, np.deg2rad(40), step, np.array([[front, 0., 1.]]),
-               np.array([[-1., 0., 0.]]), np.array([3.0]), np.zeros(1, np.int64), placed.position[None], placed.rotation[:, 0][None],
-               placed.piece.size[None], range_, seen, facing)
+               np.array([[-1., 0., 0.]]), np.array([3.0]), np.zeros(1, np.int64), placed.position[None],
+               placed.rotation[:, 0][None], placed.piece.size[None], range_, seen, facing)
     with np.errstate(divide='ignore'):
         distance = np.where(rays[..., 0] > 0, front / rays[..., 0], 99)
     across, height = distance * rays[..., 1], 1 + distance * rays[..., 2]
