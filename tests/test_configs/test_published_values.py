@@ -26,7 +26,8 @@ SHAPE_ENCODER = {
 }
 DECODER = {
     'model.mask_ratio': 0.8, 'model.backbone.radii': None, 'model.backbone.stage_norm': True,
-    'model.neck.embed_dims': [384, 192], 'model.neck.depths': [1, 1], 'model.neck.num_heads': 6,
+    'model.neck.drop_path_rate': 0.1, 'model.neck.embed_dims': [384, 192],
+    'model.neck.depths': [1, 1], 'model.neck.num_heads': 6,
     'model.head.num_points': 16, 'model.multi_scale_masking': True, 'model.neck.skip_connections': True,
 }
 FINE_TUNED = {
@@ -61,7 +62,8 @@ SHAPES = {
         'train_dataloader.batch_size': 128, 'train_cfg.max_epochs': 300,
         'param_scheduler.CosineAnnealingLR.end': 400, STEPS + 'M2AESamplePoints.num_points': 2048,
         STEPS + 'M2AESamplePoints.random': True, STEPS + 'M2AESamplePoints.seed': None,
-        TEST + 'pipeline.M2AESamplePoints.random': False, TRAIN + 'split': 'train', TEST + 'split': 'test',
+        TEST + 'pipeline.M2AESamplePoints.num_points': 2048, TEST + 'pipeline.M2AESamplePoints.random': False,
+        TRAIN + 'split': 'train', TEST + 'split': 'test',
         AUGMENTED + 'M2AEBatchScaleShift.scale_range': [2 / 3, 3 / 2],
         AUGMENTED + 'M2AEBatchScaleShift.shift_range': 0.2, AUGMENTED + 'M2AEBatchScaleShift.per_axis': True,
     },
@@ -102,6 +104,7 @@ SHAPES = {
 SCANS = {
     'train_dataloader.batch_size': 8, 'train_cfg.max_epochs': 1080, LR: 5e-4,
     'param_scheduler.CosineAnnealingLR.end': 1080,
+    STEPS + 'LoadPointsFromFile.use_dim': [0, 1, 2], STEPS + 'LoadPointsFromFile.shift_height': False,
     STEPS + 'PointSample.num_points': 40000, STEPS + 'GlobalRotScaleTrans.rot_range': FEW_DEGREES,
     STEPS + 'GlobalRotScaleTrans.scale_ratio_range': [1, 1], STEPS + 'RandomFlip3D.flip_ratio_bev_horizontal': 0.5,
     STEPS + 'RandomFlip3D.flip_ratio_bev_vertical': 0.5, TEST + 'pipeline.M2AESamplePoints.num_points': 40000,
@@ -207,7 +210,7 @@ def test_option_is_the_published_one(name, key, value):
 @pytest.mark.parametrize('name, epochs', [
     ('shapenet_pretrain', 10), ('modelnet40_cls', 10), ('modelnet40_fewshot_10way_20shot', 10),
     ('shapenetpart_seg', 10), ('scanobjectnn_objbg_cls', 10), ('../3detr/3detr_scannet', 9),
-    ('../3detr/3detr-m_sunrgbd', 9),
+    ('../3detr/3detr-m_sunrgbd', 9), ('scannet_pretrain', 10),
 ])
 def test_the_rate_rises_from_a_millionth_and_falls_back_to_it(name, epochs):
     config = load(name)
@@ -216,6 +219,7 @@ def test_the_rate_rises_from_a_millionth_and_falls_back_to_it(name, epochs):
         'LinearLR', 'CosineAnnealingLR', 0, epochs, epochs)
     assert rise.start_factor * config.optim_wrapper.optimizer.lr == pytest.approx(1e-6)
     assert fall.eta_min == 1e-6
+    assert all(part.by_epoch and part.convert_to_iter_based for part in (rise, fall))
 
 
 NORMALISE, SAMPLE, PACK = 'M2AENormalizeUnitSphere', 'M2AESamplePoints', 'M2AEPackShape'
