@@ -9,7 +9,8 @@ CLOUD = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
 
 
 def build(root, **options):
-    return DATASETS.build(dict(type='M2AEFolder', data_root=str(root), mesh_points=400, **options))
+    usual = dict(type='M2AEFolder', mesh_points=400, serialize_data=False)
+    return DATASETS.build(dict(usual, data_root=str(root), **options))
 
 
 def names(data):
@@ -182,3 +183,35 @@ def test_arrays_of_other_shapes(tmp_path):
     data = build(tmp_path)
     assert names(data) == ['batch.npy'] and data.skipped[0][0] == 'columns.npy'
     assert data.skipped[0][1].endswith('each point must be a row, (N, 3)')
+
+
+def test_clouds_of_just_enough_points_are_kept(tmp_path):
+    for count in (31, 32):
+        np.save(tmp_path / f'{count}.npy', CLOUD[:count])
+    data = build(tmp_path)
+    assert names(data) == ['32.npy'] and data.skipped == [('31.npy', '31 points, fewer than min_points=32')]
+    assert names(build(tmp_path, min_points=31)) == ['31.npy', '32.npy']
+
+
+def test_cache_is_made_for_each_option_of_reading(folder, tmp_path):
+    cache = dict(cache_dir=str(tmp_path / 'cache'))
+    build(folder, **cache)
+    meshes = build(folder, mesh_points=300, **cache)
+    assert {len(meshes[i]['points']) for i in range(5, 9)} == {300}
+    assert names(build(folder, min_points=51, **cache)) == ['box/e.obj', 'box/e.off', 'box/e.ply', 'box/e.stl']
+
+
+def test_suffixes_are_known_in_capitals_too(tmp_path):
+    (tmp_path / 'box').mkdir()
+    trimesh.creation.box().export(tmp_path / 'a.ply')
+    (tmp_path / 'a.ply').rename(tmp_path / 'box' / 'a.PLY')
+    np.save(tmp_path / 'b.npy', CLOUD)
+    (tmp_path / 'b.npy').rename(tmp_path / 'b.Npy')
+    data = build(tmp_path)
+    assert names(data) == ['b.Npy', 'box/a.PLY'] and data.metainfo['classes'] == ('box', )
+    assert [(len(data[i]['points']), data[i]['gt_label']) for i in (0, 1)] == [(50, -1), (400, 0)]
+
+
+def test_a_fifth_of_the_files_is_for_testing(tmp_path):
+    write(tmp_path, *(f'{i}.npy' for i in range(200)))
+    assert len(build(tmp_path, split='test')) / 200 == pytest.approx(0.2, abs=0.04)

@@ -11,6 +11,7 @@ from shapes import (
 )
 
 from m2ae_mm.datasets import M2AEModelNet40
+from m2ae_mm.datasets.shapenetpart import PARTS
 from mmdet3d.registry import DATASETS
 
 
@@ -77,7 +78,7 @@ def test_shapenetpart_labels_parts_and_categories(tmp_path):
     assert sample['gt_label'] == 1 and sample['category'] == 'Bag'
     assert np.array_equal(sample['pts_semantic_mask'] == 5, sample['points'][:, 0] > sample['points'][:, 0].mean())
     assert set(sample['pts_semantic_mask']) == {4, 5}
-    assert sample['points'].shape == (300, 3)
+    assert sample['points'].shape == (300, 3) and sample['pts_semantic_mask'].dtype == np.int64
 
 
 def test_shapenetpart_refuses_parts_of_another_category(tmp_path):
@@ -153,3 +154,33 @@ def test_a_missing_source_is_named_with_its_key_and_the_missing_episodes(tmp_pat
     assert '--cfg-options train_dataloader.dataset.source.data_root=/path' in text
     assert f"no folder {str(tmp_path / 'f' / '5way_10shot')!r} of episodes" in text
     assert text.endswith('If they lie elsewhere, set train_dataloader.dataset.data_root.')
+
+
+def test_pickled_splits_join_each_with_its_own_clouds(tmp_path):
+    data = build('M2AEModelNet40', write_modelnet40(tmp_path / 'm', pickled=True), split=['train', 'test'])
+    for position, seed in enumerate([0, 1, 2, 3, 4, 5, 100, 101, 102, 103]):  # 6 training shapes, 4 test shapes
+        assert np.array_equal(data[position]['points'], shape_points(seed, 2000))
+    assert [data[i]['split'] for i in (5, 6)] == ['train', 'test']
+
+
+def test_nan_in_one_shape_of_an_hdf5_file_is_found_when_it_is_loaded(tmp_path):
+    import h5py
+    root = write_modelnet40_h5(tmp_path / 'm')
+    with h5py.File(root / 'ply_data_train1.h5', 'r+') as file:
+        file['data'][2, 7, 1] = np.nan
+    with pytest.raises(ValueError, match='1 unreadable.\n.*ply_data_train1.h5 .*: 1 of 1024 points hold NaN'):
+        build('M2AEModelNet40H5', root)
+
+
+def test_shapenetpart_has_fifty_parts_in_sixteen_categories():
+    assert sum(PARTS.values(), ()) == tuple(range(50)) and len(PARTS) == 16
+    # From the list that comes with the data: synsets are not in this order.
+    assert (PARTS['Airplane'], PARTS['Motorbike'], PARTS['Table']) == (
+        (0, 1, 2, 3), (30, 31, 32, 33, 34, 35), (47, 48, 49))
+
+
+def test_shapenetpart_numbers_categories_among_all_sixteen(tmp_path):
+    root = write_shapenetpart(tmp_path / 'p')
+    (root / 'synsetoffset2category.txt').write_text('Table\t02691156\nCap\t02773838\n')
+    data = build('M2AEShapeNetPart', root)
+    assert [data.get_data_info(i)['gt_label'] for i in range(4)] == [15, 2, 15, 2]

@@ -62,3 +62,29 @@ def test_scenes_without_boxes_are_cropped():
 @pytest.mark.parametrize('shares,balanced', [((.5, .7, 1.), False), ((1., .5, .85), True), ((.5, .6, .9), True)])
 def test_one_pair_of_sides_is_similar(shares, balanced):
     assert ThreeDETRRandomCuboid()._is_balanced(np.array(shares)) == balanced
+
+
+def line():
+    """Points (0, 0, 0), (1, 1, 1) to (8, 8, 8)."""
+    return dict(points=DepthPoints(torch.arange(9.)[:, None].repeat(1, 3)))
+
+
+def test_crops_are_half_a_side_about_a_point_of_the_scene():
+    np.random.seed(0)
+    crop = ThreeDETRRandomCuboid(min_points=1, min_crop=0.5, max_crop=0.5)
+    found = {tuple(crop(line())['points'].coord[:, 0].tolist()) for _ in range(200)}
+    assert found == {tuple(range(max(middle - 2, 0), min(middle + 2, 8) + 1)) for middle in range(9)}
+
+
+def test_no_crop_is_made_of_sides_that_differ():
+    np.random.seed(0)
+    always, never = (ThreeDETRRandomCuboid(min_points=1, max_crop=0.6, aspect=aspect) for aspect in (0.8, 1.1))
+    assert {len(always(line())['points']) for _ in range(20)} <= {3, 4, 5}
+    assert {len(never(line())['points']) for _ in range(20)} == {9}
+
+
+def test_defaults_are_the_published_ones_for_scannet():
+    assert repr(ThreeDETRRandomCuboid()) == (
+        'ThreeDETRRandomCuboid(min_points=30000, aspect=0.8, min_crop=0.5, max_crop=1.0)')
+    few = dict(points=DepthPoints(torch.rand(29_999, 3)))
+    assert len(ThreeDETRRandomCuboid()(few)['points']) == 29_999

@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 
 from m2ae_mm.datasets.rooms import shapes
-from m2ae_mm.datasets.rooms.furniture import ASSET, CLASSES, OTHER, Furniture, load_furniture, semantic_id, split_items
+from m2ae_mm.datasets.rooms.furniture import (
+    ASSET,
+    CLASS_NYU40,
+    CLASSES,
+    OTHER,
+    Furniture,
+    load_furniture,
+    semantic_id,
+    split_items,
+)
+from mmdet3d.datasets import ScanNetDataset
 
 
 def test_train_and_val_share_only_single_item_classes():
@@ -69,3 +79,40 @@ def test_semantic_ids_agree_with_boxes():
 def test_missing_asset_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'furniture\.npz.*reinstall'):
         Furniture(tmp_path / 'furniture.npz')
+
+
+def test_classes_and_their_nyu40_ids_are_those_of_mmdet3d():
+    assert ScanNetDataset.METAINFO['seg_valid_class_ids'] == CLASS_NYU40
+    assert ScanNetDataset.METAINFO['classes'] == CLASSES
+
+
+def test_a_wall_cabinet_spans_its_box_and_hangs_at_its_height():
+    furniture = load_furniture()
+    piece = furniture.piece(8)  # its points reach all sides of its box, which not all models' do
+    low, high = piece.points.min(axis=0), piece.points.max(axis=0)
+    np.testing.assert_allclose(low, [-0.3, -0.205, 0], atol=1e-7)
+    np.testing.assert_allclose(high, [0.3, 0.205, 0.566], atol=1e-7)
+    assert (piece.kind, piece.elevation, piece.top) == ('kitchen cabinet', pytest.approx(1.604), pytest.approx(0.566))
+
+
+def test_scaling_moves_the_top_and_thins_the_points():
+    block = shapes.block(np.random.default_rng(0), (1.0, 0.5, 0.7), 'block', 0, 3)
+    scaled = block.scaled((3.0, 1.0, 0.5))
+    assert scaled.top == pytest.approx(0.35) and scaled.spacing == pytest.approx(3 * block.spacing)
+    assert shapes.folds(np.random.default_rng(0), (1.0, 0.1, 2.0), 'curtain', 11, 0.0).scaled((1, 1, 2)).top == -1
+
+
+@pytest.mark.parametrize('kinds, names, widths, train, val', [
+    # One look of the class: it serves both. Two looks: one for each.
+    ('aa', 'xx', (1.0, 1.004), 2, 2),
+    ('aa', 'xx', (1.0, 1.03), 1, 1),
+    ('aa', 'xy', (1.0, 1.0), 1, 1),
+    ('ab', 'xx', (1.0, 1.0), 1, 1),
+    # 30 % of the looks of a kind.
+    ('a' * 10, 'abcdefghij', (1.0, ) * 10, 7, 3),
+    ('a' * 20, 'abcdefghijklmnopqrst', (1.0, ) * 20, 14, 6),
+])
+def test_looks_are_kind_name_and_size_and_three_of_ten_are_held_out(kinds, names, widths, train, val):
+    size = np.array([(width, 1.0, 1.0) for width in widths])
+    split = split_items(np.full(len(size), 2), np.array(list(kinds)), np.array(list(names)), size)
+    assert (len(split['train']), len(split['val'])) == (train, val)

@@ -4,8 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from m2ae_mm.datasets.rooms import scene as scene_module
 from m2ae_mm.datasets.rooms import shapes
-from m2ae_mm.datasets.rooms.furniture import CLASS_NYU40, CLASSES, load_furniture
+from m2ae_mm.datasets.rooms.colours import colours
+from m2ae_mm.datasets.rooms.furniture import CLASS_NYU40, CLASSES, OTHER, load_furniture
 from m2ae_mm.datasets.rooms.kernels import FIRST_WALL, FLOOR, NOTHING, see_pieces, see_shell
 from m2ae_mm.datasets.rooms.layout import Layout, Placed, overlap
 from m2ae_mm.datasets.rooms.programs import CYCLE, PROGRAMS, furnish
@@ -186,3 +188,26 @@ def test_hard_rooms_are_noisier_and_seen_less():
     spread = [np.std(s.points[s.semantic == 2, 2]) for s in (normal, hard)]
     assert spread[1] > 1.5 * spread[0]
     assert PROFILES['hard'].cameras == (1, 2)
+
+
+def test_fifteen_points_make_a_box_and_fourteen_none(monkeypatch):
+    placed = [Placed(table_block(), np.array([x, 1.0, 0.0])) for x in (1.0, 3.0)]
+    seen = np.repeat([0, 1, FLOOR, FIRST_WALL], [14, 15, 5, 4])
+    monkeypatch.setattr(scene_module, 'furnish', lambda *_: (empty_room(), placed))
+    monkeypatch.setattr(scene_module, 'scan_room', lambda *_: (np.zeros((len(seen), 3)), seen))
+    scene = compose_scene('train', 0)
+    np.testing.assert_allclose(scene.boxes, [[3.0, 1.0, 0.35, 0.8, 0.5, 0.7]])
+    assert scene.labels.tolist() == [TABLE] and scene.box_instance.tolist() == [1]
+    assert scene.instance.tolist() == [0] * 14 + [1] * 15 + [0] * 9
+    assert scene.semantic.tolist() == [0] * 14 + [7] * 15 + [2] * 5 + [1] * 4
+
+
+def test_walls_share_a_light_colour_that_neither_floor_nor_plants_have():
+    plant = shapes.block(np.random.default_rng(0), (0.3, 0.3, 0.3), 'potted plant', OTHER, 40)
+    seen = np.repeat([0, FLOOR, FIRST_WALL, FIRST_WALL - 1], 400)
+    for seed in range(20):
+        rgb = colours([Placed(plant, np.zeros(3))], 2, seen, np.random.default_rng(seed))
+        green, floor, one, other = rgb.reshape(4, 400, 3).mean(axis=1)
+        assert green.argmax() == 1
+        assert np.ptp(one / other) < 0.03 and 0.88 < (one / other).mean() < 1.13
+        assert np.ptp(floor / one) > 0.04 and min(one.min(), other.min()) > 165

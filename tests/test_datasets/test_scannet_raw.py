@@ -8,6 +8,7 @@ from mmengine.registry import DefaultScope
 from raw_scannet import LABELS, write_labels, write_ply, write_scan
 
 from m2ae_mm.datasets.scannet_raw import create_scannet
+from m2ae_mm.datasets.scannet_raw.layout import read_labels
 from m2ae_mm.datasets.scannet_raw.writer import summary
 from mmdet3d.datasets import ScanNetDataset
 
@@ -164,6 +165,8 @@ def group(**changes):
 
 @pytest.mark.parametrize('damage,message', [
     (lambda f: change(f / 'scene0000_00_vh_clean_2.0.010000.segs.json', segIndices=[7] * 8), '8 vertices, but .*has 9'),
+    (lambda f: change(f / 'scene0000_00_vh_clean_2.0.010000.segs.json', segIndices=[7] * 10), '10 vertices.*has 9'),
+    (lambda f: change(f / 'scene0000_00_vh_clean_2.0.010000.segs.json', segIndices=[[7]] * 9), '9 vertices.*has 9'),
     (lambda f: change(f / 'scene0000_00.aggregation.json', segGroups=group(label='sofa bed')), "table: 'sofa bed'"),
     (lambda f: change(f / 'scene0000_00.aggregation.json', segGroups=group(segments=[8])), 'object 0 has segment 8'),
     (lambda f: change(f / 'scene0000_00.aggregation.json', segGroups=group() * 2), 'several objects .* objectId 0'),
@@ -174,6 +177,7 @@ def group(**changes):
     (lambda f: (f / 'scene0000_00.aggregation.json').write_text('{"segGroups": ['), 'aggregation.json: no JSON with'),
     (lambda f: (f / 'scene0000_00.txt').write_text('sceneType = Apartment'), 'no line axisAlignment'),
     (lambda f: (f / 'scene0000_00.txt').write_text('axisAlignment = 1 0 0'), "needs 16 numbers, got '1 0 0'"),
+    (lambda f: (f / 'scene0000_00.txt').write_text(f'axisAlignment = {"0 " * 15}nan'), "needs 16 numbers, got '0 0"),
     (cut, r'scene0000_00_vh_clean_2.ply: element .* end-of-file'),
     (lambda f: write_ply(f / 'scene0000_00_vh_clean_2.ply', BROKEN),
      '1 of 9 vertices are NaN'),
@@ -202,3 +206,20 @@ def test_wrong_surroundings(release, prepare, error, message):
     prepare(release)
     with pytest.raises(error, match=message):
         create(release)
+
+
+def test_a_cap_keeps_the_order_and_draws_anew_for_every_scan(release):
+    many = np.arange(600.).reshape(100, 6) % 256
+    for name in ('scene0002_00', 'scene0003_00'):
+        write_scan(release / 'scans', name, many, [7] * 100, [('floor', [7])])
+    (release / 'scannetv2_train.txt').write_text('scene0002_00\nscene0003_00\n')
+    create(release, max_points=50)
+    drawn = [load(release / 'out', 'points', f'scene000{i}_00', '<f4').reshape(-1, 6) for i in (2, 3)]
+    rows = [[many.tolist().index(point) for point in points.tolist()] for points in drawn]
+    assert rows[0] == sorted(set(rows[0])) and rows[1] == sorted(set(rows[1]))
+    assert len(rows[0]) == len(rows[1]) == 50 and rows[0] != rows[1]
+
+
+def test_labels_without_a_number_are_not_annotated(tmp_path):
+    (tmp_path / LABELS).write_text('raw_category\tnyu40id\nwall\t 1 \nthing\t\nblank\t  \nshort\nother\t40\n')
+    assert read_labels(tmp_path / LABELS) == dict(wall=1, thing=0, blank=0, short=0, other=40)

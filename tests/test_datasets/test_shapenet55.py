@@ -91,3 +91,29 @@ def test_pickled_objects_are_refused(tmp_path):
     np.save(root / 'shapenet_pc' / '02691156-0000.npy', objects, allow_pickle=True)
     with pytest.raises(ValueError, match='cannot be read as a .npy file'):
         build(root)[0]
+
+
+def test_labels_are_of_the_sorted_synsets_in_whatever_order_they_are_listed(tmp_path):
+    root = write_shapenet55(tmp_path / 'a')
+    listed = root / 'ShapeNet-55' / 'train.txt'
+    listed.write_text('\n'.join(reversed(listed.read_text().split())))
+    data = build(root)
+    assert [data.get_data_info(i)['name'][:8] for i in range(4)] == ['03001627', '02691156'] * 2
+    assert [data.get_data_info(i)['gt_label'] for i in range(4)] == [1, 0, 1, 0]
+
+
+def test_a_file_is_short_below_the_bytes_of_8192_points(tmp_path):
+    root = write_shapenet55(tmp_path / 'a')
+    file = root / 'shapenet_pc' / '03001627-0003.npy'
+    file.write_bytes(b'x' * 98_304)
+    assert len(build(root)) == 4
+    file.write_bytes(b'x' * 98_303)
+    with pytest.raises(ValueError, match='1 short.*\n.*03001627-0003.npy .98303 bytes, at least 98304 needed'):
+        build(root)
+
+
+def test_a_shape_of_8191_points_is_refused_when_it_is_read(tmp_path):
+    root = write_shapenet55(tmp_path / 'a')
+    np.save(root / 'shapenet_pc' / '02691156-0000.npy', shape_points(0, 8191))
+    with pytest.raises(ValueError, match='expected at least 8192 points, found 8191'):
+        build(root)[0]

@@ -66,3 +66,26 @@ def test_scale_and_shift_stay_in_range_and_differ_by_axis():
     assert -0.2 <= shift.min() < -0.15 and 0.15 < shift.max() <= 0.2
     assert np.abs(scale[:, 0] - scale[:, 1]).max() > 0.1
     assert np.array_equal(points, [[1, 1, 1], [-1, -1, -1]])
+
+
+def test_one_point_too_few_repeats_one_and_as_many_are_shuffled():
+    points = np.arange(30, dtype=np.float32).reshape(10, 3)
+    result = run(points, type='M2AESamplePoints', num_points=11)['points']
+    assert np.array_equal(result[:10], points) and result[10].tolist() in points.tolist()
+    np.random.seed(0)
+    shuffled = run(points, type='M2AESamplePoints', num_points=10)['points']
+    assert sorted(shuffled.tolist()) == points.tolist() != shuffled.tolist()
+
+
+def test_normalising_leaves_what_it_was_given_alone():
+    points = np.array([[2, 0, 0], [4, 0, 0]], np.float32)
+    assert run(points, type='M2AENormalizeUnitSphere')['points'].tolist() == [[-1, 0, 0], [1, 0, 0]]
+    assert points.tolist() == [[2, 0, 0], [4, 0, 0]]
+
+
+@pytest.mark.parametrize('label, packed', [(0, 0), (7, 7), (-1, None)])
+def test_the_first_class_is_a_label_and_minus_one_is_none(label, packed):
+    sample = run(np.zeros((2, 3)), type='M2AEPackShape')['data_samples']
+    assert 'gt_label' not in sample
+    results = TRANSFORMS.build(dict(type='M2AEPackShape'))(dict(points=np.zeros((2, 3)), gt_label=label))
+    assert results['data_samples'].get('gt_label') == packed

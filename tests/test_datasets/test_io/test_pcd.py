@@ -43,3 +43,27 @@ def test_compressed():
 def test_damaged_files(content, message):
     with pytest.raises(ValueError, match=message):
         parse_pcd(content)
+
+
+@pytest.mark.parametrize('encoding', ['ascii', 'binary', 'binary_compressed'])
+def test_fields_of_several_numbers_before_the_coordinates(encoding):
+    header = ('VERSION 0.7\nFIELDS ring normal z y x\nSIZE 2 8 4 4 4\nTYPE U F F F F\nCOUNT 1 3 1 1 1\n'
+              f'POINTS 40\nDATA {encoding}\n')
+    rows = np.zeros(40, np.dtype([('ring', '<u2'), ('normal', '<f8', 3), ('zyx', '<f4', 3)]))
+    rows['ring'], rows['normal'], rows['zyx'] = np.arange(40), 7, XYZ[:, ::-1]
+    if encoding == 'ascii':
+        body = '\n'.join(f'{ring} 7 7 7 {z} {y} {x}' for ring, (x, y, z) in enumerate(XYZ.tolist())).encode()
+    elif encoding == 'binary':
+        body = rows.tobytes()
+    else:
+        fields = rows['ring'].tobytes() + rows['normal'].T.tobytes() + rows['zyx'].T.tobytes()
+        body = struct.pack('<II', len(literal_lzf(fields)), len(fields)) + literal_lzf(fields)
+    assert np.array_equal(parse_pcd(header.encode() + body), XYZ)
+
+
+@pytest.mark.parametrize('announced', [639, 641])
+def test_compressed_data_of_another_length_are_damaged(announced):
+    packed = literal_lzf(XYZ.T.tobytes() + bytes(160))
+    body = struct.pack('<II', len(packed), announced) + packed
+    with pytest.raises(ValueError, match=f'640 bytes after decompression, {announced} expected'):
+        parse_pcd(HEADER.format('binary_compressed').encode() + body)

@@ -36,3 +36,13 @@ def test_damaged_files(tmp_path):
         (tmp_path / 'a.pkl').write_bytes(content)
         with pytest.raises(ValueError, match='cannot be read safely'):
             read_pickle(tmp_path / 'a.pkl')
+
+
+@pytest.mark.parametrize('encoding, read', [('latin1', True), ('utf-8', False), ('zlib_codec', False)])
+def test_bytes_are_encoded_as_array_pickles_do_it_and_in_no_other_way(tmp_path, encoding, read):
+    (tmp_path / 'a.pkl').write_bytes(b'c_codecs\nencode\n(V\\u00e9\nV' + encoding.encode() + b'\ntR.')
+    if read:
+        assert read_pickle(tmp_path / 'a.pkl') == b'\xe9'
+    else:
+        with pytest.raises(ValueError, match=f"_codecs.encode with encoding '{encoding}'"):
+            read_pickle(tmp_path / 'a.pkl')
