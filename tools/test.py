@@ -53,6 +53,7 @@ def main() -> None:
     # The test needs all of the weights: the pre-training of the backbone is
     # not read again, and nothing may be missing.
     config.load_from, config.resume = None, False
+    config.compile = False  # which would take longer than the test
     runner = Runner.from_cfg(config)
     if args.checkpoint == 'random':
         runner.model.init_weights()

@@ -1,4 +1,5 @@
 """Hooks and checks around training and testing."""
+from .compilation import compile_forward
 from .data_check import check_data, class_count
 from .distributed import M2AEDistributedCPU, end_processes, init_cpu_processes, prepare_processes
 from .hooks import M2AELinearProbeHook, M2AEPictureHook, M2AERuntimeInfoHook
@@ -11,6 +12,6 @@ from .training import training_runner
 __all__ = [
     'M2AEBFloat16OptimWrapper', 'M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEOptimWrapper',
     'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'M2AERuntimeInfoHook', 'SyncBatchNormCPU', 'check_data',
-    'check_options', 'class_count', 'end_processes', 'init_cpu_processes', 'prepare_loaders', 'prepare_processes',
-    'training_runner'
+    'check_options', 'class_count', 'compile_forward', 'end_processes', 'init_cpu_processes', 'prepare_loaders',
+    'prepare_processes', 'training_runner'
 ]

@@ -8,6 +8,8 @@ from mmengine.runner import Runner
 
 from m2ae_mm.checkpoint import check_start
 
+from .compilation import compile_forward
+
 # Of its schedule that a run goes through: the published pre-training stops at 300 of 400 epochs.
 _SHARE = 0.7
 
@@ -20,8 +22,9 @@ def training_runner(config: Config) -> Runner:
 
     Raises:
         FileNotFoundError: See :func:`check_start`.
-        ValueError: See there; if the config has no training, mixed precision
-            is not to be had on this machine, or no batch can be filled.
+        ValueError: See there and :func:`compile_forward`; if the config has
+            no training, mixed precision is not to be had on this machine, a
+            schedule ends before it begins, or no batch can be filled.
     """
     if not config.get('train_dataloader') or not config.get('train_cfg'):
         raise ValueError('this config has no training (train_dataloader, train_cfg); evaluate with it: tools/test.py '
@@ -30,6 +33,7 @@ def training_runner(config: Config) -> Runner:
         raise ValueError('optim_wrapper.type=AmpOptimWrapper is float16 on GPUs, and this machine has none; bfloat16 '
                          'works on every device: optim_wrapper.type=M2AEBFloat16OptimWrapper, which --amp sets where '
                          'the config has full precision.')
+    _check_schedules(config)
     start = check_start(config)
     runner = Runner.from_cfg(config)
     if start:
@@ -37,15 +41,28 @@ def training_runner(config: Config) -> Runner:
     if schedule := _cut_short(config):
         runner.logger.warning(schedule)
     _check_batches(runner)
+    compile_forward(runner)
     return runner
+
+
+def _schedules(config: Config) -> list[dict]:
+    schedules = config.get('param_scheduler') or []
+    return schedules if isinstance(schedules, list) else [schedules]
+
+
+def _check_schedules(config: Config) -> None:
+    for i, each in enumerate(_schedules(config)):
+        begin, end = each.get('begin', 0), each.get('end')
+        if end is not None and end <= begin:
+            warm_up = f' and param_scheduler.{i - 1}.end, the warm-up,' if i else ''
+            raise ValueError(f'param_scheduler.{i} ({each.get("type")}) would begin at {begin} and end at {end}. Set '
+                             f'param_scheduler.{i}.begin{warm_up} to less than {end}, or a later end.')
 
 
 def _cut_short(config: Config) -> str | None:
     """Says that a run ends long before its learning rate has come down, as a shortened run does."""
     last = config.train_cfg.get('max_epochs')
-    schedulers = config.get('param_scheduler') or []
-    ends = [each.end for each in (schedulers if isinstance(schedulers, list) else [schedulers])
-            if each.get('by_epoch', True) and each.get('end')]
+    ends = [each.end for each in _schedules(config) if each.get('by_epoch', True) and each.get('end')]
     if not last or not ends or last >= _SHARE * max(ends):
         return None
     return (f'train_cfg.max_epochs={last}, but the schedule of the learning rate is {max(ends)} epochs long. To '

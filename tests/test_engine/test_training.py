@@ -64,3 +64,14 @@ def test_a_run_that_ends_before_its_schedule_is_warned_of(folder, monkeypatch, e
     message = ('train_cfg.max_epochs=100, but the schedule of the learning rate is 400 epochs long. To shorten the run '
                'as a whole, set param_scheduler.1.end=100, too.')
     assert (message in told) == short
+
+
+def test_a_schedule_that_ends_before_it_begins(folder):
+    options = config(folder, 'schedule', **{'param_scheduler.1.end': 10})
+    message = (r'param_scheduler.1 \(CosineAnnealingLR\) would begin at 10 and end at 10. Set param_scheduler.1.begin '
+               'and param_scheduler.0.end, the warm-up, to less than 10, or a later end.')
+    with pytest.raises(ValueError, match=message):
+        training_runner(options)
+    options.param_scheduler = dict(type='LinearLR', begin=3, end=2)
+    with pytest.raises(ValueError, match='param_scheduler.0 .LinearLR. .* Set param_scheduler.0.begin to less than 2,'):
+        training_runner(options)
