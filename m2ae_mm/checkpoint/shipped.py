@@ -5,7 +5,10 @@ tensors of a checkpoint and ``NAME.json`` with the model's config and where the
 weights come from.
 """
 import json
+import logging
 from pathlib import Path
+
+from mmengine.logging import print_log
 
 FOLDER = Path(__file__).resolve().parent.parent / 'weights'
 # What of an encoder's config decides the shapes of its weights and the tokens it was trained with.
@@ -46,7 +49,7 @@ def start_from(config, name: str) -> None:
     """Give a config's encoder the sizes and weights of a shipped one.
 
     Neck and head follow in what they must: a pre-training model takes over
-    both, other models the widths they read.
+    both, other models the widths they read. A model of scenes is warned of.
 
     Args:
         config: mmengine config with a ``PointM2AEEncoder`` as ``model.backbone``.
@@ -62,6 +65,10 @@ def start_from(config, name: str) -> None:
         if kind not in kinds:
             raise ValueError(f'pre-trained weights by name are for PointM2AEEncoder; {what} has {kind}.')
     sizes = {key: stored['backbone'][key] for key in SIZES if key in stored['backbone']}
+    if _of_shapes(stored) and not _of_shapes(model):
+        print_log(f'the weights {name!r} were trained on single shapes in the unit sphere, this {model.type} gets '
+                  f'scenes in metres: with the sizes of these weights it has {sizes["num_centers"]} tokens for all of a '
+                  'scene.', 'current', logging.WARNING)
     model.backbone.update(sizes, init_cfg=dict(type='Pretrained', checkpoint=name, prefix='backbone.'))
     dims = sizes['embed_dims']
     if model.type.startswith('PointM2AE') and 'mask_ratio' in model:
@@ -76,3 +83,9 @@ def start_from(config, name: str) -> None:
         model.head.in_channels = dims
     elif model.get('neck', {}).get('type') == 'PointM2AEPropagation':
         model.neck.encoder_dims = dims
+
+
+def _of_shapes(model: dict) -> bool:
+    """Whether a model's input is normalised: shape models have a preprocessor of their own, two of them by default."""
+    preprocessor = (model.get('data_preprocessor') or {}).get('type')
+    return preprocessor == 'M2AEShapePreprocessor' or model['type'] in ('PointM2AEClassifier', 'PointM2AESegmentor')

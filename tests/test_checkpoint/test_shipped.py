@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import load_checkpoint
 from torch import nn
 
-from m2ae_mm.checkpoint import describe, read_checkpoint, shipped_names, start_from
+from m2ae_mm.checkpoint import describe, read_checkpoint, shipped, shipped_names, start_from
 from m2ae_mm.checkpoint.shipped import FOLDER
 from m2ae_mm.models import shipped_model
 from mmdet3d.registry import MODELS
@@ -70,6 +70,17 @@ def test_what_reads_the_tokens_follows_their_widths(place, model, key, width):
     assert config.model[place][key] == (dims if isinstance(width, list) else dims[-1])
 
 
+@pytest.mark.parametrize('config, warned', [('m2ae/rooms_det', True), ('m2ae/rooms_pretrain', True),
+                                            ('m2ae/cad_shapes/pretrain_small', False), ('m2ae/folder_cls', False)])
+def test_models_of_scenes_are_warned_of(config, warned, monkeypatch):
+    told = []
+    monkeypatch.setattr(shipped, 'print_log', lambda message, *_: told.append(message))
+    config = Config.fromfile(CONFIGS / f'{config}.py')
+    if config.model.type == 'PointM2AE':
+        config.model.neck.depths = [1, 1]
+    start_from(config, 'cad_shapes')
+    assert len(told) == warned
+    assert all('it has [128, 64, 32] tokens for all of a scene' in message for message in told)
 
 def test_a_detector_of_another_encoder_is_refused():
     config = Config.fromfile(CONFIGS / '3detr/3detr_scannet.py')
