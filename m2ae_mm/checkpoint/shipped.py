@@ -67,8 +67,8 @@ def start_from(config, name: str) -> None:
     sizes = {key: stored['backbone'][key] for key in SIZES if key in stored['backbone']}
     if _of_shapes(stored) and not _of_shapes(model):
         print_log(f'the weights {name!r} were trained on single shapes in the unit sphere, this {model.type} gets '
-                  f'scenes in metres: with the sizes of these weights it has {sizes["num_centers"]} tokens for all of a '
-                  'scene.', 'current', logging.WARNING)
+                  f'scenes in metres: with the sizes of these weights it has {sizes["num_centers"]} tokens for all of '
+                  'a scene.', 'current', logging.WARNING)
     model.backbone.update(sizes, init_cfg=dict(type='Pretrained', checkpoint=name, prefix='backbone.'))
     dims = sizes['embed_dims']
     if model.type.startswith('PointM2AE') and 'mask_ratio' in model:
