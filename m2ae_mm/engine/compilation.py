@@ -24,5 +24,5 @@ def compile_forward(runner: Runner) -> None:
         raise ValueError(f'compile must be True, False or options of torch.compile, got {options!r}.')
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     model.compile(**({} if options is True else options))
-    runner.logger.info('The forward pass goes through torch.compile: the first iterations take minutes, and the '
-                       "project's own kernels, which are faster, are not used inside.")
+    runner.logger.info('The forward pass goes through torch.compile: the first iterations take minutes, and instead of '
+                       "the project's fused layers, which are faster, its reference layers are compiled.")

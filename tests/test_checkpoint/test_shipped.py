@@ -82,6 +82,7 @@ def test_models_of_scenes_are_warned_of(config, warned, monkeypatch):
     assert len(told) == warned
     assert all('it has [128, 64, 32] tokens for all of a scene' in message for message in told)
 
+
 def test_a_detector_of_another_encoder_is_refused():
     config = Config.fromfile(CONFIGS / '3detr/3detr_scannet.py')
     with pytest.raises(ValueError, match='for PointM2AEEncoder; this config has ThreeDETREncoder'):
