@@ -94,7 +94,7 @@ def test_every_decoder_layer_predicts_the_published_boxes(published):
 def test_matching_is_the_published_one(published):
     vector, model, feats, predictions = published
     points = feats['points']
-    targets = collect_targets([sample.gt_instances_3d for sample in samples(vector)], 18, points.device)
+    targets = collect_targets([sample.gt_instances_3d for sample in samples(vector)], 18, points.device, rotated=False)
     assignment = model.bbox_head.matcher(predictions, targets, SceneExtent.of(points))
     assert torch.equal(assignment.matched[-1], tensor(vector, 'match/matched'))
     assert torch.equal(assignment.gt_index[-1], tensor(vector, 'match/gt_index'))

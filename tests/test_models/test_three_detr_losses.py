@@ -12,6 +12,7 @@ from m2ae_mm.models.heads.three_detr_boxes import BoxPredictions, SceneExtent
 from m2ae_mm.models.heads.three_detr_losses import LOSSES, cardinality_error, gather_loss_inputs
 from m2ae_mm.models.heads.three_detr_matcher import Assignment, HungarianMatcher
 from m2ae_mm.models.heads.three_detr_targets import BoxTargets, collect_targets
+from mmdet3d.structures import DepthInstance3DBoxes
 
 
 def random_case(seed=0, layers=2, batch=2, queries=5, classes=3):
@@ -24,7 +25,8 @@ def random_case(seed=0, layers=2, batch=2, queries=5, classes=3):
         labels = torch.randint(classes, (count, ), generator=generator)
         instances.append(InstanceData(bboxes_3d=boxes_at(*rows.tolist()), labels_3d=labels))
     extent = SceneExtent(torch.zeros(batch, 3), torch.full((batch, 3), 2.))
-    return predictions_of(boxes, logits, extent=extent), collect_targets(instances, classes, boxes.device), extent
+    targets = collect_targets(instances, classes, boxes.device, rotated=False)
+    return predictions_of(boxes, logits, extent=extent), targets, extent
 
 
 # --- targets
@@ -35,7 +37,7 @@ def test_targets_use_gravity_centres_and_pad_with_a_harmless_box():
         InstanceData(bboxes_3d=boxes_at([1, 2, 3, 2, 2, 4]), labels_3d=torch.tensor([1])),
         InstanceData(bboxes_3d=boxes_at(), labels_3d=torch.zeros(0, dtype=torch.long)),
     ]
-    targets = collect_targets(instances, 2, torch.device('cpu'))
+    targets = collect_targets(instances, 2, torch.device('cpu'), rotated=False)
     assert targets.counts == [1, 0]
     assert targets.boxes[0].tolist() == [[1, 2, 3, 2, 2, 4, 0]]
     assert targets.boxes[1].tolist() == [[0, 0, 0, 1, 1, 1, 0]]
@@ -43,7 +45,8 @@ def test_targets_use_gravity_centres_and_pad_with_a_harmless_box():
 
 def test_boxes_of_classes_left_out_are_no_targets():
     boxes = boxes_at([1, 2, 3, 2, 2, 4], [4, 5, 6, 1, 1, 1])
-    targets = collect_targets([InstanceData(bboxes_3d=boxes, labels_3d=torch.tensor([-1, 1]))], 2, torch.device('cpu'))
+    instance = InstanceData(bboxes_3d=boxes, labels_3d=torch.tensor([-1, 1]))
+    targets = collect_targets([instance], 2, torch.device('cpu'), rotated=False)
     assert targets.counts == [1] and targets.boxes.tolist() == [[[4, 5, 6, 1, 1, 1, 0]]]
     assert targets.labels.tolist() == [[1]]
 
@@ -52,7 +55,30 @@ def test_boxes_of_classes_left_out_are_no_targets():
 def test_label_outside_the_classes_is_named(label):
     instance = InstanceData(bboxes_3d=boxes_at([1, 2, 3, 2, 2, 4]), labels_3d=torch.tensor([label]))
     with pytest.raises(ValueError, match=rf'label {label} is outside \[0, 3\)'):
-        collect_targets([instance], 3, torch.device('cpu'))
+        collect_targets([instance], 3, torch.device('cpu'), rotated=False)
+
+
+@pytest.mark.parametrize('yaw', [math.pi / 2, -0.3, 3.5])
+@pytest.mark.parametrize('rotated, with_yaw, advice', [
+    (False, True, 'num_angle_bins of the head to 12, as for SUN RGB-D; or .*keep=False'),
+    (False, False, 'num_angle_bins .* and add .*keep=True.*; or .*keep=False'), (True, False, 'Add .*keep=True')])
+def test_yaw_that_would_be_lost_is_refused(yaw, rotated, with_yaw, advice):
+    boxes = DepthInstance3DBoxes(torch.tensor([[0, 0, 0, 1, 1, 1, 0], [2, 2, 1, 3, .3, 1, yaw]]), with_yaw=with_yaw)
+    instance = InstanceData(bboxes_3d=boxes, labels_3d=torch.tensor([0, 0]))
+    with pytest.raises(ValueError, match=rf'yaw of {yaw:.2f} rad.*{advice}'):
+        collect_targets([instance], 1, torch.device('cpu'), rotated=rotated)
+
+
+def test_half_turns_and_boxes_without_a_class_need_no_angle_bins():
+    # Flipped by mmdet3d, a box of yaw 0 has half a turn; the last box has a class that is not named.
+    boxes = torch.tensor([[0, 0, 0, 1, 1, 1, math.pi], [1, 1, 0, 2, 1, 1, -math.pi], [2, 2, 0, 2, 1, 1, 0.5]])
+    instance = InstanceData(bboxes_3d=DepthInstance3DBoxes(boxes), labels_3d=torch.tensor([0, 0, -1]))
+    assert collect_targets([instance], 1, torch.device('cpu'), rotated=False).counts == [2]
+    # A scene without boxes has none with a yaw.
+    empty = InstanceData(bboxes_3d=boxes_at(), labels_3d=torch.zeros(0, dtype=torch.long))
+    turned = InstanceData(bboxes_3d=instance.bboxes_3d[2], labels_3d=torch.tensor([0]))
+    kept = collect_targets([empty, turned], 1, torch.device('cpu'), rotated=True)
+    assert kept.boxes[1, 0, 6] == 0.5
 
 
 # --- matcher
@@ -168,7 +194,7 @@ def test_without_ground_truth_only_classification_remains():
     predictions, _, extent = random_case()
     predictions = BoxPredictions(*(value.clone().requires_grad_() for value in predictions))
     empty = InstanceData(bboxes_3d=boxes_at(), labels_3d=torch.zeros(0, dtype=torch.long))
-    targets = collect_targets([empty, empty], 3, torch.device('cpu'))
+    targets = collect_targets([empty, empty], 3, torch.device('cpu'), rotated=False)
     assignment = HungarianMatcher(False)(predictions, targets, extent)
     assert not assignment.matched.any()
     inputs = gather_loss_inputs(predictions, targets, assignment, extent, 0.25)

@@ -51,7 +51,7 @@ class ThreeDETRHead(BaseModule):
         dropout: In the decoder.
         mlp_dropout: In the box heads.
         num_angle_bins: 1 for axis-aligned boxes (ScanNet), 12 for rotated ones
-            (SUN RGB-D).
+            (SUN RGB-D). With 1, boxes with a yaw are refused.
         train_cfg: Changes to the published defaults: ``matcher`` (options of
             :class:`HungarianMatcher`), ``loss_weights`` (by name of
             :data:`LOSSES`; 0 leaves a loss out) and ``no_object_weight``.
@@ -147,7 +147,7 @@ class ThreeDETRHead(BaseModule):
         # Matching and losses in float32 whatever the network ran in.
         with torch.autocast(points.device.type, enabled=False):
             extent = SceneExtent.of(points)
-            targets = collect_targets(instances, self.num_classes, points.device)
+            targets = collect_targets(instances, self.num_classes, points.device, self.matcher.rotated)
             assignment = self.matcher(predictions, targets, extent)
             inputs = gather_loss_inputs(predictions, targets, assignment, extent, self.no_object_weight)
             losses = {name: weight * LOSSES[name](inputs) for name, weight in self.loss_weights.items() if weight}

@@ -7,6 +7,9 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+# Sine of a yaw below which a box counts as axis-aligned: a millimetre a metre.
+_ALIGNED = 1e-3
+
 
 class BoxTargets(NamedTuple):
     """Ground truth, padded to the largest count G (at least 1) of the batch.
@@ -21,7 +24,8 @@ class BoxTargets(NamedTuple):
     counts: list[int]
 
 
-def collect_targets(instances: Sequence[InstanceData], num_classes: int, device: torch.device) -> BoxTargets:
+def collect_targets(instances: Sequence[InstanceData], num_classes: int, device: torch.device,
+                    rotated: bool) -> BoxTargets:
     """Read ``bboxes_3d`` (mmdet3d boxes) and ``labels_3d`` of every cloud.
 
     Boxes labelled -1 are left out: so mmdet3d marks those of classes that
@@ -31,9 +35,12 @@ def collect_targets(instances: Sequence[InstanceData], num_classes: int, device:
         instances: Ground truth per cloud; may be empty.
         num_classes: Other labels must lie in [0, num_classes).
         device: Where the model runs.
+        rotated: Whether the head predicts a yaw. If not, or for boxes made
+            with ``with_yaw=False``, the yaw must be a multiple of half a turn,
+            where it makes no difference.
 
     Raises:
-        ValueError: For a label outside the range or a box that is not finite.
+        ValueError: For a label outside the range, a box that is not finite, or a yaw that would be lost.
     """
     boxes, labels = [], []
     for instance in instances:
@@ -42,6 +49,7 @@ def collect_targets(instances: Sequence[InstanceData], num_classes: int, device:
         boxes.append(torch.cat([found.gravity_center, found.dims, found.yaw.unsqueeze(-1)], -1).float().to(device))
         labels.append(instance.labels_3d.long().to(device))
     boxes, labels = _checked(boxes, labels, num_classes)
+    _check_yaw(boxes, [instance.bboxes_3d.with_yaw for instance in instances], rotated)
     counts = [len(box) for box in boxes]
     # Padding is a unit box, harmless in every cost and loss.
     filler = torch.tensor([[0., 0, 0, 1, 1, 1, 0]], device=device)
@@ -66,3 +74,28 @@ def _checked(boxes: list[Tensor], labels: list[Tensor], num_classes: int) -> tup
     if not torch.isfinite(torch.cat(boxes)).all():
         raise ValueError('a ground-truth box holds NaN or infinite values; check the annotation file.')
     return boxes, labels
+
+
+def _check_yaw(boxes: list[Tensor], turns: list[bool], rotated: bool) -> None:
+    """Refuse a yaw that the head does not predict, or that flips and rotations of mmdet3d have left as it was.
+
+    ``turns``: whether those treat the boxes of a cloud as boxes with a yaw.
+    """
+    doubtful = [(cloud[:, 6], with_yaw) for cloud, with_yaw in zip(boxes, turns) if not (rotated and with_yaw)]
+    if not doubtful or not _turned(torch.cat([yaws for yaws, _ in doubtful])).any():
+        return
+    yaw, with_yaw = next((yaws[_turned(yaws)][0], with_yaw) for yaws, with_yaw in doubtful if _turned(yaws).any())
+    found = f'a ground-truth box has a yaw of {float(yaw):.2f} rad'
+    place = 'after LoadAnnotations3D in the pipeline of the training data'
+    keep = f"dd dict(type='M2AEBoxYaw', keep=True) {place}"
+    if rotated:
+        raise ValueError(f'{found}, but its data set makes boxes without one (with_yaw=False), so steps that flip or '
+                         f'rotate the scene would not turn it. A{keep}.')
+    also = '' if with_yaw else f' and a{keep}'
+    raise ValueError(f'{found}, which a head with one angle bin would ignore. Set num_angle_bins of the head to 12, as '
+                     f"for SUN RGB-D{also}; or use axis-aligned hulls: dict(type='M2AEBoxYaw', keep=False) {place}.")
+
+
+def _turned(yaws: Tensor) -> Tensor:
+    """Whether ``(N,)`` yaws matter, as those of half turns do not."""
+    return yaws.sin().abs() > _ALIGNED
