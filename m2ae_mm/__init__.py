@@ -8,6 +8,7 @@ from . import checkpoint, datasets, engine, evaluation, models, ops, visualizati
 from .version import __version__  # noqa: E402
 
 checkpoint.allow_mmengine_checkpoints()
+checkpoint.take_over()
 
 __all__ = [
     '__version__', 'checkpoint', 'datasets', 'engine', 'evaluation', 'models', 'ops', 'visualization'

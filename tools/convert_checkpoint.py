@@ -21,7 +21,7 @@ def main() -> None:
         raise ValueError(f'{str(args.target)!r} exists already; remove it or choose another name.')
 
     from m2ae_mm.checkpoint import convert_published, read_checkpoint, write_checkpoint
-    source = read_checkpoint(args.source)
+    source = read_checkpoint(args.source, convert=False)
     model, converted = convert_published(source)
     write_checkpoint(converted, args.target)
     print(f'found {model.title} with {len(source)} tensors; all were converted.\n'

@@ -1,11 +1,15 @@
 """Reading, converting and resuming checkpoints."""
-from .loading import load_for_test, load_matching, load_pretrained_init, read_checkpoint, write_checkpoint
+from .for_mmengine import take_over
+from .loading import load_for_test, load_matching, load_pretrained_init
 from .published import convert_published
+from .reading import read_checkpoint, read_content
 from .safe_globals import allow_mmengine_checkpoints
 from .shipped import describe, resolve, shipped_names, start_from
 from .start_check import check_start
+from .writing import write_checkpoint
 
 __all__ = [
     'allow_mmengine_checkpoints', 'check_start', 'convert_published', 'describe', 'load_for_test', 'load_matching',
-    'load_pretrained_init', 'read_checkpoint', 'resolve', 'shipped_names', 'start_from', 'write_checkpoint'
+    'load_pretrained_init', 'read_checkpoint', 'read_content', 'resolve', 'shipped_names', 'start_from', 'take_over',
+    'write_checkpoint'
 ]

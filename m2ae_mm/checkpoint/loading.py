@@ -1,139 +1,15 @@
-"""Reading checkpoints without running code from them, and loading with a report."""
+"""Loading checkpoints into models, with a report."""
 import logging
-import re
-from argparse import Namespace
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
-from zipfile import is_zipfile
 
-import torch
 from mmengine.logging import print_log
-from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
-from .shipped import resolve, shipped_names
+from .published import advice_for
+from .reading import read_checkpoint, read_content
+from .shipped import resolve
 from .trained_with import other_settings, trained_classes
-
-# Where a checkpoint keeps its tensors: mmengine's; the published codes' of 3DETR, Point-M2AE and its segmentation.
-_PLACES = ('state_dict', 'model', 'base_model', 'model_state_dict')
-
-
-def read_checkpoint(path: str | Path) -> OrderedDict[str, Tensor]:
-    """The tensors of a checkpoint file, by name.
-
-    Reads ``.safetensors`` and PyTorch files, the latter with
-    ``weights_only=True`` (``argparse.Namespace``, in which published
-    checkpoints keep their options, is let through: it only holds values). Dictionaries that keep the tensors under
-    ``state_dict``, ``model``, ``base_model`` or ``model_state_dict`` are
-    understood, and a leading ``module.`` from data-parallel training is dropped.
-
-    Args:
-        path: A file on this machine, or the name of weights that come with
-            the package.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no checkpoint, is cut short, or holds anything
-            that only unpickling arbitrary objects could read.
-    """
-    path = resolve(path)
-    return tensors_of(read_file(path), path)
-
-
-def read_file(path: Path, mapped: bool = False):
-    """All that a checkpoint file holds, read as by :func:`read_checkpoint`.
-
-    Args:
-        path: ``.safetensors`` or PyTorch file.
-        mapped: Leave the tensors of a PyTorch file on disk until they are
-            looked at. The file must stay as it is that long.
-
-    Raises:
-        ValueError: If it is no checkpoint, is cut short or unsafe.
-    """
-    return _read_safetensors(path) if path.suffix == '.safetensors' else _read_torch(path, mapped)
-
-
-def tensors_of(content, path: Path,
-               keys: Sequence[str] = _PLACES) -> OrderedDict[str, Tensor]:
-    """The tensors in the content of a checkpoint, by name.
-
-    Args:
-        content: From :func:`read_file`.
-        path: For the message.
-        keys: Under which of them the tensors may be kept.
-
-    Raises:
-        ValueError: If there are none.
-    """
-    for name in keys:
-        if isinstance(content, dict) and isinstance(content.get(name), dict):
-            content = content[name]
-            break
-    if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError(f'{str(path)!r} holds no state dict: expected names with tensors, found '
-                         f'{type(content).__name__}.')
-    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
-    return OrderedDict((name.removeprefix('module.'), value) for name, value in tensors.items())
-
-
-def _read_torch(path: Path, mapped: bool):
-    try:
-        with torch.serialization.safe_globals([Namespace]):
-            # Files from before PyTorch 1.6 are no archives, which alone can be mapped.
-            return torch.load(path, map_location='cpu', weights_only=True, mmap=mapped and is_zipfile(path))
-    except UnpicklingError as error:
-        raise ValueError(f'{str(path)!r} cannot be read safely: it is no checkpoint, or needs Python objects beyond '
-                         f'tensors. First line of the reason: {str(error).splitlines()[0]}') from error
-    except (RuntimeError, EOFError, OSError, KeyError) as error:
-        raise ValueError(f'{str(path)!r} is damaged or cut short ({path.stat().st_size} bytes): '
-                         f'{str(error).splitlines()[0]}. Copy it again.') from error
-
-
-@CheckpointLoader.register_scheme(r'.*\.safetensors$', force=True)
-def load_from_safetensors(filename: str, map_location=None) -> dict[str, Tensor]:
-    """Lets mmengine read such files, too; it finds a loader by the pattern."""
-    tensors = _read_safetensors(resolve(filename))
-    return {name: value.to(map_location) for name, value in tensors.items()} if map_location else tensors
-
-
-@CheckpointLoader.register_scheme(rf'({"|".join(map(re.escape, shipped_names()))})$', force=True)
-def load_from_package(filename: str, map_location=None) -> dict[str, Tensor]:
-    """Lets mmengine, and so mmdet3d's ``init_model``, take the names of shipped weights, too."""
-    return load_from_safetensors(filename, map_location)
-
-
-def _read_safetensors(path: Path):
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f'{str(path)!r} is damaged or cut short ({path.stat().st_size} bytes): {error}. Copy it '
-                         'again.') from error
-
-
-def write_checkpoint(tensors: Mapping[str, Tensor], path: str | Path) -> None:
-    """Write tensors so that :func:`read_checkpoint` and mmengine read them.
-
-    The file appears only when it is complete.
-
-    Args:
-        tensors: By name.
-        path: ``.safetensors`` or ``.pth`` file.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + '.part')
-    if path.suffix == '.safetensors':
-        from safetensors.torch import save
-        # Not save_file, whose files only their owner can read.
-        partial.write_bytes(save({name: value.contiguous() for name, value in tensors.items()}))
-    else:
-        torch.save(dict(state_dict=OrderedDict(tensors), meta={}), partial)
-    partial.replace(path)
 
 
 def load_matching(module: nn.Module, path: str | Path, prefix: str = '') -> None:
@@ -154,8 +30,8 @@ def load_matching(module: nn.Module, path: str | Path, prefix: str = '') -> None
     loaded = {name: value for name, value in found.items() if name in own}
     if not loaded:
         raise ValueError(f'nothing in {str(path)!r} fits {type(module).__name__}: looked for names like '
-                         f'{prefix + next(iter(own))!r}, the file has names like {next(iter(stored))!r}. Check the '
-                         "prefix, or convert a published checkpoint with tools/convert_checkpoint.py.")
+                         f'{prefix + next(iter(own))!r}, the file has names like {next(iter(stored))!r}. '
+                         f'{advice_for(stored) or "Check the prefix."}')
     wrong = [f'{name}: {tuple(value.shape)} stored, {tuple(own[name].shape)} needed'
              for name, value in loaded.items() if value.shape != own[name].shape]
     if wrong:
@@ -184,9 +60,9 @@ def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = (
         ValueError: If a tensor is missing, left over or of another shape, or the classes were others.
     """
     model, path = getattr(model, 'module', model), resolve(path)
-    content, used = read_file(path), getattr(model, 'used_for_test', '')
+    content, used = read_content(path), getattr(model, 'used_for_test', '')
     stored, own = ({name: value for name, value in tensors.items() if name.startswith(used)}
-                   for tensors in (tensors_of(content, path), model.state_dict()))
+                   for tensors in (content['state_dict'], model.state_dict()))
     problems = differences(own, stored)
     if problems:
         raise ValueError(f'{str(path)!r} is no checkpoint of this {type(model).__name__}: {len(problems)} of '

@@ -41,6 +41,22 @@ PUBLISHED = [
 ]
 
 
+def is_published(state_dict: Mapping[str, Tensor]) -> bool:
+    """Whether :func:`recognise` knows a state dict."""
+    return any(_has_marks(state_dict, model.marks) for model in PUBLISHED)
+
+
+def advice_for(state_dict: Mapping[str, Tensor]) -> str:
+    """What to say of a state dict with some names of a published model but not all of them; nothing of others."""
+    counts = {model.title: sum(name.startswith(model.marks) for name in state_dict) for model in PUBLISHED}
+    title = max(counts, key=counts.get)
+    if not counts[title] or is_published(state_dict):
+        return ''
+    return (f'{counts[title]} of its {len(state_dict)} tensors have names of the published {title}, whose whole '
+            'checkpoints are converted while they are loaded, or into a file by tools/convert_checkpoint.py; this one '
+            'lacks parts of it.')
+
+
 def recognise(state_dict: Mapping[str, Tensor]) -> PublishedModel:
     """Which published model a state dict belongs to.
 
@@ -48,13 +64,17 @@ def recognise(state_dict: Mapping[str, Tensor]) -> PublishedModel:
         ValueError: If it is none of :data:`PUBLISHED`.
     """
     for model in PUBLISHED:
-        if all(any(name.startswith(mark) for name in state_dict) for mark in model.marks):
+        if _has_marks(state_dict, model.marks):
             return model
     known = '; '.join(model.title for model in PUBLISHED)
     ours = any(name.startswith('backbone.') for name in state_dict)
     raise ValueError(f'this is none of the published checkpoints known here ({known}): it has {len(state_dict)} '
                      f'tensors with names like {", ".join(list(state_dict)[:3])}.'
                      f'{" They are those of this project already." if ours else ""}')
+
+
+def _has_marks(state_dict: Mapping[str, Tensor], marks: tuple[str, ...]) -> bool:
+    return all(any(name.startswith(mark) for name in state_dict) for mark in marks)
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> tuple[PublishedModel, 'OrderedDict[str, Tensor]']:

@@ -6,7 +6,9 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor
 
-from .loading import differences, read_file, tensors_of
+from .loading import differences
+from .published import advice_for
+from .reading import read_content
 from .shipped import resolve
 
 
@@ -55,8 +57,8 @@ def _check_file(config: Config, path: Path) -> tuple[int, str | None]:
     """
     report = None
     config.load_from = str(path)
-    content = read_file(path, mapped=True)
-    stored = tensors_of(content, path, ('state_dict', ))  # where mmengine looks for them
+    content = read_content(path, mapped=True)
+    stored = content['state_dict']
     with DefaultScope.overwrite_default_scope(config.get('default_scope')):
         own = MODELS.build(copy.deepcopy(config.model)).state_dict()  # mmdet3d's heads change what they are built from
     if not config.get('resume'):
@@ -89,7 +91,7 @@ def _check_weights(own: dict[str, Tensor], stored: dict[str, Tensor], path: Path
     shared = own.keys() & stored.keys()
     if not shared:
         raise ValueError(f'nothing in {str(path)!r} fits {model}: it has names like {next(iter(stored))!r}, the model '
-                         f'{next(iter(own))!r}. Convert a published checkpoint with tools/convert_checkpoint.py.')
+                         f'{next(iter(own))!r}. {advice_for(stored)}'.rstrip())
     wrong = [f'{name}: {tuple(stored[name].shape)} stored, {tuple(value.shape)} needed'
              for name, value in own.items() if name in shared and stored[name].shape != value.shape]
     if 2 * len(wrong) > len(shared):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from m2ae_mm.errors import reason
 from mmdet3d.registry import DATASETS
 
 from .io.problems import Problems
@@ -146,7 +147,7 @@ def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points',
                              f'{first}')
         return pack
     except Exception as error:  # a damaged zip file can raise nearly anything
-        problems.add('unreadable', path, f'{error}')
+        problems.add('unreadable', path, reason(error))
         return None
 
 

@@ -70,11 +70,14 @@ def test_weights_of_another_model_or_of_other_sizes_are_refused(config, tmp_path
         check_start(config)
 
 
-def test_where_mmengine_does_not_look_nothing_is_found(config, tmp_path):
-    torch.save(dict(model=StartTestModel().state_dict()), tmp_path / 'nested.pth')
-    config.load_from = str(tmp_path / 'nested.pth')
-    with pytest.raises(ValueError, match='holds no state dict'):
-        check_start(config)
+@pytest.mark.parametrize('place', ['model', 'base_model', 'model_state_dict'])
+def test_mmengine_finds_tensors_where_we_do(config, tmp_path, place):
+    model, other = StartTestModel(), StartTestModel()
+    torch.save({place: {f'module.{name}': value for name, value in model.state_dict().items()}}, tmp_path / 'a.pth')
+    config.load_from = str(tmp_path / 'a.pth')
+    assert 'starts from 4 tensors' in check_start(config)
+    load_checkpoint(other, config.load_from, strict=True)
+    assert torch.equal(other.last.weight, model.last.weight)
 
 
 def test_missing_and_damaged_files_are_refused(config, tmp_path):

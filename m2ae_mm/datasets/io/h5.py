@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from m2ae_mm.errors import reason
+
 
 def read_h5(path: str | Path, names: Sequence[str] = ('data', 'label')) -> list[np.ndarray]:
     """The arrays ``names`` of one file.
@@ -20,4 +22,5 @@ def read_h5(path: str | Path, names: Sequence[str] = ('data', 'label')) -> list[
         with h5py.File(path, 'r') as file:
             return [np.asarray(file[name]) for name in names]
     except (OSError, KeyError) as error:
-        raise ValueError(f'{path} cannot be read as HDF5 with the arrays {", ".join(names)}: {error}') from error
+        raise ValueError(f'{path} cannot be read as HDF5 with the arrays {", ".join(names)}: '
+                         f'{reason(error)}') from error

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from m2ae_mm.errors import reason
+
 _core = np.core if np.__version__.startswith('1.') else np._core
 
 
@@ -52,5 +54,5 @@ def read_pickle(path: str | Path) -> Any:
             return _ArrayUnpickler(file).load()
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, IndexError, KeyError, AttributeError,
             ImportError, UnicodeDecodeError, MemoryError, OverflowError) as error:
-        raise ValueError(f'{path} cannot be read safely ({Path(path).stat().st_size} bytes): {error}. Get the file '
-                         'again from where it was published.') from error
+        raise ValueError(f'{path} cannot be read safely ({Path(path).stat().st_size} bytes): {reason(error)}. Get the '
+                         'file again from where it was published.') from error

@@ -1,0 +1,110 @@
+"""Reading checkpoints without running code from them: the one way to them, for this project and for mmengine."""
+from argparse import Namespace
+from collections import OrderedDict
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+from zipfile import is_zipfile
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor
+
+from m2ae_mm.errors import reason
+
+from .published import convert_published, is_published
+from .shipped import resolve
+
+# Where a checkpoint keeps its tensors: mmengine's; the published codes' of 3DETR, Point-M2AE and its segmentation.
+_PLACES = ('state_dict', 'model', 'base_model', 'model_state_dict')
+
+
+def read_checkpoint(path: str | Path, convert: bool = True) -> OrderedDict[str, Tensor]:
+    """The tensors of a checkpoint, by name; see :func:`read_content`."""
+    return read_content(path, convert=convert)['state_dict']
+
+
+def read_content(path: str | Path, map_location: Any = 'cpu', mapped: bool = False,
+                 convert: bool = True) -> dict[str, Any]:
+    """All that a checkpoint holds, its tensors under ``state_dict``.
+
+    Reads ``.safetensors`` and PyTorch files, the latter with
+    ``weights_only=True`` (``argparse.Namespace``, in which published
+    checkpoints keep their options, is let through: it only holds values). Dictionaries that keep the tensors under
+    ``state_dict``, ``model``, ``base_model`` or ``model_state_dict`` are
+    understood, and a leading ``module.`` from data-parallel training is
+    dropped. Published Point-M2AE and 3DETR checkpoints get this project's
+    names, which the log tells.
+
+    Args:
+        path: A file on this machine, or the name of weights that come with
+            the package.
+        map_location: Where the tensors shall be, as for ``torch.load``.
+        mapped: Leave the tensors of a PyTorch file on disk until they are
+            looked at. The file must stay as it is that long.
+        convert: Whether published checkpoints get this project's names.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no checkpoint, is cut short, or holds anything
+            that only unpickling arbitrary objects could read.
+    """
+    path = resolve(path)
+    content = _read_safetensors(path, map_location) if path.suffix == '.safetensors' else _read_torch(
+        path, map_location, mapped)
+    place, tensors = _find_tensors(content, path)
+    if convert and is_published(tensors):
+        tensors = _converted(tensors, path)
+    rest = {key: value for key, value in content.items() if key != place} if place else {}
+    return dict(rest, state_dict=tensors)
+
+
+def _find_tensors(content: Any, path: Path) -> tuple[str | None, OrderedDict[str, Tensor]]:
+    """Under which key the content of a file keeps its tensors, None if it has nothing else, and the tensors."""
+    place = next((key for key in _PLACES if isinstance(content, dict) and isinstance(content.get(key), dict)), None)
+    found = content[place] if place else content
+    if not isinstance(found, dict) or not any(isinstance(value, Tensor) for value in found.values()):
+        raise ValueError(f'{str(path)!r} holds no state dict: expected names with tensors, found '
+                         f'{type(found).__name__}.')
+    tensors = OrderedDict((str(name).removeprefix('module.'), value) for name, value in found.items()
+                          if isinstance(value, Tensor))
+    if hasattr(found, '_metadata'):  # versions of layers, by which some of PyTorch's read older weights
+        tensors._metadata = found._metadata
+    return place, tensors
+
+
+def _converted(tensors: OrderedDict[str, Tensor], path: Path) -> OrderedDict[str, Tensor]:
+    try:
+        model, tensors = convert_published(tensors)
+    except ValueError as error:
+        raise ValueError(f'{str(path)!r} looks like a published checkpoint and differs from it: {error}') from error
+    print_log(f'{path} is a published checkpoint ({model.title}): its {len(tensors)} tensors were given the names of '
+              f'this project, as tools/convert_checkpoint.py does. It belongs to {model.config}', 'current')
+    return tensors
+
+
+def _read_torch(path: Path, map_location: Any, mapped: bool) -> Any:
+    try:
+        with torch.serialization.safe_globals([Namespace]):
+            # Files from before PyTorch 1.6 are no archives, which alone can be mapped.
+            return torch.load(path, map_location=map_location, weights_only=True, mmap=mapped and is_zipfile(path))
+    except UnpicklingError as error:
+        raise ValueError(f'{str(path)!r} cannot be read safely: it is no checkpoint, or needs Python objects beyond '
+                         f'tensors. First line of the reason: {reason(error)}') from error
+    except Exception as error:  # damaged files make PyTorch raise nearly anything
+        raise ValueError(_damaged(path, error)) from error
+
+
+def _read_safetensors(path: Path, map_location: Any) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+    try:
+        tensors = load_file(path)
+    except Exception as error:
+        raise ValueError(_damaged(path, error)) from error
+    return {name: value.to(map_location) for name, value in tensors.items()} if map_location else tensors
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    size = path.stat().st_size
+    what = f'damaged or cut short ({size} bytes): {reason(error)}' if size else 'empty (0 bytes)'
+    return f'{str(path)!r} is {what}. Copy it again.'
