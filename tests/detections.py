@@ -1,7 +1,8 @@
 """Small 3DETR predictions and ground truth for tests."""
 import torch
 
-from m2ae_mm.models.heads.three_detr_boxes import BoxPredictions, SceneExtent
+from m2ae_mm.models.heads.scene_extent import SceneExtent
+from m2ae_mm.models.heads.three_detr_boxes import BoxPredictions
 from mmdet3d.structures import DepthInstance3DBoxes
 
 UNIT = SceneExtent(torch.zeros(1, 3), torch.ones(1, 3))

@@ -22,6 +22,10 @@ def published_weights(vector):
     recipe = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(recipe)
     weights = recipe.state_dict(int(vector['seed']), json.loads(str(vector['shapes'])))
+    for key, factor in json.loads(str(vector.get('scales', '{}'))).items():
+        weights[key] = weights[key] * np.float32(factor)
+    for key in json.loads(str(vector.get('constant_keys', '[]'))):
+        weights[key] = vector['constant/' + key.rsplit('.', 1)[1]]
     return {key: torch.from_numpy(np.asarray(value)) for key, value in weights.items()}
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-_TENSOR = r'(weight|bias|running_mean|running_var|num_batches_tracked)'
-_POINT_LAYER = r'mlp_module\.layer(\d)\.(conv|bn\.bn)\.' + _TENSOR
+TENSOR = r'(weight|bias|running_mean|running_var|num_batches_tracked)'
+_POINT_LAYER = r'mlp_module\.layer(\d)\.(conv|bn\.bn)\.' + TENSOR
 _TRANSFORMER_PARTS = {
     'self_attn.in_proj_': 'self_attn.in_proj.',
     'self_attn.out_proj.': 'self_attn.out_proj.',
@@ -20,7 +20,7 @@ _TRANSFORMER_PARTS = {
     'norm3.': 'norm3.',
 }
 _PART = '(' + '|'.join(map(re.escape, _TRANSFORMER_PARTS)) + ')'
-_BOX_HEADS = {
+BOX_HEADS = {
     'sem_cls_head': 'class_logits',
     'center_head': 'center',
     'size_head': 'size',
@@ -29,21 +29,21 @@ _BOX_HEADS = {
 }
 # Positions in the published sequences. A hidden layer of the projection takes
 # three places (convolution, norm, ReLU), of the box heads one more (dropout).
-_BOX_LAYERS = {'0': '0.linear', '1': '0.norm', '4': '1.linear', '5': '1.norm', '8': '2'}
+BOX_LAYERS = {'0': '0.linear', '1': '0.norm', '4': '1.linear', '5': '1.norm', '8': '2'}
 
 _RULES = [
     (r'pre_encoder\.' + _POINT_LAYER, lambda m: f'backbone.embeddings.0.{_point_layer(*m.groups())}'),
     (r'encoder\.interim_downsampling\.' + _POINT_LAYER, lambda m: f'backbone.embeddings.1.{_point_layer(*m.groups())}'),
-    (r'encoder\.layers\.(\d+)\.' + _PART + _TENSOR, lambda m: f'encoder.{m[1]}.{_TRANSFORMER_PARTS[m[2]]}{m[3]}'),
-    (r'encoder_to_decoder_projection\.layers\.(\d+)\.' + _TENSOR, lambda m: _projection_layer(int(m[1]), m[2])),
+    (r'encoder\.layers\.(\d+)\.' + _PART + TENSOR, lambda m: f'encoder.{m[1]}.{_TRANSFORMER_PARTS[m[2]]}{m[3]}'),
+    (r'encoder_to_decoder_projection\.layers\.(\d+)\.' + TENSOR, lambda m: _projection_layer(int(m[1]), m[2])),
     (r'pos_embedding\.gauss_B', lambda m: 'bbox_head.position_embedding.directions'),
-    (r'query_projection\.layers\.([02])\.' + _TENSOR,
+    (r'query_projection\.layers\.([02])\.' + TENSOR,
      lambda m: f'bbox_head.query_projection.{int(m[1]) // 2}.linear.{m[2]}'),
-    (r'decoder\.layers\.(\d+)\.' + _PART + _TENSOR,
+    (r'decoder\.layers\.(\d+)\.' + _PART + TENSOR,
      lambda m: f'bbox_head.decoder.layers.{m[1]}.{_TRANSFORMER_PARTS[m[2]]}{m[3]}'),
-    (r'decoder\.norm\.' + _TENSOR, lambda m: f'bbox_head.decoder.norm.{m[1]}'),
-    (r'mlp_heads\.(' + '|'.join(_BOX_HEADS) + r')\.layers\.([01458])\.' + _TENSOR,
-     lambda m: f'bbox_head.box_heads.{_BOX_HEADS[m[1]]}.{_BOX_LAYERS[m[2]]}.{m[3]}'),
+    (r'decoder\.norm\.' + TENSOR, lambda m: f'bbox_head.decoder.norm.{m[1]}'),
+    (r'mlp_heads\.(' + '|'.join(BOX_HEADS) + r')\.layers\.([01458])\.' + TENSOR,
+     lambda m: f'bbox_head.box_heads.{BOX_HEADS[m[1]]}.{BOX_LAYERS[m[2]]}.{m[3]}'),
 ]
 
 
@@ -70,12 +70,12 @@ def convert_three_detr(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Te
         renamed = rename_three_detr(name, has_interim)
         value = value.flatten(1) if value.dim() > 2 else value
         if re.match(r'bbox_head\.box_heads\.angle_\w+\.2\.', renamed):
-            value = _mirror_bins(value, negate='residuals' in renamed)
+            value = mirror_bins(value, negate='residuals' in renamed)
         result[renamed] = value
     return result
 
 
-def _mirror_bins(value: Tensor, negate: bool) -> Tensor:
+def mirror_bins(value: Tensor, negate: bool) -> Tensor:
     """Rows of an angle head's last layer for the opposite sense of rotation: bin b becomes bin -b.
 
     With one bin the angle is not used, and everything stays as it is.

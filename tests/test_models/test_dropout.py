@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from m2ae_mm.models.heads import PointM2AEClsHead, PointM2AEPartHead
-from m2ae_mm.models.heads.three_detr_head import box_mlp
+from m2ae_mm.models.heads.box_set_head import box_mlp
 from m2ae_mm.models.layers.attention import attend
 from m2ae_mm.models.layers.detr_transformer import FeedForward, MultiheadAttention
 from m2ae_mm.models.layers.scales import build_scales

@@ -6,8 +6,10 @@ import pytest
 import torch
 from detections import predictions_of
 
-from m2ae_mm.models.heads.three_detr_boxes import SceneExtent, decode_boxes, decode_yaw, encode_yaw
-from m2ae_mm.models.heads.three_detr_postprocess import DetectionConfig, class_wise_nms, detect
+from m2ae_mm.models.heads.box_angles import decode_yaw, encode_yaw
+from m2ae_mm.models.heads.box_postprocess import DetectionConfig, class_wise_nms, detect
+from m2ae_mm.models.heads.scene_extent import SceneExtent
+from m2ae_mm.models.heads.three_detr_boxes import decode_boxes
 
 # --- extent and angles
 

@@ -7,8 +7,9 @@ from golden import TOLERANCE, load_vector, published_weights, tensor
 from mmengine.structures import InstanceData
 
 from m2ae_mm.checkpoint.three_detr_keys import convert_three_detr, rename_three_detr
-from m2ae_mm.models.heads.three_detr_boxes import SceneExtent, decode_yaw
-from m2ae_mm.models.heads.three_detr_targets import collect_targets
+from m2ae_mm.models.heads.box_angles import decode_yaw
+from m2ae_mm.models.heads.box_targets import collect_targets
+from m2ae_mm.models.heads.scene_extent import SceneExtent
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample
 

@@ -7,11 +7,13 @@ import torch
 from detections import UNIT, boxes_at, predictions_of
 from mmengine.structures import InstanceData
 
-from m2ae_mm.models.heads import three_detr_losses
-from m2ae_mm.models.heads.three_detr_boxes import BoxPredictions, SceneExtent
+from m2ae_mm.models.heads import box_losses
+from m2ae_mm.models.heads.box_targets import BoxTargets, collect_targets
+from m2ae_mm.models.heads.detr_matcher import Assignment
+from m2ae_mm.models.heads.scene_extent import SceneExtent
+from m2ae_mm.models.heads.three_detr_boxes import BoxPredictions
 from m2ae_mm.models.heads.three_detr_losses import LOSSES, cardinality_error, gather_loss_inputs
-from m2ae_mm.models.heads.three_detr_matcher import Assignment, HungarianMatcher
-from m2ae_mm.models.heads.three_detr_targets import BoxTargets, collect_targets
+from m2ae_mm.models.heads.three_detr_matcher import HungarianMatcher
 from mmdet3d.structures import DepthInstance3DBoxes
 
 
@@ -182,7 +184,7 @@ def test_boxes_are_counted_over_all_processes(monkeypatch):
         assert op == 'mean'
         value /= 2
 
-    monkeypatch.setattr(three_detr_losses, 'all_reduce', mean_with_an_empty_process)
+    monkeypatch.setattr(box_losses, 'all_reduce', mean_with_an_empty_process)
     shared = gather_loss_inputs(predictions, targets, assignment, extent, 0.25)
     assert alone.num_boxes == 5 and shared.num_boxes == 2.5
     torch.testing.assert_close(LOSSES['loss_center'](shared), 2 * LOSSES['loss_center'](alone))

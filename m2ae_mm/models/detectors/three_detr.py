@@ -1,4 +1,6 @@
-"""3DETR as a detector of mmdet3d."""
+"""3DETR and V-DETR as detectors of mmdet3d."""
+from typing import Any
+
 from torch import Tensor
 
 from m2ae_mm.ops.graphs import Graphed
@@ -6,14 +8,13 @@ from mmdet3d.models.detectors.single_stage import SingleStage3DDetector
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 
-from ..heads.three_detr_boxes import BoxPredictions
-from ..heads.three_detr_head import ThreeDETRHead
+from ..heads.box_set_head import BoxSetHead
 from ..layers.clouds import stack_clouds
 
 
 @MODELS.register_module()
 class ThreeDETR(SingleStage3DDetector):
-    """An indoor backbone, perhaps a neck, and :class:`ThreeDETRHead`.
+    """An indoor backbone, perhaps a neck, and :class:`ThreeDETRHead` or :class:`VDETRHead`.
 
     Any backbone works that returns ``fp_xyz``, ``fp_features`` and
     ``fp_indices``, such as :class:`ThreeDETREncoder`, :class:`PointM2AEEncoder`
@@ -51,12 +52,12 @@ class ThreeDETR(SingleStage3DDetector):
     def _predict(self, batch_inputs_dict: dict, batch_data_samples: list[Det3DDataSample]) -> dict:
         """The clouds ``points`` (B, N, 3) and what the head predicts for them; features for another head."""
         points = stack_clouds(batch_inputs_dict['points'], batch_data_samples)
-        if not isinstance(self.bbox_head, ThreeDETRHead):
+        if not isinstance(self.bbox_head, BoxSetHead):
             return self.extract_feat(dict(points=points))
         return dict(points=points[..., :3], predictions=self._predict_boxes(self, points))
 
     def loss(self, batch_inputs_dict: dict, batch_data_samples: list[Det3DDataSample]) -> dict[str, Tensor]:
-        """Losses of all decoder layers, see :meth:`ThreeDETRHead.loss`."""
+        """Losses of all decoder layers, see :meth:`BoxSetHead.loss`."""
         return self.bbox_head.loss(self._predict(batch_inputs_dict, batch_data_samples), batch_data_samples)
 
     def predict(self, batch_inputs_dict: dict, batch_data_samples: list[Det3DDataSample]) -> list[Det3DDataSample]:
@@ -86,5 +87,5 @@ class ThreeDETR(SingleStage3DDetector):
         return {**feats, 'points': points[..., :3]}
 
 
-def _predict_boxes(model: ThreeDETR, points: Tensor) -> BoxPredictions:
+def _predict_boxes(model: ThreeDETR, points: Tensor) -> Any:
     return model.bbox_head(model.extract_feat(dict(points=points)))

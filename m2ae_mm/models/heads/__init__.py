@@ -2,5 +2,6 @@ from .point_m2ae_cls_head import PointM2AEClsHead
 from .point_m2ae_part_head import PointM2AEPartHead
 from .point_m2ae_pretrain_head import PointM2AEPretrainHead
 from .three_detr_head import ThreeDETRHead
+from .vdetr_head import VDETRHead
 
-__all__ = ['PointM2AEClsHead', 'PointM2AEPartHead', 'PointM2AEPretrainHead', 'ThreeDETRHead']
+__all__ = ['PointM2AEClsHead', 'PointM2AEPartHead', 'PointM2AEPretrainHead', 'ThreeDETRHead', 'VDETRHead']

@@ -1,23 +1,21 @@
 """Decoder, box heads, losses and prediction of 3DETR (paper, section 3)."""
 from collections.abc import Sequence
 
-import torch
-from mmengine.model import BaseModule
-from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from m2ae_mm.ops import furthest_point_sample, gather
 from mmdet3d.registry import MODELS
-from mmdet3d.structures import Det3DDataSample
 
 from ..layers.detr_transformer import DETRDecoder
 from ..layers.fourier_embedding import FourierEmbedding
 from ..layers.token_mlp import TokenLayer
-from .three_detr_boxes import BoxPredictions, SceneExtent, decode_boxes
+from .box_postprocess import DetectionConfig
+from .box_set_head import BoxSetHead, box_mlp, by_layer, changed_weights
+from .box_targets import BoxTargets
+from .scene_extent import SceneExtent
+from .three_detr_boxes import BoxPredictions, decode_boxes
 from .three_detr_losses import LOSSES, cardinality_error, gather_loss_inputs
 from .three_detr_matcher import HungarianMatcher
-from .three_detr_postprocess import DetectionConfig, detect
-from .three_detr_targets import collect_targets
 
 # The published weights of the losses, and of "no object" in the first one.
 LOSS_WEIGHTS = dict(
@@ -26,7 +24,7 @@ NO_OBJECT_WEIGHT = 0.25
 
 
 @MODELS.register_module()
-class ThreeDETRHead(BaseModule):
+class ThreeDETRHead(BoxSetHead):
     """Boxes from the tokens of any indoor backbone.
 
     1. Projection: an MLP takes the backbone's tokens to the decoder's width.
@@ -74,15 +72,12 @@ class ThreeDETRHead(BaseModule):
                  train_cfg: dict | None = None,
                  test_cfg: dict | None = None,
                  init_cfg: dict | None = None) -> None:
-        super().__init__(init_cfg)
+        super().__init__(num_classes, in_channels, DetectionConfig(**(test_cfg or {})), init_cfg)
         if num_classes < 1 or num_queries < 1 or num_angle_bins < 1 or num_layers < 1:
             raise ValueError('num_classes, num_queries, num_layers and num_angle_bins must be at least 1, got '
                              f'{num_classes}, {num_queries}, {num_layers}, {num_angle_bins}.')
-        self.num_classes = num_classes
-        self.in_channels = in_channels
         self.num_queries = num_queries
         self._read_train_cfg(num_angle_bins > 1, **(train_cfg or {}))
-        self.detection = DetectionConfig(**(test_cfg or {}))
 
         widths = [in_channels, *projection_channels, embed_dims]
         self.projection = nn.Sequential(*(TokenLayer(*pair) for pair in zip(widths[:-1], widths[1:])))
@@ -99,11 +94,8 @@ class ThreeDETRHead(BaseModule):
                         matcher: dict | None = None,
                         loss_weights: dict | None = None,
                         no_object_weight: float = NO_OBJECT_WEIGHT) -> None:
-        unknown = set(loss_weights or {}) - set(LOSS_WEIGHTS)
-        if unknown:
-            raise ValueError(f'unknown losses {sorted(unknown)} in loss_weights; known are {sorted(LOSS_WEIGHTS)}.')
         self.matcher = HungarianMatcher(rotated, **(matcher or {}))
-        self.loss_weights = {**LOSS_WEIGHTS, **(loss_weights or {})}
+        self.loss_weights = changed_weights(LOSS_WEIGHTS, loss_weights)
         self.no_object_weight = no_object_weight
 
     def forward(self, feats: dict) -> BoxPredictions:
@@ -115,12 +107,9 @@ class ThreeDETRHead(BaseModule):
                 ``points`` ``(B, N, 3)``, the clouds. :class:`ThreeDETR` adds
                 the last to what the backbone returns.
         """
-        xyz, features = feats['fp_xyz'][-1], feats['fp_features'][-1]
-        if features.shape[1] != self.in_channels:
-            raise ValueError(f'ThreeDETRHead(in_channels={self.in_channels}) got features of shape '
-                             f'{tuple(features.shape)} (B, C, M); set in_channels to {features.shape[1]}.')
+        xyz, features = self.tokens(feats)
         extent = SceneExtent.of(feats['points'])
-        memory = self.projection(features.transpose(1, 2))
+        memory = self.projection(features)
         memory_position = self.position_embedding(extent.normalize(xyz)).to(memory.dtype)
         picked = furthest_point_sample(xyz, self.num_queries)
         queries = gather(xyz, picked)
@@ -129,49 +118,16 @@ class ThreeDETRHead(BaseModule):
         raw = {name: head(decoded) for name, head in self.box_heads.items()}
         return decode_boxes(raw, queries, extent)
 
-    def loss(self, feats: dict, batch_data_samples: Sequence[Det3DDataSample]) -> dict[str, Tensor]:
+    def compute_losses(self, predictions: BoxPredictions, targets: BoxTargets, points: Tensor) -> dict[str, Tensor]:
         """Losses of all decoder layers.
-
-        Args:
-            feats: See :meth:`forward`; or ``points`` and what it has returned for them as ``predictions``.
-            batch_data_samples: With ``gt_instances_3d``.
 
         Returns:
             Weighted losses: the last layer's under their names in
             :data:`LOSSES`, layer i's as ``d{i}.{name}``; ``cardinality_error``
             of the last layer is for the log and not summed by mmengine.
         """
-        points = feats['points']
-        predictions = self._predictions(feats)
-        instances = [sample.gt_instances_3d for sample in batch_data_samples]
-        # Matching and losses in float32 whatever the network ran in.
-        with torch.autocast(points.device.type, enabled=False):
-            extent = SceneExtent.of(points)
-            targets = collect_targets(instances, self.num_classes, points.device, self.matcher.rotated)
-            assignment = self.matcher(predictions, targets, extent)
-            inputs = gather_loss_inputs(predictions, targets, assignment, extent, self.no_object_weight)
-            losses = {name: weight * LOSSES[name](inputs) for name, weight in self.loss_weights.items() if weight}
-        last = len(predictions.boxes) - 1
-        result = {name: values[last] for name, values in losses.items()}
-        result.update({f'd{i}.{name}': values[i] for i in range(last) for name, values in losses.items()})
-        result['cardinality_error'] = cardinality_error(inputs)[last]
-        return result
-
-    def predict(self, feats: dict, batch_data_samples: Sequence[Det3DDataSample]) -> list[InstanceData]:
-        """Detections per cloud: ``bboxes_3d``, ``scores_3d``, ``labels_3d``."""
-        points = feats['points']
-        predictions = self._predictions(feats)
-        if len(batch_data_samples) != len(points):
-            raise ValueError(f'{len(batch_data_samples)} data samples do not fit {len(points)} clouds.')
-        with torch.autocast(points.device.type, enabled=False):
-            return detect(predictions, points, self.detection)
-
-    def _predictions(self, feats: dict) -> BoxPredictions:
-        """Those that the detector has put there, or of :meth:`forward`."""
-        return feats['predictions'] if 'predictions' in feats else self(feats)
-
-
-def box_mlp(dims: int, out_channels: int, dropout: float) -> nn.Sequential:
-    """Two hidden layers and a linear output."""
-    hidden = [TokenLayer(dims, dims, dropout=dropout) for _ in range(2)]
-    return nn.Sequential(*hidden, nn.Linear(dims, out_channels))
+        extent = SceneExtent.of(points)
+        assignment = self.matcher(predictions, targets, extent)
+        inputs = gather_loss_inputs(predictions, targets, assignment, extent, self.no_object_weight)
+        losses = {name: weight * LOSSES[name](inputs) for name, weight in self.loss_weights.items() if weight}
+        return {**by_layer(losses), 'cardinality_error': cardinality_error(inputs)[-1]}

@@ -1,23 +1,20 @@
 """The losses of 3DETR, by name (paper, section 3).
 
-Every loss takes :class:`LossInputs` and returns one value per decoder layer,
-``(L,)``, so that all layers are computed in one pass. All but the
-classification loss are sums over matched queries divided by the number of
-boxes; without boxes they are 0 and still connected to the network.
+Each takes :class:`LossInputs` and returns one value per decoder layer, see
+:mod:`box_losses`; the classification loss is a weighted mean over all queries.
 """
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import all_reduce
 from torch import Tensor
 
-from m2ae_mm.ops import box_giou_3d, gather
-
-from .three_detr_boxes import BoxPredictions, SceneExtent, encode_yaw
-from .three_detr_matcher import Assignment
-from .three_detr_targets import BoxTargets
+from .box_losses import angle_cls_loss, angle_reg_loss, gather_truth, giou_loss, mean_num_boxes, mean_over_boxes
+from .box_targets import BoxTargets
+from .detr_matcher import Assignment
+from .scene_extent import SceneExtent
+from .three_detr_boxes import BoxPredictions
 
 
 class LossInputs(NamedTuple):
@@ -48,15 +45,9 @@ class LossInputs(NamedTuple):
 def gather_loss_inputs(predictions: BoxPredictions, targets: BoxTargets, assignment: Assignment, extent: SceneExtent,
                        no_object_weight: float) -> LossInputs:
     """Give every query its ground truth."""
-    layers, batch, num_queries = assignment.gt_index.shape
-    # One row of indices per cloud: the layers' queries side by side.
-    index = assignment.gt_index.transpose(0, 1).reshape(batch, -1)
-    boxes = gather(targets.boxes, index).view(batch, layers, num_queries, 7).transpose(0, 1)
-    labels = targets.labels.gather(1, index).view(batch, layers, num_queries).transpose(0, 1)
+    boxes, labels = gather_truth(targets, assignment)
     num_classes = predictions.class_logits.shape[-1] - 1
     counts = boxes.new_tensor(targets.counts)
-    num_boxes = counts.sum()
-    all_reduce(num_boxes, op='mean')
     return LossInputs(
         predictions=predictions,
         labels=torch.where(assignment.matched, labels, num_classes),
@@ -65,7 +56,7 @@ def gather_loss_inputs(predictions: BoxPredictions, targets: BoxTargets, assignm
         normalized_sizes=boxes[..., 3:6] / extent.size.unsqueeze(1),
         matched=assignment.matched.float(),
         counts=counts,
-        num_boxes=num_boxes.clamp(min=1),
+        num_boxes=mean_num_boxes(counts),
         no_object_weight=no_object_weight)
 
 
@@ -82,42 +73,13 @@ def sem_cls_loss(inputs: LossInputs) -> Tensor:
 def center_loss(inputs: LossInputs) -> Tensor:
     """L1 between normalised centres."""
     distance = (inputs.predictions.normalized_centers - inputs.normalized_centers).abs().sum(-1)
-    return _mean_over_boxes(distance, inputs)
+    return mean_over_boxes(distance, inputs)
 
 
 def size_loss(inputs: LossInputs) -> Tensor:
     """L1 between normalised sizes."""
     distance = (inputs.predictions.normalized_sizes - inputs.normalized_sizes).abs().sum(-1)
-    return _mean_over_boxes(distance, inputs)
-
-
-def giou_loss(inputs: LossInputs) -> Tensor:
-    """1 - generalised IoU."""
-    predictions = inputs.predictions
-    rotated = predictions.angle_logits.shape[-1] > 1
-    giou = box_giou_3d(predictions.boxes.unsqueeze(-2), inputs.boxes.unsqueeze(-2), rotated)
-    return _mean_over_boxes(1 - giou[..., 0, 0], inputs)
-
-
-def angle_cls_loss(inputs: LossInputs) -> Tensor:
-    """Cross-entropy of the angle bin."""
-    logits = inputs.predictions.angle_logits
-    bins, _ = encode_yaw(inputs.boxes[..., 6], logits.shape[-1])
-    entropy = F.cross_entropy(logits.flatten(0, -2), bins.flatten(), reduction='none')
-    return _mean_over_boxes(entropy.view_as(inputs.matched), inputs)
-
-
-def angle_reg_loss(inputs: LossInputs) -> Tensor:
-    """Huber loss of the residual in the true bin."""
-    residuals = inputs.predictions.angle_residuals
-    bins, target = encode_yaw(inputs.boxes[..., 6], residuals.shape[-1])
-    predicted = residuals.gather(-1, bins.unsqueeze(-1)).squeeze(-1)
-    return _mean_over_boxes(F.huber_loss(predicted, target, reduction='none'), inputs)
-
-
-def _mean_over_boxes(values: Tensor, inputs: LossInputs) -> Tensor:
-    """Sum ``(L, B, Q)`` values of matched queries over the number of boxes."""
-    return (values * inputs.matched).sum((1, 2)) / inputs.num_boxes
+    return mean_over_boxes(distance, inputs)
 
 
 @torch.no_grad()

@@ -1,33 +1,17 @@
 """One-to-one assignment of queries to ground-truth boxes (3DETR paper, section 3)."""
-from typing import NamedTuple
-
-import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from m2ae_mm.ops import box_giou_3d
 
-from .three_detr_boxes import BoxPredictions, SceneExtent
-from .three_detr_targets import BoxTargets
-
-
-class Assignment(NamedTuple):
-    """Which ground-truth box each query answers for.
-
-    Attributes:
-        gt_index: ``(L, B, Q)`` int64 row of the ground truth, 0 where unmatched.
-        matched: ``(L, B, Q)`` bool, ``True`` = has a ground-truth box.
-    """
-    gt_index: Tensor
-    matched: Tensor
+from .box_targets import BoxTargets
+from .detr_matcher import Assignment, assign
+from .scene_extent import SceneExtent
+from .three_detr_boxes import BoxPredictions
 
 
 class HungarianMatcher:
     """Minimise the summed cost, for every decoder layer on its own.
-
-    Costs of all layers and clouds are computed at once on the device and
-    copied to the host once, where the assignment problems are solved.
 
     Args:
         rotated: Whether the yaw counts in the IoU.
@@ -56,20 +40,7 @@ class HungarianMatcher:
         Raises:
             FloatingPointError: If a cost is not finite.
         """
-        costs = self.costs(predictions, targets, extent).cpu().numpy()
-        if not np.isfinite(costs).all():
-            raise FloatingPointError('the matching costs hold NaN or infinite values: the predictions have diverged. '
-                                     'Lower the learning rate or clip gradients; float16 needs loss scaling.')
-        layers, batch, num_queries, _ = costs.shape
-        gt_index = np.zeros((layers, batch, num_queries), np.int64)
-        matched = np.zeros((layers, batch, num_queries), bool)
-        for layer in range(layers):
-            for cloud, count in enumerate(targets.counts):
-                queries, boxes = linear_sum_assignment(costs[layer, cloud, :, :count])
-                gt_index[layer, cloud, queries] = boxes
-                matched[layer, cloud, queries] = True
-        device = targets.boxes.device
-        return Assignment(torch.from_numpy(gt_index).to(device), torch.from_numpy(matched).to(device))
+        return assign([self.costs(predictions, targets, extent)], targets.counts, [1])[0]
 
     def costs(self, predictions: BoxPredictions, targets: BoxTargets, extent: SceneExtent) -> Tensor:
         """``(L, B, Q, G)`` cost of every pair, without gradient."""

@@ -11,7 +11,8 @@ from .token_linear import TokenLinear
 _FEW = 1 / 8
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, left_out: Tensor | None, dropout: float = 0.) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, left_out: Tensor | None, dropout: float = 0.,
+           bias: Tensor | None = None) -> Tensor:
     """Fused attention with this project's mask polarity.
 
     Args:
@@ -20,17 +21,19 @@ def attend(q: Tensor, k: Tensor, v: Tensor, left_out: Tensor | None, dropout: fl
         v: ``(B, heads, N, D)``.
         left_out: Bool, broadcasts to ``(B, heads, M, N)``, ``True`` = the query does not see the key.
         dropout: Share of attention weights to drop.
+        bias: ``(B, heads, M, N)`` added before the softmax, without ``left_out``.
 
     Returns:
         ``(B, heads, M, D)``; float32 under autocast on a CPU.
     """
     # PyTorch's mask has the opposite polarity: True takes part.
-    takes_part = None if left_out is None else ~left_out
+    mask = bias if left_out is None else ~left_out
     if q.device.type == 'cpu' and torch.is_autocast_enabled('cpu'):
         # Its backward pass there takes more than twice as long in bfloat16.
         with torch.autocast('cpu', enabled=False):
-            return attend(q.float(), k.float(), v.float(), left_out, dropout)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=takes_part, dropout_p=dropout)
+            return attend(q.float(), k.float(), v.float(), left_out, dropout, bias)
+    mask = mask if mask is None or mask.dtype == torch.bool else mask.to(q.dtype)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
 
 
 class SelfAttention(nn.Module):

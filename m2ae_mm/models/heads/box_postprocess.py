@@ -1,5 +1,5 @@
-"""From the last layer's boxes to detections (evaluation protocol of 3DETR and VoteNet)."""
-from typing import NamedTuple
+"""From the last layer's boxes to detections (evaluation protocol of 3DETR, V-DETR and VoteNet)."""
+from typing import NamedTuple, Protocol
 
 import torch
 from mmengine.structures import InstanceData
@@ -8,14 +8,27 @@ from torch import Tensor
 from m2ae_mm.ops import points_in_boxes
 from mmdet3d.structures import DepthInstance3DBoxes
 
-from .three_detr_boxes import BoxPredictions
-
 # Of suppression between two looks whether it has settled, for which the host waits for a GPU.
 _ROUNDS = 3
 
 
+class ScoredBoxes(Protocol):
+    """Predicted boxes of L decoder layers.
+
+    Attributes:
+        boxes: ``(L, B, Q, 7)`` gravity centre, size, yaw.
+        class_probabilities: ``(L, B, Q, K)``.
+        objectness: ``(L, B, Q)``.
+        angle_logits: ``(L, B, Q, A)``; one bin means axis-aligned boxes.
+    """
+    boxes: Tensor
+    class_probabilities: Tensor
+    objectness: Tensor
+    angle_logits: Tensor
+
+
 class DetectionConfig(NamedTuple):
-    """Options of prediction, ``test_cfg`` of the detector.
+    """Options of prediction, ``test_cfg`` of the detector; the defaults are 3DETR's.
 
     Attributes:
         nms_thr: Of two boxes of one class whose IoU exceeds this, the one with
@@ -33,7 +46,7 @@ class DetectionConfig(NamedTuple):
     per_class_proposal: bool = True
 
 
-def detect(predictions: BoxPredictions, points: Tensor, config: DetectionConfig) -> list[InstanceData]:
+def detect(predictions: ScoredBoxes, points: Tensor, config: DetectionConfig) -> list[InstanceData]:
     """Detections of every cloud.
 
     Args:

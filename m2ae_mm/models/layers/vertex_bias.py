@@ -1,0 +1,126 @@
+"""3DV-RPE: attention depends on where a token lies as seen from the vertices of a query's box (V-DETR paper)."""
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+# Signs of the half sizes, in the order of the published code.
+_VERTICES = ((1, 1, -1), (1, -1, -1), (-1, -1, -1), (-1, 1, -1), (1, 1, 1), (1, -1, 1), (-1, -1, 1), (-1, 1, 1))
+_CENTER = ((0, 0, 0), )
+# Offsets along the axes are compressed: sign(d) log2(512 |d| + 1) / (log2(8) * 4), d in metres.
+_LOG_SCALE = 512.
+_LOG_RANGE = 3. * 4.
+# The MLPs are evaluated on 10 nodes an axis, from -4 to 4.
+_NODES = 10
+_REACH = 4.
+# Pairs of vertex and token whose offsets exist at once: bounds them to some 50 MB.
+_PAIRS_AT_ONCE = 1 << 22
+
+
+class VertexBias(nn.Module):
+    """What attention adds to the product of a query and a token, from the offsets between box and token.
+
+    For every vertex an MLP gives a table over a grid of offsets, in which the
+    pairs look up trilinearly; the values of the vertices are summed.
+
+    Two peculiarities of the published code are kept, since its weights were
+    trained with them. The nodes of a table, computed for offsets from -4 to 4,
+    lie at (2 j + 1) / 10 - 1 in units of the compressed offset, so from 0.9 (3.5
+    m) on the bias fades, and it is 0 from 1.1 (18.4 m) on. And the MLPs read
+    the offset along z first, then y, then x.
+
+    Args:
+        num_heads: Attention heads.
+        hidden: Hidden width of the MLPs.
+        center_only: One offset, from the box's centre, instead of eight.
+        in_box_frame: Turn the offsets into the frame of a rotated box.
+    """
+
+    def __init__(self, num_heads: int, hidden: int = 128, center_only: bool = False, in_box_frame: bool = False) -> None:
+        super().__init__()
+        signs = _CENTER if center_only else _VERTICES
+        self.in_box_frame = in_box_frame
+        self.register_buffer('signs', torch.tensor(signs, dtype=torch.float32), persistent=False)
+        axis = torch.linspace(-_REACH, _REACH, _NODES)
+        nodes = torch.stack(torch.meshgrid(axis, axis, axis, indexing='ij'), -1).view(-1, 3)
+        self.register_buffer('nodes', nodes, persistent=False)
+        # All vertices' MLPs, 3 -> hidden -> heads, side by side.
+        self.weight1 = nn.Parameter(torch.empty(len(signs), hidden, 3))
+        self.bias1 = nn.Parameter(torch.empty(len(signs), hidden))
+        self.weight2 = nn.Parameter(torch.empty(len(signs), num_heads, hidden))
+        for weight1, weight2 in zip(self.weight1, self.weight2):
+            nn.init.xavier_uniform_(weight1)
+            nn.init.xavier_uniform_(weight2)
+        nn.init.uniform_(self.bias1, -3**-0.5, 3**-0.5)  # PyTorch's own of a linear layer with 3 inputs
+
+    def tables(self) -> Tensor:
+        """``(V, heads, 10, 10, 10)``, one for each vertex, over z, y and x."""
+        hidden = F.relu(self.nodes @ self.weight1.transpose(1, 2) + self.bias1.unsqueeze(1))
+        values = hidden @ self.weight2.transpose(1, 2)
+        return values.transpose(1, 2).unflatten(-1, (_NODES, _NODES, _NODES))
+
+    def forward(self, boxes: Tensor, xyz: Tensor) -> Tensor:
+        """``(B, heads, Q, N)`` float32 from boxes ``(B, Q, 7)`` and tokens ``(B, N, 3)``, which get no gradient."""
+        with torch.autocast(xyz.device.type, enabled=False):
+            boxes, xyz = boxes.detach().float(), xyz.detach().float()
+            return _LookUp.apply(self.tables(), self.signs, boxes, xyz, self.in_box_frame)
+
+
+class _LookUp(torch.autograd.Function):
+    """Sums of table values; the offsets are computed again for the gradient instead of being kept."""
+
+    @staticmethod
+    def forward(ctx, tables: Tensor, signs: Tensor, boxes: Tensor, xyz: Tensor, in_box_frame: bool) -> Tensor:
+        ctx.save_for_backward(tables, signs, boxes, xyz)
+        ctx.in_box_frame = in_box_frame
+        parts = []
+        for block in _blocks(signs, boxes, xyz):
+            grid = _grid(signs, block, xyz, in_box_frame)
+            values = F.grid_sample(tables, grid, align_corners=False)
+            parts.append(values.sum(0).unflatten(1, block.shape[:2]).squeeze(-1).transpose(0, 1))
+        return torch.cat(parts, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple:
+        tables, signs, boxes, xyz = ctx.saved_tensors
+        result = torch.zeros_like(tables)
+        blocks = _blocks(signs, boxes, xyz)
+        for block, part in zip(blocks, gradient.split([block.shape[1] for block in blocks], 2)):
+            grid = _grid(signs, block, xyz, ctx.in_box_frame)
+            part = part.transpose(0, 1).flatten(1, 2).unsqueeze(-1).expand(len(signs), -1, -1, -1, -1)
+            found, _ = torch.ops.aten.grid_sampler_3d_backward(
+                part.contiguous(), tables, grid, 0, 0, False, [True, False])
+            result += found
+        return result, None, None, None, None
+
+
+def _blocks(signs: Tensor, boxes: Tensor, xyz: Tensor) -> tuple[Tensor, ...]:
+    """Queries whose offsets are computed together."""
+    return boxes.split(max(_PAIRS_AT_ONCE // (len(signs) * xyz.shape[0] * xyz.shape[1]), 1), 1)
+
+
+def _grid(signs: Tensor, boxes: Tensor, xyz: Tensor, in_box_frame: bool) -> Tensor:
+    """Compressed offsets from tokens to vertices, ``(V, B * Q, N, 1, 3)``."""
+    corners = signs.view(-1, 1, 1, 3) * boxes[..., 3:6] / 2
+    if in_box_frame:
+        tokens = to_box_frame(xyz, boxes)
+    else:
+        corners = boxes[..., :3] + turn(corners, boxes[..., 6])
+        tokens = xyz.unsqueeze(1)
+    offsets = corners.unsqueeze(3) - tokens
+    compressed = offsets.abs().mul_(_LOG_SCALE).add_(1).log2_().div_(_LOG_RANGE).copysign_(offsets)
+    return compressed.flatten(1, 2).unsqueeze(3)
+
+
+def to_box_frame(points: Tensor, boxes: Tensor) -> Tensor:
+    """Points ``(B, N, 3)`` as seen from boxes ``(B, Q, 7)``: ``(B, Q, N, 3)``, in metres from the centre."""
+    offsets = points.unsqueeze(1) - boxes[..., :3].unsqueeze(2)
+    return turn(offsets, -boxes[..., 6].unsqueeze(2))
+
+
+def turn(vectors: Tensor, angles: Tensor) -> Tensor:
+    """Vectors ``(..., 3)`` turned counter-clockwise about z by angles ``(...)``, which broadcast."""
+    cos, sin = angles.cos(), angles.sin()
+    x, y, z = vectors.unbind(-1)
+    return torch.stack([x * cos - y * sin, x * sin + y * cos, z], -1)
