@@ -38,7 +38,8 @@ class BoxCrossAttention(nn.Module):
             from the box, see :func:`positions_in_boxes`, through a linear layer.
     """
 
-    def __init__(self, dims: int, num_heads: int, dropout: float, bias: VertexBias | None, read_positions: bool) -> None:
+    def __init__(self, dims: int, num_heads: int, dropout: float, bias: VertexBias | None,
+                 read_positions: bool) -> None:
         super().__init__()
         if dims % num_heads:
             raise ValueError(f'the token width must be a multiple of the heads, got {dims} and {num_heads}.')

@@ -36,7 +36,11 @@ class VertexBias(nn.Module):
         in_box_frame: Turn the offsets into the frame of a rotated box.
     """
 
-    def __init__(self, num_heads: int, hidden: int = 128, center_only: bool = False, in_box_frame: bool = False) -> None:
+    def __init__(self,
+                 num_heads: int,
+                 hidden: int = 128,
+                 center_only: bool = False,
+                 in_box_frame: bool = False) -> None:
         super().__init__()
         signs = _CENTER if center_only else _VERTICES
         self.in_box_frame = in_box_frame
