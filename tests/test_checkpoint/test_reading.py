@@ -1,5 +1,4 @@
 """One way to every checkpoint: damaged files have a message whatever their parser says, published ones are converted."""
-import pickle
 
 import pytest
 import torch

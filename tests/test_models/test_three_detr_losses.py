@@ -62,8 +62,9 @@ def test_label_outside_the_classes_is_named(label):
 
 @pytest.mark.parametrize('yaw', [math.pi / 2, -0.3, 3.5])
 @pytest.mark.parametrize('rotated, with_yaw, advice', [
-    (False, True, 'num_angle_bins of the head to 12, as for SUN RGB-D; or .*keep=False'),
-    (False, False, 'num_angle_bins .* and add .*keep=True.*; or .*keep=False'), (True, False, 'Add .*keep=True')])
+    (False, True, 'num_angle_bins of the head to 12, as for SUN RGB-D; or .*M2AEAxisAlignedBoxes'),
+    (False, False, 'num_angle_bins .* and .*M2AESceneDataset, .*; or .*M2AEAxisAlignedBoxes'),
+    (True, False, 'type to M2AESceneDataset')])
 def test_yaw_that_would_be_lost_is_refused(yaw, rotated, with_yaw, advice):
     boxes = DepthInstance3DBoxes(torch.tensor([[0, 0, 0, 1, 1, 1, 0], [2, 2, 1, 3, .3, 1, yaw]]), with_yaw=with_yaw)
     instance = InstanceData(bboxes_3d=boxes, labels_3d=torch.tensor([0, 0]))

@@ -1,10 +1,10 @@
 """Steps of a pipeline for shapes and scenes."""
-from .box_yaw import M2AEBoxYaw
+from .axis_aligned_boxes import M2AEAxisAlignedBoxes
 from .pack import M2AEPackShape
 from .points import M2AENormalizeUnitSphere, M2AERandomScaleShift, M2AESamplePoints
 from .random_cuboid import ThreeDETRRandomCuboid
 
 __all__ = [
-    'M2AEBoxYaw', 'M2AENormalizeUnitSphere', 'M2AEPackShape', 'M2AERandomScaleShift', 'M2AESamplePoints',
+    'M2AEAxisAlignedBoxes', 'M2AENormalizeUnitSphere', 'M2AEPackShape', 'M2AERandomScaleShift', 'M2AESamplePoints',
     'ThreeDETRRandomCuboid'
 ]

@@ -86,14 +86,14 @@ def _check_yaw(boxes: list[Tensor], turns: list[bool], rotated: bool) -> None:
         return
     yaw, with_yaw = next((yaws[_turned(yaws)][0], with_yaw) for yaws, with_yaw in doubtful if _turned(yaws).any())
     found = f'a ground-truth box has a yaw of {float(yaw):.2f} rad'
-    place = 'after LoadAnnotations3D in the pipeline of the training data'
-    keep = f"dd dict(type='M2AEBoxYaw', keep=True) {place}"
     if rotated:
         raise ValueError(f'{found}, but its data set makes boxes without one (with_yaw=False), so steps that flip or '
-                         f'rotate the scene would not turn it. A{keep}.')
-    also = '' if with_yaw else f' and a{keep}'
+                         "rotate the scene do not turn it. Set the data set's type to M2AESceneDataset, or with_yaw=True in "
+                         'one of your own.')
+    also = '' if with_yaw else " and the data set's type to M2AESceneDataset, so that it turns with the scene"
     raise ValueError(f'{found}, which a head with one angle bin would ignore. Set num_angle_bins of the head to 12, as '
-                     f"for SUN RGB-D{also}; or use axis-aligned hulls: dict(type='M2AEBoxYaw', keep=False) {place}.")
+                     f"for SUN RGB-D{also}; or train on axis-aligned hulls: dict(type='M2AEAxisAlignedBoxes') after "
+                     'LoadAnnotations3D in the pipeline of the training data.')
 
 
 def _turned(yaws: Tensor) -> Tensor:
