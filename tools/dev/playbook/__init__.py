@@ -1,0 +1,1 @@
+"""The stages of tools/dev/gpu_playbook.py, one file each."""
