@@ -1,4 +1,3 @@
-#!/usr/bin/env python
 """Measure a training run as tools/train.py does it against its own bare step.
 
 Trains CONFIG for a few steps with its data loading, logging, checkpoint, validation and hooks on, in a temporary
@@ -16,13 +15,13 @@ import tempfile  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from cli import base_parser, load_config, run  # noqa: E402
+from .options import base_parser, load_config  # noqa: E402
 
 # Kernels are loaded and the allocator settles in the first steps; on CUDA graphs are recorded.
 _WARM_UPS = {'cpu': 3, 'cuda': 40}
 
 
-def parse_args():
+def parse_args(arguments: list[str] | None = None):
     parser = base_parser(__doc__.splitlines()[0])
     parser.add_argument('--steps', type=int, default=40, help='to measure, of the run and of the bare step '
                         '(default: %(default)s)')
@@ -30,7 +29,7 @@ def parse_args():
     parser.add_argument('--cycle', type=int, default=10, help='epochs between two validations, checkpoints and probes '
                         '(default: %(default)s)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures there, too')
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 class MeasuredBatches:
@@ -130,8 +129,7 @@ def _end_every_epoch(config) -> None:
             hook['interval'] = 1
 
 
-def main() -> None:
-    args = parse_args()
+def main(args) -> None:
     if args.json is not None and not args.json.resolve().parent.is_dir():
         raise ValueError(f'--json: there is no folder {str(args.json.resolve().parent)!r}.')
     config = load_config(args)
@@ -154,7 +152,3 @@ def main() -> None:
           f'{first:.1%} of the bare step, later {later:.1%}')
     if args.json is not None:
         args.json.write_text(json.dumps(figures, indent=1))
-
-
-if __name__ == '__main__':
-    run(main)

@@ -6,9 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-from run_settings import check_settings, write_settings
+from .run_settings import check_settings, write_settings
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Steps:

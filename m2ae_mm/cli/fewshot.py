@@ -1,4 +1,3 @@
-#!/usr/bin/env python
 """Few-shot classification: every fold of a config, then mean and deviation. Resumes where it stopped.
 
 Folds that are done or begun in the work folder are taken over only if model, data, schedule, optimiser, seed and
@@ -8,15 +7,15 @@ import copy
 import json
 from pathlib import Path
 
-from cli import base_parser, load_config, run
-from run_settings import check_settings, settings_of, write_settings
+from .options import base_parser, load_config
+from .run_settings import check_settings, settings_of, write_settings
 
 
-def parse_args():
+def parse_args(arguments: list[str] | None = None):
     parser = base_parser(__doc__.splitlines()[0])
     parser.add_argument('--checkpoint', help='pre-trained checkpoint for the encoder (default: from scratch)')
     parser.add_argument('--folds', type=int, default=10, help='number of folds, from 0 on')
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def fold_config(config, fold: int):
@@ -70,8 +69,7 @@ def run_folds(configs: list, folder: Path, settings: dict) -> dict[int, float]:
     return {fold: done[fold] for fold in range(len(configs))}
 
 
-def main() -> None:
-    args = parse_args()
+def main(args) -> None:
     config = load_config(args)
     if config.train_dataloader.dataset.type != 'M2AEFewShot':
         raise ValueError(f'{args.config!r} is no few-shot config: its training data set is '
@@ -96,7 +94,3 @@ def main() -> None:
     summary = summarize_folds(scores)
     print(' '.join(f'{score:.2f}' for score in scores.values()))
     print(f'{summary["mean"]:.2f} +- {summary["std"]:.2f} % over {summary["folds"]} folds')
-
-
-if __name__ == '__main__':
-    run(main)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python
 """Train detectors on composed rooms, equally long and with several seeds, and print mean and deviation of their AP.
 
 Everything is written below --out; a run that was stopped goes on where it was when started again.
@@ -10,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from cli import run
-from steps import Steps
+from .steps import Steps
 
 SLOT = 'model.backbone.init_cfg.checkpoint'
 METRICS = {'AP25': 'mAP_0.25', 'AP50': 'mAP_0.50', 'AR25': 'mAR_0.25', 'AR50': 'mAR_0.50'}
@@ -47,7 +45,7 @@ ROWS = [
 ]
 
 
-def parse_args():
+def parse_args(arguments: list[str] | None = None):
     names = [row.name for row in ROWS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/rooms_benchmark'),
@@ -59,7 +57,7 @@ def parse_args():
     parser.add_argument('--jobs', type=int, default=2, help='trainings at a time, one thread each (default: 2)')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='overrides for all trainings and tests, e.g. for a quick look')
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 class RoomsBenchmark(Steps):
@@ -114,5 +112,5 @@ def mean_and_deviation(values: list[float]) -> str:
     return f'{statistics.mean(values):.1f}{deviation}'
 
 
-if __name__ == '__main__':
-    run(lambda: RoomsBenchmark(parse_args()).main())
+def main(args) -> None:
+    RoomsBenchmark(args).main()

@@ -1,4 +1,3 @@
-#!/usr/bin/env python
 """Measure operators, training steps, inference and data loading against PyTorch references and a plain baseline.
 
 Inputs are made up, so nothing but this project is needed. Each row runs in a process of its own. Columns:
@@ -20,9 +19,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from bench.cases import CASES
-from cli import run
-from tuning import tune_process
+from .bench.cases import CASES
+from .tuning import tune_process
 
 PRECISIONS = ('fp32', 'bf16')
 
@@ -76,8 +74,8 @@ def check(args) -> None:
 
 def plans(args, folder: Path) -> list:
     """The rows, what is compared next to each other, ours last. Operators and loading have one precision."""
-    from bench.rows import Plan
-    from bench.work import Setting
+    from .bench.rows import Plan
+    from .bench.work import Setting
     result = []
     for case in (case for name in args.cases for case in CASES[name]):
         if case.variant == 'plain+tuned' and args.device == 'cuda':
@@ -95,7 +93,7 @@ def plans(args, folder: Path) -> list:
 
 def machine_of(args) -> tuple[str, object]:
     """Name and peaks, measured where not given."""
-    from bench.rows import find_peaks, in_child
+    from .bench.rows import find_peaks, in_child
     try:
         name, peaks = in_child(find_peaks, args.device, ['fp32', *args.precision])
     except RuntimeError as error:
@@ -106,8 +104,9 @@ def machine_of(args) -> tuple[str, object]:
 def measure_all(args, folder: Path) -> dict:
     """Measure and print every row; what --json writes."""
     import torch
-    from bench.report import HEADER, line, speed_up
-    from bench.rows import in_child, measure
+
+    from .bench.report import HEADER, line, speed_up
+    from .bench.rows import in_child, measure
     name, peaks = machine_of(args)
     rates = ', '.join(f'{value:.3g} TFLOP/s {precision}' for precision, value in peaks.tflops.items())
     print(f'{name}, PyTorch {torch.__version__}; peaks: {rates}, {peaks.gbs:.3g} GB/s\n\n{HEADER}', flush=True)
@@ -125,15 +124,10 @@ def measure_all(args, folder: Path) -> dict:
     return dict(machine=dict(name=name, torch=torch.__version__, tflops=peaks.tflops, gbs=peaks.gbs), rows=rows)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    args = parse_args(arguments)
+def main(args) -> None:
     check(args)
     tune_process()
     with tempfile.TemporaryDirectory() as folder:
         result = measure_all(args, Path(folder))
     if args.json is not None:
         args.json.write_text(json.dumps(result, indent=1))
-
-
-if __name__ == '__main__':
-    run(main)

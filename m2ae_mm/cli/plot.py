@@ -1,15 +1,15 @@
-#!/usr/bin/env python
 """Draw learning curves of trainings, or a t-SNE map of the features of an encoder."""
 import argparse
 import json
 import sys
 from pathlib import Path
 
-from cli import base_parser, load_config, run
+from .options import base_parser, load_config
 
 
-def parse_args():
-    if sys.argv[1:2] == ['tsne']:
+def parse_args(arguments: list[str] | None = None):
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ['tsne']:
         parser = base_parser('A t-SNE map of the test shapes of a linear-probe config, for one or more checkpoints.')
         parser.add_argument('checkpoints', nargs='+', metavar='TITLE=CHECKPOINT',
                             help="files, names of weights that come with the package, or 'random'")
@@ -22,7 +22,7 @@ def parse_args():
         parser.add_argument('runs', nargs='+', metavar='TITLE=WORK_DIR', help='trainings to draw')
         parser.add_argument('--metric', required=True, help='key in the log, e.g. loss or linear_probe/accuracy')
     parser.add_argument('--out', type=Path, required=True, help='picture to write, .png or .svg')
-    return parser.parse_args(sys.argv[2:] if sys.argv[1:2] == ['tsne'] else None)
+    return parser.parse_args(arguments[1:] if arguments[:1] == ['tsne'] else arguments)
 
 
 def pairs(texts: list[str]) -> dict[str, str]:
@@ -105,18 +105,13 @@ def draw_map(args) -> Path:
     return feature_map({title: features for title, (features, _) in found.items()}, labels, names, args.out)
 
 
-def main() -> None:
-    args = parse_args()
+def main(args) -> None:
     if args.out.suffix.lower() not in ('.png', '.svg', '.pdf'):
         raise ValueError(f'--out must end in .png, .svg or .pdf, got {str(args.out)!r}.')
-    if sys.argv[1:2] == ['tsne']:
+    if 'checkpoints' in args:
         path = draw_map(args)
     else:
         from m2ae_mm.visualization import learning_curves
         path = learning_curves({title: read_curve(folder, args.metric) for title, folder in pairs(args.runs).items()},
                                args.metric, args.out)
     print(path)
-
-
-if __name__ == '__main__':
-    run(main)

@@ -8,8 +8,8 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import torch
-from tuning import tune_process, variables_unset
 
+from ..tuning import tune_process, variables_unset
 from .cases import Case
 from .floors import Peaks, floor_of, probe, size_of
 from .timing import memory_since, start_memory, summarize, time_calls
@@ -97,7 +97,7 @@ def in_child(function: Callable[..., Any], *arguments: Any, limit: float | None 
 
     It starts afresh, as a training does: the memory that a fork inherits lies
     in pieces and made a step 3 to 7 % slower. A ``bare`` one has nothing of what
-    :mod:`tuning` sets, the others have what it set in this one.
+    :mod:`..tuning` sets, the others have what it set in this one.
 
     Raises:
         RuntimeError: With one line, if it raised an error, died, or took more than ``limit`` seconds.

@@ -1,4 +1,3 @@
-#!/usr/bin/env python
 """Linear probe, classification, few-shot and part segmentation on cad_shapes and labeled_parts, with and without
 pre-training, at the sizes of the encoder that comes with the package.
 
@@ -10,10 +9,9 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cli import run
-from rooms_benchmark import mean_and_deviation
-from run_settings import content_of
-from steps import Steps
+from .rooms_benchmark import mean_and_deviation
+from .run_settings import content_of
+from .steps import Steps
 
 PRETRAIN = 'configs/m2ae/cad_shapes/pretrain_small.py'
 SOURCES = ('ldraw', 'kicad', 'sweethome3d')
@@ -33,7 +31,7 @@ SMALL_PART_HEAD = ['model.head.propagated=[256,128]', 'model.head.hidden=[256,12
                    'model.head.category_channels=16']
 
 
-def parse_args():
+def parse_args(arguments: list[str] | None = None):
     tasks = ['svm', 'cls', 'fewshot', 'parts']
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/shapes_benchmark'),
@@ -51,7 +49,7 @@ def parse_args():
     parser.add_argument('--threads', type=int, help='of each tool (default: all cores)')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='overrides for all trainings and tests, e.g. for a quick look')
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 class ShapesBenchmark(Steps):
@@ -138,5 +136,5 @@ class ShapesBenchmark(Steps):
         return list(json.loads((folder / 'folds.json').read_text()).values())
 
 
-if __name__ == '__main__':
-    run(lambda: ShapesBenchmark(parse_args()).main())
+def main(args) -> None:
+    ShapesBenchmark(args).main()

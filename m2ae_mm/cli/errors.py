@@ -1,6 +1,5 @@
 """Which errors end a tool in one message, and what it says."""
 import reprlib
-import sys
 import traceback
 from pathlib import Path
 
@@ -26,10 +25,9 @@ def message_for_user(error: BaseException) -> str | None:
 
 
 def _is_ours(frame: traceback.FrameSummary) -> bool:
-    package = sys.modules.get('m2ae_mm')
-    root = Path(__file__).resolve().parent.parent
-    folders = [root / 'tools', Path(package.__file__).parent if package else root / 'm2ae_mm']
-    ours = any(folder in Path(frame.filename).parents for folder in folders)
+    package = Path(__file__).resolve().parent.parent
+    folders = package, package.parent / 'tools'
+    ours = any(folder in Path(frame.filename).resolve().parents for folder in folders)
     return ours and (frame.line or '').startswith('raise')
 
 

@@ -1,12 +1,9 @@
-#!/usr/bin/env python
 """Compose furnished rooms with 3D boxes in ScanNet's layout, for use where ScanNet itself is not at hand."""
 import argparse
 import time
 
-from cli import run
 
-
-def parse_args() -> argparse.Namespace:
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument('--out', required=True, help='folder to write to; an interrupted run goes on where it was')
     parser.add_argument('--train', type=int, default=400, help='number of training rooms')
@@ -16,11 +13,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--profile', default='normal',
                         help='normal, or hard: one or two camera positions, more noise and clutter')
     parser.add_argument('--workers', type=int, default=0, help='processes; 0 takes one per core')
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> None:
-    args = parse_args()
+def main(args) -> None:
     # After parsing, so that --help does not wait for mmdet3d.
     from m2ae_mm.datasets.rooms import create_rooms
     from m2ae_mm.datasets.rooms.writer import summary
@@ -30,7 +26,3 @@ def main() -> None:
     print(summary(result))
     print(f'{args.train} training and {args.val} validation rooms are in {args.out!r} '
           f'({time.perf_counter() - start:.0f} s).')
-
-
-if __name__ == '__main__':
-    run(main)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python
 """Pre-train Point-M2AE on composed rooms, fine-tune a detector from it and compare with one from scratch.
 
 Everything is written below --out; a run that was stopped goes on where it was when started again.
@@ -7,22 +6,21 @@ import argparse
 import time
 from pathlib import Path
 
-from cli import run
-from steps import Steps
+from .steps import Steps
 
 PRETRAIN, DETECT = 'configs/m2ae/rooms_pretrain.py', 'configs/m2ae/rooms_det.py'
 # The same detector as it comes with the package, trained longer. It has not seen the furniture of validation rooms.
 SHIPPED = 'rooms_det'
 
 
-def parse_args():
+def parse_args(arguments: list[str] | None = None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=Path('demo_output'), help='folder (default: %(default)s)')
     parser.add_argument('--train', type=int, default=400, help='rooms to train on (default: %(default)s)')
     parser.add_argument('--val', type=int, default=60, help='unseen rooms to evaluate on (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='overrides for all trainings and tests, e.g. for a quick look')
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 class Demo(Steps):
@@ -76,5 +74,5 @@ class Demo(Steps):
               'reconstructions and detections.')
 
 
-if __name__ == '__main__':
-    run(lambda: Demo(parse_args()).main())
+def main(args) -> None:
+    Demo(args).main()

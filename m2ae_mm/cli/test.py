@@ -1,9 +1,8 @@
-#!/usr/bin/env python
 """Evaluate a checkpoint with the metrics of its config."""
-from cli import base_parser, load_config, run
+from .options import base_parser, load_config
 
 
-def parse_args():
+def parse_args(arguments: list[str] | None = None):
     parser = base_parser(__doc__)
     parser.add_argument('checkpoint',
                         help=".pth or .safetensors file, the name of weights that come with the package, or 'random' "
@@ -11,7 +10,7 @@ def parse_args():
     parser.add_argument('--show-dir', help='write a picture of every sample as PNG into this folder')
     parser.add_argument('--score-thr', type=float, default=0.3, help='boxes below this score are not drawn')
     parser.add_argument('--max-pictures', type=int, default=50, help='stop drawing after so many samples')
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def is_shipped_pretraining(checkpoint: str) -> bool:
@@ -30,8 +29,7 @@ def check_data_options(options: list[str]) -> None:
                              f'in the config. Set {test_key}, too, or instead.')
 
 
-def main() -> None:
-    args = parse_args()
+def main(args) -> None:
     check_data_options(args.cfg_options)
     if is_shipped_pretraining(args.checkpoint):
         args.pretrained = args.checkpoint
@@ -62,7 +60,3 @@ def main() -> None:
         has_classes = class_count(config) is not None  # features have none
         load_for_test(runner.model, args.checkpoint, metainfo.get('classes') or () if has_classes else (), config.model)
     runner.test()
-
-
-if __name__ == '__main__':
-    run(main)

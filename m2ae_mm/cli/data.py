@@ -1,12 +1,9 @@
-#!/usr/bin/env python
 """Prepare a data set from the files that its authors hand out."""
 import argparse
 import time
 
-from cli import run
 
-
-def parse_args() -> argparse.Namespace:
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     sets = parser.add_subparsers(dest='data', required=True)
     scannet = sets.add_parser('scannet', help='ScanNetV2 for detection, in the layout of mmdet3d',
@@ -23,11 +20,10 @@ def parse_args() -> argparse.Namespace:
                          'its own sample anew each time, and from capped scans it ends several points of AP lower)')
     scannet.add_argument('--skip-incomplete', action='store_true',
                          help='leave scans out of which files are missing, instead of stopping')
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> None:
-    args = parse_args()
+def main(args) -> None:
     # After parsing, so that --help does not wait for mmdet3d.
     from m2ae_mm.datasets.scannet_raw import create_scannet
     from m2ae_mm.datasets.scannet_raw.writer import summary
@@ -37,7 +33,3 @@ def main() -> None:
                              args.skip_incomplete)
     print(summary(records))
     print(f'{sum(map(len, records.values()))} scans are in {args.out!r} ({time.perf_counter() - start:.0f} s).')
-
-
-if __name__ == '__main__':
-    run(main)

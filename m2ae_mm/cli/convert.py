@@ -1,20 +1,16 @@
-#!/usr/bin/env python
 """Convert a published Point-M2AE or 3DETR checkpoint to one that the configs load."""
 import argparse
 from pathlib import Path
 
-from cli import run
 
-
-def parse_args():
+def parse_args(arguments: list[str] | None = None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('source', type=Path, help='published checkpoint (.pth)')
     parser.add_argument('target', type=Path, help='file to write (.pth or .safetensors)')
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> None:
-    args = parse_args()
+def main(args) -> None:
     if args.target.suffix not in ('.pth', '.safetensors'):
         raise ValueError(f'the target must end in .pth or .safetensors, got {str(args.target)!r}.')
     if args.target.exists():
@@ -26,7 +22,3 @@ def main() -> None:
     write_checkpoint(converted, args.target)
     print(f'found {model.title} with {len(source)} tensors; all were converted.\n'
           f'wrote {args.target}, to be used with {model.config}')
-
-
-if __name__ == '__main__':
-    run(main)

@@ -1,12 +1,11 @@
-#!/usr/bin/env python
 """Train whatever a config describes: pre-training, detection, classification, segmentation."""
-from cli import base_parser, load_config, run
+from .options import base_parser, load_config
 
 MIXED_PRECISION = ('M2AEBFloat16OptimWrapper', 'AmpOptimWrapper')
 FULL_PRECISION = ('M2AEOptimWrapper', 'OptimWrapper')
 
 
-def parse_args():
+def parse_args(arguments: list[str] | None = None):
     parser = base_parser(__doc__)
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision, in bfloat16')
     parser.add_argument('--sync_bn', choices=['none', 'torch'], default='none',
@@ -15,7 +14,7 @@ def parse_args():
                         help="scale the learning rate from the config's auto_scale_lr.base_batch_size to the real one")
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
                         help='go on from this checkpoint, or from the latest one in the work folder')
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def apply_args(config, args) -> None:
@@ -38,8 +37,7 @@ def apply_args(config, args) -> None:
             config.resume, config.load_from = True, args.resume
 
 
-def main() -> None:
-    args = parse_args()
+def main(args) -> None:
     config = load_config(args)
     apply_args(config, args)
 
@@ -50,7 +48,3 @@ def main() -> None:
     prepare_loaders(config)
     prepare_processes(config)
     training_runner(config).train()
-
-
-if __name__ == '__main__':
-    run(main)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .inputs import FILE_POINTS, composed_rooms, room_clouds, room_targets, shape_clouds
 from .work import Setting, Work
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 PRETRAIN, CLASSIFY, DETECT = 'm2ae/shapenet_pretrain.py', 'm2ae/modelnet40_cls.py', '3detr/3detr-m_scannet.py'
 PRETRAIN_POINTS, PROBE_POINTS, CLASSIFY_POINTS, SCENE_POINTS = 2048, 1024, 1024, 40000
 

@@ -1,0 +1,43 @@
+"""How a command runs and ends."""
+import gc
+import os
+import sys
+
+from .errors import message_for_user
+from .tuning import tune_process
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: mmengine makes it a SyntaxError while it writes a config."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def run(main) -> None:
+    """Run ``main()``; errors made for the user end in one message, others in a traceback.
+
+    ``M2AE_TRACEBACK=1`` always shows the traceback. Loading processes end and
+    several processes part once ``main()``, and with it the runner, is done.
+    """
+    tune_process()
+    failed = False
+    try:
+        main()
+    except (KeyboardInterrupt, Exception) as error:
+        if _interrupted(error):
+            print('\ninterrupted. A training goes on from its latest checkpoint with --resume.', file=sys.stderr)
+            sys.exit(130)
+        message = message_for_user(error)
+        if message is None or os.environ.get('M2AE_TRACEBACK') == '1':
+            raise
+        print(f'\nerror: {message}\n(M2AE_TRACEBACK=1 shows where this was raised.)', file=sys.stderr)
+        failed = True
+    # The runner is in a reference cycle. At the interpreter's end, PyTorch before 2.13 waits five seconds for each
+    # loading process of a loader that pins memory, unless that loader is gone by then.
+    gc.collect()
+    if failed:
+        sys.exit(1)
+    engine = sys.modules.get('m2ae_mm.engine')  # not there if the tool starts no processes
+    if engine is not None:
+        engine.end_processes()
