@@ -1,19 +1,16 @@
 """The detectors of the rooms benchmark: equally long trainings, and pre-trainings that fit them."""
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 
 from m2ae_mm.checkpoint import write_checkpoint
+from m2ae_mm.cli.options import parse_option
+from m2ae_mm.cli.rooms_benchmark import PRETRAININGS, ROWS, mean_and_deviation
 from mmdet3d.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / 'tools'))
-from cli import parse_option  # noqa: E402
-from mmengine.config import DictAction  # noqa: E402
-from rooms_benchmark import PRETRAININGS, ROWS, mean_and_deviation  # noqa: E402
 
 
 def config_of(row):

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+ROOT = Path(__file__).resolve().parents[2]
 # A query to ten points. At 160,000 points a matrix of all pairs would take 10 GB.
 GROWTH = """
 import json
 import torch
-from bench.timing import memory_since, start_memory
 from m2ae_mm import ops
+from m2ae_mm.cli.bench.timing import memory_since, start_memory
 
 def growth(count):
     points = torch.rand(1, count, 3, generator=torch.Generator().manual_seed(0)) * 5
@@ -34,7 +34,7 @@ def test_grows_with_the_points():
     if not Path('/proc/self/status').is_file():
         pytest.skip('the system does not say')
     # A fresh process: what the tests before have freed here may be used again.
-    done = subprocess.run([sys.executable, '-c', GROWTH], cwd=TOOLS, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, '-c', GROWTH], cwd=ROOT, capture_output=True, text=True, check=True)
     few, many = json.loads(done.stdout.splitlines()[-1])
     for name, size in few.items():
         assert many[name] < 5 * size + 2**20, (name, size, many[name])

@@ -15,11 +15,6 @@ from mmdet3d.registry import MODELS
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(autouse=True)
-def tools(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
-
-
 def copy_weights(ours, plain):
     """Ours into the baseline: same names, 1x1 convolutions for some linear layers."""
     target = plain.state_dict()
@@ -38,7 +33,7 @@ def randomized(model):
 
 
 def tiny(name):
-    from bench.models import read_config
+    from m2ae_mm.cli.bench.models import read_config
     config = read_config(name).model
     shrink_model(config)
     # Exact distances below 26 points: above, cdist takes a faster and coarser way.
@@ -50,8 +45,8 @@ def tiny(name):
 
 
 def test_plain_pretraining_has_our_loss_and_gradients():
-    from bench.inputs import shape_clouds
-    from bench.plain_tasks import PlainPointM2AE
+    from m2ae_mm.cli.bench.inputs import shape_clouds
+    from m2ae_mm.cli.bench.plain_tasks import PlainPointM2AE
     config = tiny('m2ae/shapenet_pretrain.py')
     ours, plain = randomized(MODELS.build(config)), PlainPointM2AE(config).eval()
     copy_weights(ours, plain)
@@ -70,8 +65,8 @@ def test_plain_pretraining_has_our_loss_and_gradients():
 
 
 def test_plain_features_are_ours():
-    from bench.inputs import shape_clouds
-    from bench.plain_tasks import PlainFeatures
+    from m2ae_mm.cli.bench.inputs import shape_clouds
+    from m2ae_mm.cli.bench.plain_tasks import PlainFeatures
     config = tiny('m2ae/shapenet_pretrain.py')
     ours, plain = randomized(MODELS.build(config)), PlainFeatures(config).eval()
     copy_weights(ours, plain)
@@ -80,8 +75,8 @@ def test_plain_features_are_ours():
 
 
 def test_plain_classifier_has_our_loss():
-    from bench.inputs import shape_clouds
-    from bench.plain_tasks import PlainClassifier
+    from m2ae_mm.cli.bench.inputs import shape_clouds
+    from m2ae_mm.cli.bench.plain_tasks import PlainClassifier
     config = tiny('m2ae/modelnet40_cls.py')
     config.head.label_smoothing = 0.  # spread over other classes than PyTorch does
     ours, plain = randomized(MODELS.build(config)), PlainClassifier(config).eval()
@@ -95,8 +90,8 @@ def test_plain_classifier_has_our_loss():
 
 
 def test_floor_of_a_product_forward_and_backward():
-    from bench.floors import floor_of
-    from bench.work import Floor, Work
+    from m2ae_mm.cli.bench.floors import floor_of
+    from m2ae_mm.cli.bench.work import Floor, Work
     layer, x = torch.nn.Linear(5, 7, bias=False), torch.rand(3, 5)
     work = Work(lambda: layer(x).sum().backward(), 3, inputs=[x], module=layer, trains=True)
     # Forward and the gradient of the weight: 2 * 3 * 5 * 7 each. x is read, written for and read by the backward
@@ -105,34 +100,34 @@ def test_floor_of_a_product_forward_and_backward():
 
 
 def test_attention_counts_as_its_two_products():
-    from bench.floors import count
+    from m2ae_mm.cli.bench.floors import count
     q, k, v = torch.rand(3, 2, 4, 6, 8)  # 2 clouds, 4 heads, 6 tokens, 8 channels
     flops, _, _ = count(lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v))
     assert flops == 2 * (2 * 2 * 4 * 6 * 6 * 8)
 
 
 def test_floor_is_the_longer_of_computing_and_moving():
-    from bench.floors import Peaks
-    from bench.work import Floor
+    from m2ae_mm.cli.bench.floors import Peaks
+    from m2ae_mm.cli.bench.work import Floor
     peaks = Peaks(dict(fp32=2., bf16=8.), gbs=100.)
     assert peaks.milliseconds(Floor(4e9, 1e8), 'fp32') == 2  # 4 GFLOP at 2 TFLOP/s
     assert peaks.milliseconds(Floor(4e9, 1e8), 'bf16') == 1  # 0.1 GB at 100 GB/s
 
 
 def test_percentiles():
-    from bench.timing import summarize
+    from m2ae_mm.cli.bench.timing import summarize
     assert summarize([11, 1, 3, 5, 7, 9]) == (6, 2, 10, 6)
 
 
 def test_at_least_three_calls_and_at_most_the_wanted_ones():
-    from bench.timing import time_calls
+    from m2ae_mm.cli.bench.timing import time_calls
     assert len(time_calls(int, 'cpu', repeats=50, seconds=0)) == 3
     assert len(time_calls(int, 'cpu', repeats=2, seconds=60)) == 2
 
 
 HOLD_64_MIB = """
 import torch
-from bench.timing import memory_since, start_memory
+from m2ae_mm.cli.bench.timing import memory_since, start_memory
 start = start_memory('cpu')
 held = torch.ones(16 * 2**20)
 print(memory_since(start, 'cpu'))
@@ -143,7 +138,7 @@ def test_memory_is_what_calls_allocate():
     if not Path('/proc/self/status').is_file():
         pytest.skip('the system does not say')
     # A fresh process: what the tests before have freed here may be used again.
-    done = subprocess.run([sys.executable, '-c', HOLD_64_MIB], cwd=ROOT / 'tools', capture_output=True,
+    done = subprocess.run([sys.executable, '-c', HOLD_64_MIB], cwd=ROOT, capture_output=True,
                           text=True, check=True)
     assert 60 * 2**20 < int(done.stdout) < 80 * 2**20
 
@@ -152,7 +147,7 @@ def test_memory_is_what_calls_allocate():
 
 
 def test_speed_up_is_over_the_same_case_only():
-    from bench.report import speed_up
+    from m2ae_mm.cli.bench.report import speed_up
     row = dict(case='a', precision='fp32', compiled=False, batch=2, variant='ours', samples_per_second=12.)
     plain = dict(row, variant='plain', samples_per_second=4.)
     assert speed_up(row, [dict(plain, precision='bf16'), plain]) == 3
@@ -162,8 +157,8 @@ def test_speed_up_is_over_the_same_case_only():
 
 
 def test_a_failed_row_says_so_in_one_line():
-    from bench.report import line
-    from bench.rows import in_child
+    from m2ae_mm.cli.bench.report import line
+    from m2ae_mm.cli.bench.rows import in_child
     with pytest.raises(RuntimeError, match='^a wrong thing$') as error:
         in_child(fail)
     text = line(dict(case='pretrain step', variant='ours', precision='fp32', compiled=True, batch=8,
@@ -172,7 +167,7 @@ def test_a_failed_row_says_so_in_one_line():
 
 
 def test_a_row_that_takes_too_long_is_given_up():
-    from bench.rows import in_child
+    from m2ae_mm.cli.bench.rows import in_child
     with pytest.raises(RuntimeError, match='^gave up after 1 s$'):
         in_child(time.sleep, 60, limit=1)
 
@@ -183,7 +178,7 @@ def settings():
 
 
 def test_a_bare_process_is_as_it_comes(monkeypatch):
-    from bench.rows import in_child
+    from m2ae_mm.cli.bench.rows import in_child
     monkeypatch.setenv('THP_MEM_ALLOC_ENABLE', '1')
     monkeypatch.setenv('GOMP_SPINCOUNT', '5')
     assert in_child(settings) == ('1', '5') and in_child(settings, bare=True) == (None, None)
@@ -195,7 +190,7 @@ def fail():
 
 
 def test_every_case_is_compared_with_a_baseline_of_its_title():
-    from bench.cases import CASES
+    from m2ae_mm.cli.bench.cases import CASES
     cases = sum(CASES.values(), [])
     assert len({(case.title, case.variant) for case in cases}) == len(cases)
     ours = {case.title for case in cases if case.variant == 'ours'}
@@ -229,6 +224,6 @@ def test_the_tool_prints_and_writes_every_row(tmp_path):
     (['--json', 'no/such/rows.json'], 'there is no folder'),
 ])
 def test_options_that_measure_nothing_are_refused(options, message):
-    import benchmark
+    from m2ae_mm.cli import benchmark
     with pytest.raises(ValueError, match=message):
         benchmark.check(benchmark.parse_args(options))

@@ -1,12 +1,11 @@
 """Options of the tools, before anything is built."""
-import sys
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
-from cli import check_keys, check_types, run  # noqa: E402
+from m2ae_mm.cli.options import check_keys, check_types
+from m2ae_mm.cli.running import run
 
 CONFIG = Config.fromfile(Path(__file__).resolve().parents[2] / 'configs/m2ae/rooms_det.py')
 
@@ -49,7 +48,7 @@ def plain():
 
 @pytest.mark.parametrize('main', [plain, disguised])
 def test_an_interruption_says_how_to_go_on(main, capsys, monkeypatch):
-    monkeypatch.setattr('cli.tune_process', lambda: None)
+    monkeypatch.setattr('m2ae_mm.cli.running.tune_process', lambda: None)
     with pytest.raises(SystemExit) as end:
         run(main)
     assert end.value.code == 130

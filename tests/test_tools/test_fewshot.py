@@ -10,6 +10,7 @@ import torch
 from shapes import write_fewshot
 
 from m2ae_mm.checkpoint import write_checkpoint
+from m2ae_mm.cli import fewshot
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [
@@ -24,16 +25,14 @@ TINY = [
 
 
 @pytest.fixture
-def tool(monkeypatch, tmp_path, capsys):
+def tool(tmp_path, capsys):
     """Runs the tool in this process and returns its table and the lines it printed."""
-    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
-    import fewshot
     root = write_fewshot(tmp_path / 'data', folds=3, num_points=40)
 
     def call(folds, *options):
         data = [f'{loader}_dataloader.dataset.data_root={root}' for loader in ('train', 'val', 'test')]
-        monkeypatch.setattr(sys, 'argv', [
-            'fewshot.py', str(ROOT / 'configs/m2ae/modelnet40_fewshot_5way_10shot.py'), '--folds', str(folds),
+        args = fewshot.parse_args([
+            str(ROOT / 'configs/m2ae/modelnet40_fewshot_5way_10shot.py'), '--folds', str(folds),
             '--work-dir', str(tmp_path / 'work'), '--cfg-options', *TINY, *data, 'train_cfg.max_epochs=1', *options
         ])
         # mmengine keeps every runner's hub by name for the life of a process.
@@ -41,7 +40,7 @@ def tool(monkeypatch, tmp_path, capsys):
         from mmengine.visualization import Visualizer
         for kind in (MessageHub, MMLogger, Visualizer):
             kind._instance_dict.clear()
-        fewshot.main()
+        fewshot.main(args)
         return json.loads((tmp_path / 'work' / 'folds.json').read_text()), capsys.readouterr().out.splitlines()
 
     threads = torch.get_num_threads()

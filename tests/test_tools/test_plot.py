@@ -1,11 +1,8 @@
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
-from plot import pairs, read_curve, read_names  # noqa: E402
+from m2ae_mm.cli.plot import pairs, read_curve, read_names
 
 
 def write_log(folder, run, records):

@@ -1,13 +1,12 @@
 """Tools run one after another, and weights by name from the command line."""
-import sys
 from pathlib import Path
 
 import pytest
 
+from m2ae_mm.cli.options import base_parser, load_config
+from m2ae_mm.cli.steps import Steps
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / 'tools'))
-from cli import base_parser, load_config  # noqa: E402
-from steps import Steps  # noqa: E402
 
 
 def test_a_step_is_logged_and_timed(tmp_path, capsys):

@@ -1,33 +1,25 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-import pytest
+from m2ae_mm.cli.tuning import variables_unset
 
-TOOLS = Path(__file__).parents[2] / 'tools'
 PROGRAM = '''
 import os
-from tuning import tune_process
+from m2ae_mm.cli.tuning import tune_process
 tune_process()
 print(os.environ['GOMP_SPINCOUNT'], os.environ['THP_MEM_ALLOC_ENABLE'])
 '''
 
 
-@pytest.fixture(autouse=True)
-def tools_on_path(monkeypatch):
-    monkeypatch.syspath_prepend(str(TOOLS))
-
-
 def test_what_the_user_set_stays():
-    environment = {**os.environ, 'PYTHONPATH': str(TOOLS), 'GOMP_SPINCOUNT': '7'}
+    environment = {**os.environ, 'GOMP_SPINCOUNT': '7'}
     environment.pop('THP_MEM_ALLOC_ENABLE', None)
     done = subprocess.run([sys.executable, '-c', PROGRAM], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ['7', '1']
 
 
 def test_variables_come_back(monkeypatch):
-    from tuning import variables_unset
     monkeypatch.setenv('GOMP_SPINCOUNT', '7')
     with variables_unset():
         assert 'GOMP_SPINCOUNT' not in os.environ

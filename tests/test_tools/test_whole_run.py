@@ -1,7 +1,5 @@
 """What tools/whole_run.py times and what it makes of it."""
 import argparse
-import sys
-from pathlib import Path
 
 import pytest
 from mmengine.hooks import Hook
@@ -9,8 +7,7 @@ from mmengine.registry import HOOKS
 from runs import tiny_config
 from shapes import write_shapenet55
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
-import whole_run  # noqa: E402
+from m2ae_mm.cli import whole_run
 
 
 def test_run_and_bare_steps_are_timed_apart(monkeypatch):

@@ -3,11 +3,9 @@
 import argparse
 import json
 import shutil
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from cli import run  # noqa: E402
+from m2ae_mm.cli.running import run
 
 LARGEST = 30 * 2**20
 

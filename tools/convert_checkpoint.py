@@ -1,0 +1,6 @@
+#!/usr/bin/env python
+"""Convert a published Point-M2AE or 3DETR checkpoint to one that the configs load."""
+from m2ae_mm_start import command
+
+if __name__ == '__main__':
+    command('convert')
