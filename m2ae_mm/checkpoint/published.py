@@ -8,6 +8,7 @@ from torch import Tensor
 from .point_m2ae_downstream_keys import convert_point_m2ae_classifier, convert_point_m2ae_segmentor
 from .point_m2ae_keys import convert_point_m2ae_pretrain
 from .three_detr_keys import convert_three_detr
+from .vdetr_keys import LEFT_OUT_OF_VDETR, convert_vdetr
 
 
 class PublishedModel(NamedTuple):
@@ -18,11 +19,21 @@ class PublishedModel(NamedTuple):
         marks: Beginnings of names that all occur in it.
         config: A config of ours that loads the result.
         convert: Published state dict to ours; raises ``ValueError`` on names it does not know.
+        joins: Whether several tensors may become one.
+        left_out: Beginnings of the names of a part that has no counterpart here, and what it is called.
     """
     title: str
     marks: tuple[str, ...]
     config: str
     convert: Callable[[Mapping[str, Tensor]], 'OrderedDict[str, Tensor]']
+    joins: bool = False
+    left_out: tuple[tuple[str, ...], str] = ((), '')
+
+    def what_is_left_out(self, state_dict: Mapping[str, Tensor]) -> str:
+        """A sentence on the tensors without a counterpart, or nothing."""
+        beginnings, title = self.left_out
+        count = sum(name.startswith(beginnings) for name in state_dict)
+        return f' {count} tensors of its {title} were left out: there is no such model here.' if count else ''
 
 
 # The first entry whose marks all occur is taken, so more specific ones come first.
@@ -38,6 +49,10 @@ PUBLISHED = [
                    'configs/3detr/3detr-m_scannet.py (SUN RGB-D: 3detr-m_sunrgbd.py)', convert_three_detr),
     PublishedModel('3DETR', ('pre_encoder.', 'encoder.layers.', 'mlp_heads.'),
                    'configs/3detr/3detr_scannet.py (SUN RGB-D: 3detr_sunrgbd.py)', convert_three_detr),
+    PublishedModel("V-DETR's decoder", ('encoder_to_decoder_projection.', 'decoder.pointcls_heads.',
+                                        'decoder.mlp_heads.'), 'configs/vdetr/vdetr-3detr-m_scannet.py with '
+                   'model.bbox_head.num_queries=1024, whose backbone then starts untrained', convert_vdetr, True,
+                   (LEFT_OUT_OF_VDETR, 'sparse backbone')),
 ]
 
 
@@ -78,10 +93,14 @@ def _has_marks(state_dict: Mapping[str, Tensor], marks: tuple[str, ...]) -> bool
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> tuple[PublishedModel, 'OrderedDict[str, Tensor]']:
-    """Recognise and convert; every tensor given is in the result, or it raises ``ValueError``."""
+    """Recognise and convert.
+
+    Every tensor given is in the result but for what :meth:`PublishedModel.what_is_left_out` tells, or it raises
+    ``ValueError``.
+    """
     model = recognise(state_dict)
     converted = model.convert(state_dict)
-    if len(converted) != len(state_dict):
+    if len(converted) != len(state_dict) and not model.joins:
         raise ValueError(f'{len(state_dict)} tensors of {model.title} became {len(converted)}: two names were mapped '
                          'to one. This checkpoint differs from the published ones.')
     return model, converted

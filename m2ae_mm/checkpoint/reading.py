@@ -33,7 +33,7 @@ def read_content(path: str | Path, map_location: Any = 'cpu', mapped: bool = Fal
     checkpoints keep their options, is let through: it only holds values). Dictionaries that keep the tensors under
     ``state_dict``, ``model``, ``base_model`` or ``model_state_dict`` are
     understood, and a leading ``module.`` from data-parallel training is
-    dropped. Published Point-M2AE and 3DETR checkpoints get this project's
+    dropped. Published Point-M2AE, 3DETR and V-DETR checkpoints get this project's
     names, which the log tells.
 
     Args:
@@ -75,12 +75,13 @@ def _find_tensors(content: Any, path: Path) -> tuple[str | None, OrderedDict[str
 
 def _converted(tensors: OrderedDict[str, Tensor], path: Path) -> OrderedDict[str, Tensor]:
     try:
-        model, tensors = convert_published(tensors)
+        model, converted = convert_published(tensors)
     except ValueError as error:
         raise ValueError(f'{str(path)!r} looks like a published checkpoint and differs from it: {error}') from error
-    print_log(f'{path} is a published checkpoint ({model.title}): its {len(tensors)} tensors were given the names of '
-              f'this project, as tools/convert_checkpoint.py does. It belongs to {model.config}', 'current')
-    return tensors
+    print_log(f'{path} is a published checkpoint ({model.title}): its {len(converted)} tensors were given the names '
+              f'of this project, as tools/convert_checkpoint.py does.{model.what_is_left_out(tensors)} It belongs to '
+              f'{model.config}', 'current')
+    return converted
 
 
 def _read_torch(path: Path, map_location: Any, mapped: bool) -> Any:

@@ -9,7 +9,7 @@ from torch import Tensor
 from .three_detr_keys import BOX_HEADS, BOX_LAYERS, TENSOR, mirror_bins
 
 # The published backbone: sparse convolutions on voxels, which need MinkowskiEngine.
-_BACKBONE = ('pre_encoder.', 'up_block_', 'out_block_')
+LEFT_OUT_OF_VDETR = ('pre_encoder.', 'up_block_', 'out_block_')
 # A constant that every layer of the published checkpoint holds: the nodes of its tables.
 _CONSTANT = re.compile(r'decoder\.layers\.\d+\.multihead_attn\.relative_coords_table')
 _VERTEX_MLP = re.compile(r'decoder\.layers\.(\d+)\.multihead_attn\.cpb_mlps\.(\d)\.(0\.weight|0\.bias|2\.weight)')
@@ -52,9 +52,10 @@ def convert_vdetr(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]
     """The decoder of a published V-DETR checkpoint to the names of :class:`VDETRHead` in a detector.
 
     1x1 convolutions become linear layers. A bias that a batch norm follows goes
-    into its running mean; the MLPs of a layer's eight vertices become one tensor each. With
-    several angle bins the outputs of the angle heads are mirrored, since the published yaw runs
-    clockwise and ours counter-clockwise. What :func:`left_out_of_vdetr` counts is dropped.
+    into its running mean. The MLPs of a layer's eight vertices become one
+    tensor each. With several angle bins the outputs of the angle heads are
+    mirrored, since the published yaw runs clockwise and ours
+    counter-clockwise. The backbone is dropped.
 
     Args:
         state_dict: Published names with tensors.
@@ -63,7 +64,7 @@ def convert_vdetr(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]
         Our names with tensors.
 
     Raises:
-        ValueError: If a name is not one of the published model.
+        ValueError: If a name is not one of the published model, or a vertex lacks its MLP.
     """
     result, vertices = OrderedDict(), {}
     for name, value in state_dict.items():
@@ -71,7 +72,7 @@ def convert_vdetr(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]
         if mlp:
             key = f'bbox_head.layers.{mlp[1]}.cross_attn.bias.{_VERTEX_PARAMETERS[mlp[3]]}'
             vertices.setdefault(key, {})[int(mlp[2])] = value
-        elif not (name.startswith(_BACKBONE) or _CONSTANT.fullmatch(name) or _POSITION_BIAS.fullmatch(name)):
+        elif not (name.startswith(LEFT_OUT_OF_VDETR) or _CONSTANT.fullmatch(name) or _POSITION_BIAS.fullmatch(name)):
             renamed = rename_vdetr(name)
             value = value.flatten(1) if value.dim() > 2 else value
             if re.match(r'bbox_head\.box_heads\.\d+\.angle_\w+\.2\.', renamed):
@@ -83,7 +84,9 @@ def convert_vdetr(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]
             mean = f'bbox_head.layers.{bias[1]}.position.0.norm.running_mean'
             result[mean] = result[mean] - value
     for key, values in vertices.items():
-        result[key] = torch.stack([values[vertex] for vertex in sorted(values)])
+        if set(values) != set(range(8)):
+            raise ValueError(f'{key} needs the MLPs of 8 vertices, found those of {sorted(values)}.')
+        result[key] = torch.stack([values[vertex] for vertex in range(8)])
     return result
 
 
@@ -94,8 +97,3 @@ def rename_vdetr(name: str) -> str:
         if match:
             return 'bbox_head.' + target(match)
     raise ValueError(f'{name!r} is no name of a published V-DETR checkpoint; pass its "model" entry.')
-
-
-def left_out_of_vdetr(state_dict: Mapping[str, Tensor]) -> list[str]:
-    """Names of the sparse backbone, for which there is no model here."""
-    return [name for name in state_dict if name.startswith(_BACKBONE)]

@@ -1,4 +1,4 @@
-"""Convert a published Point-M2AE or 3DETR checkpoint to one that the configs load."""
+"""Convert a published Point-M2AE, 3DETR or V-DETR checkpoint to one that the configs load."""
 import argparse
 from pathlib import Path
 
@@ -20,5 +20,6 @@ def main(args) -> None:
     source = read_checkpoint(args.source, convert=False)
     model, converted = convert_published(source)
     write_checkpoint(converted, args.target)
-    print(f'found {model.title} with {len(source)} tensors; all were converted.\n'
-          f'wrote {args.target}, to be used with {model.config}')
+    left_out = model.what_is_left_out(source)
+    print(f'found {model.title} with {len(source)} tensors; {"the others" if left_out else "all"} were converted.'
+          f'{left_out}\nwrote {args.target}, to be used with {model.config}')

@@ -57,6 +57,26 @@ def test_models_are_told_apart(vector, title):
     assert model.title == title and len(converted) == len(weights)
 
 
+def test_of_a_published_vdetr_the_decoder_is_converted_and_the_backbone_named(tmp_path):
+    weights = published_weights(load_vector('vdetr_scannet'))
+    sparse = {f'{name}.kernel': torch.ones(2) for name in ('pre_encoder.conv1', 'up_block_1.0', 'out_block_0.3')}
+    torch.save(dict(model={**weights, **sparse}, args=Namespace(enc_dim=48)), tmp_path / 'best.pth')
+    done = convert(tmp_path / 'best.pth', tmp_path / 'ours.pth')
+    assert done.returncode == 0, done.stderr
+    assert "found V-DETR's decoder" in done.stdout and '3 tensors of its sparse backbone were left out' in done.stdout
+    ours = read_checkpoint(tmp_path / 'ours.pth')
+    assert all(name.startswith('bbox_head.') for name in ours)
+    assert torch.equal(ours['bbox_head.content.weight'], weights['decoder.query_embed.weight'])
+    assert read_checkpoint(tmp_path / 'best.pth').keys() == ours.keys()
+
+
+def test_a_vertex_without_its_mlp_is_named():
+    weights = published_weights(load_vector('vdetr_scannet'))
+    del weights['decoder.layers.1.multihead_attn.cpb_mlps.5.0.bias']
+    with pytest.raises(ValueError, match=r'layers.1.cross_attn.bias.bias1 needs the MLPs of 8 vertices, found .*4, 6'):
+        convert_published(weights)
+
+
 def test_options_beside_the_weights_are_harmless(tmp_path):
     torch.save(dict(model=dict(weight=torch.ones(2)), args=Namespace(lr=1e-3)), tmp_path / 'a.pth')
     assert list(read_checkpoint(tmp_path / 'a.pth')) == ['weight']
