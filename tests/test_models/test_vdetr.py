@@ -77,3 +77,118 @@ def test_it_learns_to_find_the_boxes_of_two_scenes(options):
         overlaps = found.bboxes_3d.overlaps(found.bboxes_3d, truth.bboxes_3d)
         overlaps *= (found.labels_3d.unsqueeze(1) == truth.labels_3d) & (found.scores_3d > 0.1).unsqueeze(1)
         assert (overlaps.amax(0) > 0.25).all()
+
+
+OPTIONS = [
+    dict(position_encoding='center'), dict(position_encoding='fourier'), dict(position_encoding=None),
+    dict(relative_to='previous'), dict(scene_normalized=True), dict(read_positions=True),
+    dict(read_positions=True, position_encoding='fourier'), dict(anchor_sizes=[[0.5, 1, 2]] * 3),
+    dict(query_content='tokens'), dict(query_content='both'), dict(query_content='zeros'),
+    dict(train_cfg=dict(matcher=dict(copies=1))), dict(train_cfg=dict(matcher=dict(first_assignment='nearest'))),
+    dict(rotated=True), dict(rotated=True, rpe_in_box_frame=True, read_positions=True), dict(num_layers=1)
+]
+
+
+@pytest.mark.parametrize('options', OPTIONS, ids=lambda options: '-'.join(f'{k}={v}' for k, v in options.items()))
+def test_every_option_lowers_the_loss_and_reaches_every_parameter(options):
+    model = detector(**options)
+    rotated = options.get('rotated', False)
+    totals = train(model, [scene(1, rotated=rotated), scene(2, boxes=2, rotated=rotated)], 8)
+    assert totals[-1] < totals[0]
+    unused = [name for name, p in model.named_parameters() if p.grad is None]
+    assert all(name.startswith('backbone.norms.') for name in unused)  # of the finest stage: the neck reads others
+
+
+@pytest.mark.parametrize('wanted', [
+    dict(query_content='learnt'), dict(position_encoding='vertex'), dict(relative_to='anchor'), dict(num_queries=0),
+    dict(anchor_sizes=[[1, 1, 1]]), dict(anchor_sizes=[[1, 1, 0]] * 3), dict(num_layers=0),
+    dict(train_cfg=dict(matcher=dict(copies=0))), dict(train_cfg=dict(matcher=dict(first_assignment='near'))),
+    dict(train_cfg=dict(loss_weights=dict(loss_objectness=1.)))
+], ids=str)
+def test_bad_options_are_named_with_what_is_possible(wanted):
+    name = next(iter(wanted))
+    with pytest.raises(ValueError, match='|'.join([name, 'copies', 'first_assignment', 'loss_objectness'])):
+        detector(**wanted)
+
+
+# --- input out of the ordinary
+
+
+def step(model, scenes):
+    total, losses = model.parse_losses(
+        model(dict(points=[cloud for cloud, _ in scenes]), [sample for _, sample in scenes], mode='loss'))
+    total.backward()
+    assert total.isfinite() and all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+    return total.item(), losses
+
+
+def moved(scene, offset=0., size=1.):
+    cloud, sample = scene
+    boxes = sample.gt_instances_3d.bboxes_3d
+    boxes.tensor[:, :3] += offset
+    boxes.tensor[:, 3:6] *= size
+    return cloud, sample
+
+
+UNUSUAL = dict(
+    no_box_in_one=lambda: [scene(1), scene(2, boxes=0)],
+    outside=lambda: [moved(scene(1), 50.), scene(2)],
+    flat=lambda: [moved(scene(1), size=0.), scene(2)],
+    huge=lambda: [moved(scene(1), size=1000.), scene(2)],
+    one_point=lambda: [(scene(1)[0][:1], scene(1)[1]), (scene(2)[0][:1], scene(2)[1])])
+
+
+@pytest.mark.parametrize('options', [dict(), ROOMS], ids=['published', 'rooms'])
+@pytest.mark.parametrize('make', UNUSUAL.values(), ids=UNUSUAL)
+def test_unusual_scenes_have_finite_losses_and_gradients(options, make):
+    model = detector(**options)
+    assert step(model, make())[0] > 0
+    results = model.eval()(dict(points=[cloud for cloud, _ in make()]), [sample for _, sample in make()],
+                           mode='predict')
+    assert all(result.pred_instances_3d.scores_3d.isfinite().all() for result in results)
+
+
+@pytest.mark.parametrize('options', [dict(), ROOMS], ids=['published', 'rooms'])
+def test_a_batch_without_boxes_has_losses_of_zero_that_are_connected(options):
+    model = detector(**options)
+    total, losses = step(model, [scene(1, boxes=0), scene(2, boxes=0)])
+    assert total == 0 and {'loss_point_cls', 'd0.loss_sem_cls', 'loss_giou'} <= set(losses)
+    assert all(p.grad is not None for p in model.bbox_head.box_heads.parameters())
+
+
+def test_with_fewer_tokens_than_queries_every_token_proposes():
+    model = detector(num_queries=100)
+    scenes = [scene(1), scene(2)]
+    predictions = model._predict(dict(points=[cloud for cloud, _ in scenes]), None)['predictions']
+    assert predictions.boxes.shape == (2, 2, 48, 7)
+    assert torch.equal(predictions.picked.sort().values, torch.arange(48).expand(2, -1))
+    step(model, scenes)
+    gradient = model.bbox_head.content.weight.grad
+    assert (gradient[:48] != 0).any() and (gradient[48:] == 0).all()
+
+
+def test_more_boxes_than_queries_and_one_class():
+    model = detector(num_queries=2, num_classes=1)
+    model.bbox_head.matcher.nearest_tokens = 100  # more than there are
+    scenes = [scene(1), scene(2)]
+    for _, sample in scenes:
+        sample.gt_instances_3d.labels_3d[:] = 0
+    step(model, scenes)
+
+
+@pytest.mark.parametrize('options', [dict(), ROOMS], ids=['published', 'rooms'])
+def test_half_precision_keeps_boxes_and_losses_in_float32(options):
+    model = detector(**options)
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = model(dict(points=[scene(1)[0]]), [scene(1)[1]], mode='loss')
+        predictions = model._predict(dict(points=[scene(1)[0]]), None)['predictions']
+    assert all(value.dtype == torch.float32 and value.isfinite() for value in losses.values())
+    assert predictions.boxes.dtype == predictions.first.class_logits.dtype == torch.float32
+
+
+def test_diverged_predictions_are_named():
+    model = detector()
+    with torch.no_grad():
+        model.bbox_head.box_heads[1]['size'][-1].bias += 200
+    with pytest.raises(FloatingPointError, match='diverged'):
+        model(dict(points=[scene(1)[0]]), [scene(1)[1]], mode='loss')
