@@ -3,6 +3,8 @@ import argparse
 import os
 from pathlib import Path
 
+from .option_values import parse_option, present_value
+
 # What mmengine's Runner reads although a config may not mention it.
 RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'cfg', 'compile', 'custom_hooks', 'default_hooks',
                'efficient_conv_bn_eval', 'env_cfg', 'experiment_name', 'find_unused_parameters', 'launcher',
@@ -19,8 +21,9 @@ def base_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: work_dirs/<config name>)')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='override entries of the config, e.g. train_dataloader.batch_size=4 or '
-                        'model.backbone.radii="[0.4,0.8]"')
+                        help='override entries of the config, e.g. train_dataloader.batch_size=4, '
+                        'model.backbone.radii="[0.4,0.8]" or val_dataloader.dataset.data_root="/my scans/"; lists of '
+                        'names: metainfo.classes="[chair,dining table]"')
     parser.add_argument('--pretrained', metavar='NAME',
                         help='give the encoder the sizes and weights of one that comes with the package, e.g. '
                         'cad_shapes; --cfg-options have the last word')
@@ -42,7 +45,7 @@ def load_config(args: argparse.Namespace):
     if not Path(args.config).is_file():
         raise FileNotFoundError(f'there is no config {args.config!r}; the configs that come with the project are in '
                                 'configs/.')
-    from mmengine.config import Config, DictAction
+    from mmengine.config import Config
 
     # The stand-in for mmcv's operators must be in place before a config
     # imports anything of mmdet3d.
@@ -52,9 +55,10 @@ def load_config(args: argparse.Namespace):
     if args.pretrained:
         from m2ae_mm.checkpoint import start_from
         start_from(config, args.pretrained)
-    options = dict(parse_option(text, DictAction) for text in args.cfg_options)
+    values = config.to_dict()
+    options = dict(parse_option(text, values) for text in args.cfg_options)
     check_keys(config, sorted({key.split('.')[0] for key in options}))
-    check_types(config, options)
+    check_types(values, options)
     config.merge_from_dict(options)
     config.launcher = args.launcher
     if args.work_dir:
@@ -87,21 +91,23 @@ def check_keys(config, keys: list[str]) -> None:
                              f'that would change nothing. Set the entries that it was for{where}{more}.')
 
 
-def check_types(config, options: dict) -> None:
-    """Refuse words where the config has a number.
+def check_types(values: dict, options: dict) -> None:
+    """Refuse words where the config has numbers.
 
     Raises:
         ValueError: Naming the option.
     """
     for key, new in options.items():
-        old = config.to_dict()
-        for part in key.split('.'):
-            if isinstance(old, (list, tuple)):
-                old = dict(enumerate(old)).get(int(part)) if part.isdigit() else None
-            else:
-                old = old.get(part) if isinstance(old, dict) else None
-        if isinstance(new, str) and isinstance(old, (int, float)) and not isinstance(old, bool):
-            raise ValueError(f'--cfg-options sets {key} to {new!r}, which is no number; the config has {old}.')
+        old = present_value(values, key)
+        new_ones, old_ones = (value if isinstance(value, (list, tuple)) else [value] for value in (new, old))
+        word = next((each for each in new_ones if isinstance(each, str)), None)
+        same = isinstance(new, (list, tuple)) == isinstance(old, (list, tuple))
+        if word is not None and same and old_ones and all(map(_is_number, old_ones)):
+            raise ValueError(f'--cfg-options sets {key} to {new!r}, where {word!r} is no number; the config has {old}.')
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _places_of(config, key: str, read: set[str]) -> list[str]:
@@ -119,11 +125,3 @@ def _entries(value, path: str):
     for name, each in items:
         yield f'{path}.{name}', name, each
         yield from _entries(each, f'{path}.{name}')
-
-
-def parse_option(text: str, dict_action) -> tuple:
-    """One KEY=VALUE with mmengine's syntax for lists and tuples."""
-    key, separator, value = text.partition('=')
-    if not separator:
-        raise ValueError(f'--cfg-options takes KEY=VALUE, got {text!r}.')
-    return key, dict_action._parse_iterable(value)

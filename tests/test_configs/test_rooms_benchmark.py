@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from m2ae_mm.checkpoint import write_checkpoint
-from m2ae_mm.cli.options import parse_option
+from m2ae_mm.cli.option_values import parse_option
 from m2ae_mm.cli.rooms_benchmark import PRETRAININGS, ROWS, mean_and_deviation
 from mmdet3d.registry import MODELS
 
@@ -34,7 +34,7 @@ def test_all_detectors_train_equally_long_on_equal_clouds(row):
 def test_pretraining_fits_the_detector_whole(row, tmp_path):
     path, options = PRETRAININGS[row.pretraining]
     pretrain = Config.fromfile(ROOT / path)
-    pretrain.merge_from_dict(dict(parse_option(option, DictAction) for option in options))
+    pretrain.merge_from_dict(dict(parse_option(option, pretrain.to_dict()) for option in options))
     assert (pretrain.train_cfg.max_epochs, pretrain.train_dataloader.batch_size) == (5, 4)
     stored = MODELS.build(pretrain.model).state_dict()
     write_checkpoint(stored, tmp_path / 'pretrained.safetensors')

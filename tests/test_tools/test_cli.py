@@ -26,13 +26,18 @@ def test_what_nothing_reads_is_refused(key, message):
         check_keys(CONFIG, [key])
 
 
+VALUES = CONFIG.to_dict()
+
+
 def test_words_are_no_numbers():
-    check_types(CONFIG, {'model.backbone.num_heads': 8, 'model.mask_ratio': 'new', 'load_from': 'x.pth',
+    check_types(VALUES, {'model.backbone.num_heads': 8, 'model.mask_ratio': 'new', 'load_from': 'x.pth',
                          'model.backbone.init_cfg.checkpoint': 'x.pth', 'param_scheduler.0.end': 3})
-    with pytest.raises(ValueError, match="sets model.backbone.num_heads to 'abc', which is no number; .* has 4"):
-        check_types(CONFIG, {'model.backbone.num_heads': 'abc'})
+    with pytest.raises(ValueError, match="sets model.backbone.num_heads to 'abc', where 'abc' is no number; .* has 4"):
+        check_types(VALUES, {'model.backbone.num_heads': 'abc'})
     with pytest.raises(ValueError, match="param_scheduler.1.end to 'abc'"):
-        check_types(CONFIG, {'param_scheduler.1.end': 'abc'})
+        check_types(VALUES, {'param_scheduler.1.end': 'abc'})
+    with pytest.raises(ValueError, match="where 'O.8' is no number"):
+        check_types(VALUES, {'model.backbone.radii': [0.4, 'O.8', 1.6]})
 
 
 def disguised():
