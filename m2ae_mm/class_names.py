@@ -22,3 +22,9 @@ def check_class_names(names: object, place: str) -> tuple[str, ...]:
         twice = sorted({name for name in names if list(names).count(name) > 1})
         raise ValueError(f'{place} lists {", ".join(twice)} more than once. Give every class one name of its own.')
     return tuple(names)
+
+
+def as_option(names: Sequence[str]) -> str:
+    """A list of names as the command line takes it, with its quotes."""
+    return '"[' + ','.join(f"'{name}'" if set(name) & set(',[]()') or name != name.strip() else name
+                           for name in names) + ']"'

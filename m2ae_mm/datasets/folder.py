@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
+from m2ae_mm.class_names import check_class_names
 from mmdet3d.registry import DATASETS
 
 from .io.clouds import SUFFIXES, read_cloud
@@ -59,7 +60,7 @@ class M2AEFolder(ShapeDataset):
         self.mesh_points = mesh_points
         self.min_points = min_points
         self.test_share = test_share
-        self.classes = classes
+        self.classes = None if classes is None else check_class_names(classes, 'classes')
         self.skipped: list[tuple[str, str]] = []
         self._folder_cache = cache_dir
         self._clouds: Sequence[np.ndarray] | PointCache = []

@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
+from m2ae_mm.class_names import check_class_names
 from mmdet3d.registry import TRANSFORMS
 
 from .io.point_cache import PointCache
@@ -52,6 +53,8 @@ class ShapeDataset(BaseDataset):
         self.place = place
         self.cache_dir = cache_dir
         self.cache: PointCache | None = None
+        if 'classes' in (kwargs.get('metainfo') or {}):
+            check_class_names(kwargs['metainfo']['classes'], 'metainfo.classes')
         # Built here so that they are found in mmdet3d's registry whatever the default scope is.
         steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         super().__init__(data_root=data_root, pipeline=steps, **kwargs)

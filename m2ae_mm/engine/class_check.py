@@ -4,9 +4,10 @@ from pathlib import Path
 
 from mmengine.config import ConfigDict
 
+from m2ae_mm.class_names import as_option, check_class_names
 from m2ae_mm.datasets import M2AEFolder
 from m2ae_mm.datasets.folder import folder_classes
-from mmdet3d.datasets import Det3DDataset
+from mmdet3d.datasets import Det3DDataset, S3DISDataset, ScanNetDataset, SUNRGBDDataset
 from mmdet3d.registry import DATASETS
 
 
@@ -26,13 +27,13 @@ def check_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tupl
     Raises:
         ValueError: Listing both, and how to set the classes or the head.
     """
-    reference = next(((path, classes) for path, dataset in trained if (classes := _classes(dataset))), None)
+    reference = next(((path, classes) for path, dataset in trained if (classes := _classes(path, dataset))), None)
     # Other training data can have classes that the folders lack.
     all_known = reference is not None and all(_is_folder(dataset) for _, dataset in trained)
     places = [path for path, _ in used]
     training = any(path in places for path, _ in trained)
     for path, dataset in used:
-        classes = _classes(dataset)
+        classes = _classes(path, dataset)
         if not classes:
             continue
         if reference is not None and classes != reference[1]:
@@ -66,7 +67,7 @@ def check_named_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequenc
     Raises:
         ValueError: Listing both.
     """
-    named = [(path, classes) for path, dataset in [*trained, *used] if (classes := _named(dataset))]
+    named = [(path, classes) for path, dataset in [*trained, *used] if (classes := named_classes(path, dataset))]
     for path, classes in named:
         if classes != named[0][1]:
             raise ValueError(
@@ -78,20 +79,41 @@ def check_named_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequenc
                          f'{num_classes}. Give it as many: model.bbox_head.num_classes={len(named[0][1])}.')
 
 
-def _named(dataset: ConfigDict) -> tuple[str, ...]:
-    """Classes of a data set of mmdet3d, those it has by itself unless its config lists others."""
+def named_classes(path: str, dataset: ConfigDict) -> tuple[str, ...]:
+    """Classes of a data set of mmdet3d, those it has by itself unless its config lists others; else none.
+
+    Args:
+        path: Its place in the config.
+        dataset: Its config.
+
+    Raises:
+        ValueError: If the config lists no names, or such that the data set does not know.
+    """
     kind = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
     if kind is None or not issubclass(kind, Det3DDataset):
         return ()
-    return tuple((dataset.get('metainfo') or {}).get('classes') or kind.METAINFO.get('classes', ()))
+    known = tuple(kind.METAINFO.get('classes', ()))
+    listed = (dataset.get('metainfo') or {}).get('classes')
+    if listed is None:
+        return known
+    names = check_class_names(listed, f'{path}.metainfo.classes')
+    unknown = [name for name in names if name not in known]
+    if known and unknown:
+        way = 'Derive a data set of your own from it, with METAINFO=dict(classes=(...)).'
+        if issubclass(kind, ScanNetDataset | SUNRGBDDataset | S3DISDataset):
+            way = (f'For classes of your own, in the order of the labels of the annotation file, set {path}.type='
+                   'M2AESceneDataset.')
+        raise ValueError(f'{path}.metainfo.classes names {", ".join(map(repr, unknown))}, and {kind.__name__} knows '
+                         f'{", ".join(known)} only. {way}')
+    return names
 
 
-def _classes(dataset: ConfigDict) -> tuple[str, ...]:
+def _classes(path: str, dataset: ConfigDict) -> tuple[str, ...]:
     """Names in the order of the labels; none if the data set is no folder of shapes, or not there."""
     if not _is_folder(dataset):
         return ()
     if dataset.get('classes'):
-        return tuple(dataset.classes)
+        return check_class_names(dataset.classes, f'{path}.classes')
     return folder_classes(dataset.data_root) if Path(dataset.data_root).is_dir() else ()
 
 
@@ -100,4 +122,4 @@ def _is_folder(dataset: ConfigDict) -> bool:
 
 
 def _option(path: str, names: Sequence[str]) -> str:
-    return f'{path}.classes="[{",".join(names)}]"'
+    return f'{path}.classes={as_option(names)}'

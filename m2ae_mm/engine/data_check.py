@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
+from .annotation_check import check_annotations
 from .class_check import check_classes, check_named_classes
 from .scene_check import check_scenes
 
@@ -28,9 +29,10 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
 
     Raises:
         FileNotFoundError: Naming all missing annotation files and how to get them, or the first missing point files.
-        ValueError: See :func:`check_scenes`, :func:`check_classes` and :func:`check_named_classes`.
+        ValueError: See :func:`check_annotations`, :func:`check_scenes`, :func:`check_classes` and
+            :func:`check_named_classes`.
     """
-    datasets = _of_loaders(config, loaders)
+    datasets = datasets_of(config, loaders)
     missing = []
     for path, dataset in datasets:
         annotation = Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
@@ -38,10 +40,11 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
             missing.append((annotation, path, dataset))
     if missing:
         raise FileNotFoundError(_message(missing))
+    check_annotations(datasets, config.get('model'))
     check_scenes(datasets)
     num_classes = class_count(config)
     if num_classes is not None:
-        trained = _of_loaders(config, ['train_dataloader'])
+        trained = datasets_of(config, ['train_dataloader'])
         check_classes(trained, datasets, num_classes)
         check_named_classes(trained, datasets, num_classes)
 
@@ -53,7 +56,7 @@ def class_count(config: Config) -> int | None:
     return next((head['num_classes'] for head in heads if 'num_classes' in head), None)
 
 
-def _of_loaders(config: Config, loaders: Sequence[str]) -> list[tuple[str, ConfigDict]]:
+def datasets_of(config: Config, loaders: Sequence[str]) -> list[tuple[str, ConfigDict]]:
     """Innermost data sets of the loaders that the config has, with their places in it."""
     return [entry for loader in loaders if config.get(loader)
             for entry in _datasets(config[loader].dataset, f'{loader}.dataset')]

@@ -33,7 +33,7 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
     """
     if 'train_dataloader' in loaders:
         _check_optimizer(config)
-    hooks = dict(_hooks(config))
+    hooks = dict(hooks_of(config))
     found = {name: config[name] for name in loaders if config.get(name)}
     found.update({f'{path}.dataloader': hook.dataloader for path, hook in hooks.items() if hook.get('dataloader')})
     for path, loader in found.items():
@@ -60,8 +60,12 @@ def _wrappers(dataset: dict, path: str) -> Iterator[tuple[str, dict, type]]:
         dataset, path = dataset['dataset'], f'{path}.dataset'
 
 
-def _hooks(config: Config) -> Iterator[tuple[str, dict]]:
-    """Configs of hooks with their places in the config."""
+def hooks_of(config: Config) -> Iterator[tuple[str, dict]]:
+    """Configs of hooks with their places in the config.
+
+    Raises:
+        ValueError: For one that is no dictionary.
+    """
     hooks = [(f'default_hooks.{name}', hook) for name, hook in (config.get('default_hooks') or {}).items()]
     hooks += [(f'custom_hooks.{i}', hook) for i, hook in enumerate(config.get('custom_hooks') or [])]
     for path, hook in hooks:

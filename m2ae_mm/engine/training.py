@@ -9,6 +9,8 @@ from mmengine.runner import Runner
 from m2ae_mm.checkpoint import check_start
 
 from .compilation import compile_forward
+from .hooks import M2AEResumeHook
+from .metric_check import choose_metrics
 
 # Of its schedule that a run goes through: the published pre-training stops at 300 of 400 epochs.
 _SHARE = 0.7
@@ -18,12 +20,12 @@ def training_runner(config: Config) -> Runner:
     """``Runner.from_cfg`` with one message for what mmengine would stop at later, or not at all.
 
     Args:
-        config: A full config, changed as by :func:`check_start`.
+        config: A full config, changed as by :func:`check_start` and :func:`choose_metrics`.
 
     Raises:
         FileNotFoundError: See :func:`check_start`.
-        ValueError: See there and :func:`compile_forward`; if the config has
-            no training, mixed precision is not to be had on this machine, a
+        ValueError: See there, :func:`choose_metrics` and
+            :func:`compile_forward`; if the config has no training, mixed precision is not to be had on this machine, a
             schedule ends before it begins, or no batch can be filled.
     """
     if not config.get('train_dataloader') or not config.get('train_cfg'):
@@ -34,12 +36,15 @@ def training_runner(config: Config) -> Runner:
                          'works on every device: optim_wrapper.type=M2AEBFloat16OptimWrapper, which --amp sets where '
                          'the config has full precision.')
     _check_schedules(config)
+    chosen = choose_metrics(config)
     start = check_start(config)
     runner = Runner.from_cfg(config)
-    if start:
-        runner.logger.info(start)
-    if schedule := _cut_short(config):
-        runner.logger.warning(schedule)
+    if config.get('resume'):
+        runner.register_hook(M2AEResumeHook())
+    for message in filter(None, [start, *chosen]):
+        runner.logger.info(message)
+    for warning in filter(None, [_cut_short(config), _runs_on(config)]):
+        runner.logger.warning(warning)
     _check_batches(runner)
     compile_forward(runner)
     return runner
@@ -61,12 +66,33 @@ def _check_schedules(config: Config) -> None:
 
 def _cut_short(config: Config) -> str | None:
     """Says that a run ends long before its learning rate has come down, as a shortened run does."""
-    last = config.train_cfg.get('max_epochs')
-    ends = [each.end for each in _schedules(config) if each.get('by_epoch', True) and each.get('end')]
-    if not last or not ends or last >= _SHARE * max(ends):
+    last, (place, end) = config.train_cfg.get('max_epochs'), _latest_end(config)
+    if not last or last >= _SHARE * end:
         return None
-    return (f'train_cfg.max_epochs={last}, but the schedule of the learning rate is {max(ends)} epochs long. To '
-            f'shorten the run as a whole, set param_scheduler.{len(ends) - 1}.end={last}, too.')
+    return (f'train_cfg.max_epochs={last}, but the schedule of the learning rate is {end} epochs long. To shorten the '
+            f'run as a whole, set {place}={last}, too.')
+
+
+def _runs_on(config: Config) -> str | None:
+    """Says that a run goes on after its learning rate has come down, as one made longer does."""
+    last, (place, end) = config.train_cfg.get('max_epochs'), _latest_end(config)
+    # Schedules without an end, as steps at milestones are, go on as well; a warm-up alone is meant to be over.
+    endless = any(each.get('end') is None for each in _schedules(config))
+    if not last or not end or last <= end or endless or all(_warms_up(each) for each in _schedules(config)):
+        return None
+    return (f'train_cfg.max_epochs={last}, but the schedule of the learning rate ends with epoch {end}: later epochs '
+            f'keep the last rate. To make the run longer as a whole, set {place}={last}, too.')
+
+
+def _latest_end(config: Config) -> tuple[str, int]:
+    """The option that says when the last schedule in epochs ends, and what it says; 0 if none does."""
+    ends = {f'param_scheduler.{i}.end': each.end for i, each in enumerate(_schedules(config))
+            if each.get('by_epoch', True) and each.get('end')}
+    return max(ends.items(), key=lambda item: item[1], default=('', 0))
+
+
+def _warms_up(schedule: dict) -> bool:
+    return str(schedule.get('type')).startswith(('Linear', 'Constant'))
 
 
 def _check_batches(runner: Runner) -> None:

@@ -7,12 +7,15 @@ from mmengine.evaluator import BaseMetric
 from m2ae_mm.samples import sample_label
 from mmdet3d.registry import METRICS
 
+from .metric_names import MetricNames
+
 
 @METRICS.register_module()
 class M2AEAccuracy(BaseMetric):
     """Accuracy in percent: ``overall``, ``class_mean``, and ``voted`` apart where the model voted."""
 
     default_prefix = 'accuracy'
+    metric_names = MetricNames('overall', ('class_mean', 'voted'))
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Collect true, predicted and voted label (-1 without votes) of each sample.

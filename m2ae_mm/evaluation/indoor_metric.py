@@ -4,8 +4,11 @@ import logging
 import numpy as np
 from mmengine.logging import print_log
 
+from m2ae_mm.class_names import check_class_names
 from mmdet3d.evaluation import IndoorMetric
 from mmdet3d.registry import METRICS
+
+from .metric_names import indoor_names
 
 
 @METRICS.register_module()
@@ -23,6 +26,8 @@ class M2AEIndoorMetric(IndoorMetric):
     The options are those of ``IndoorMetric``.
     """
 
+    metric_names = staticmethod(indoor_names)
+
     def compute_metrics(self, results: list[tuple[dict, dict]]) -> dict[str, float]:
         """AP and recall per class, ``mAP_0.25`` and so on.
 
@@ -30,9 +35,9 @@ class M2AEIndoorMetric(IndoorMetric):
             results: Ground truth and predictions of each scene.
 
         Raises:
-            ValueError: If no scene has ground truth, or one has a label beyond the classes.
+            ValueError: If no scene has ground truth, one has a label beyond the classes, or these are no list.
         """
-        classes = self.dataset_meta['classes']
+        classes = check_class_names(self.dataset_meta['classes'], 'metainfo.classes of the data set')
         results = [(_named(truth, len(classes)), found) for truth, found in results]
         present = np.unique(np.concatenate([truth['gt_labels_3d'] for truth, _ in results]))
         if len(present) == 0:

@@ -8,6 +8,8 @@ from sklearn.svm import SVC
 
 from mmdet3d.registry import METRICS
 
+from .metric_names import MetricNames
+
 
 @METRICS.register_module()
 class M2AELinearProbeMetric(BaseMetric):
@@ -27,6 +29,7 @@ class M2AELinearProbeMetric(BaseMetric):
     """
 
     default_prefix = 'linear_probe'
+    metric_names = MetricNames('accuracy', ('train_accuracy', 'C'))
 
     def __init__(self, C: float | Sequence[float] = 0.01, folds: int = 5, **kwargs) -> None:
         super().__init__(**kwargs)

@@ -1,5 +1,5 @@
 """Part segmentation, scored as on ShapeNetPart."""
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
@@ -7,6 +7,8 @@ from mmengine.logging import print_log
 
 from m2ae_mm.samples import sample_label, sample_name
 from mmdet3d.registry import METRICS
+
+from .metric_names import MetricNames
 
 
 @METRICS.register_module()
@@ -22,23 +24,31 @@ class M2AEPartIoU(BaseMetric):
     """
 
     default_prefix = 'part'
+    metric_names = MetricNames('instance_miou', ('category_miou', 'accuracy'))
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Score each shape: ``pts_seg_logits`` (parts, N) against ``gt_pts_seg`` (N,).
 
         Raises:
-            ValueError: For a sample without a category or without part labels.
+            ValueError: For a sample without a category or without part labels, or a data set without parts.
         """
         for sample in data_samples:
             label = sample_label(sample)
             if 'gt_pts_seg' not in sample:
                 raise ValueError(f'{sample_name(sample)} has no part labels to score its parts by; leave such shapes '
                                  'out of the data set.')
-            parts = list(self.dataset_meta['parts'].values())[label]
+            parts = list(self._parts().values())[label]
             scores = sample['pts_seg_logits']['pts_seg_logits'].float().cpu().numpy()
             truth = sample['gt_pts_seg']['pts_semantic_mask'].cpu().numpy()
             predicted = np.asarray(parts)[scores[list(parts)].argmax(0)]
             self.results.append((label, shape_iou(predicted, truth, parts), float((predicted == truth).mean())))
+
+    def _parts(self) -> Mapping[str, Sequence[int]]:
+        parts = self.dataset_meta.get('parts')
+        if not isinstance(parts, Mapping):
+            raise ValueError("metainfo.parts of the data set must be a dictionary of part labels by category, such as "
+                             f"dict(lamp=(0, 1), mug=(2, 3)), got {parts!r}.")
+        return parts
 
     def compute_metrics(self, results: list[tuple[int, float, float]]) -> dict[str, float]:
         """Means in percent; categories without a shape are left out. Logs a table by category."""

@@ -6,6 +6,8 @@ from mmengine.evaluator import BaseMetric
 
 from mmdet3d.registry import METRICS
 
+from .metric_names import MetricNames
+
 
 @METRICS.register_module()
 class M2AEReconstructionMetric(BaseMetric):
@@ -15,6 +17,7 @@ class M2AEReconstructionMetric(BaseMetric):
     """
 
     default_prefix = 'reconstruction'
+    metric_names = MetricNames('chamfer', lower_is_better=('chamfer', ))
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Collect one figure per cloud."""

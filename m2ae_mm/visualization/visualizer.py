@@ -8,6 +8,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.structures import InstanceData
 
+from m2ae_mm.class_names import check_class_names
 from mmdet3d.registry import VISUALIZERS
 from mmdet3d.structures import Det3DDataSample
 from mmdet3d.visualization import Det3DLocalVisualizer
@@ -76,7 +77,7 @@ class M2AELocalVisualizer(Det3DLocalVisualizer):
         classes = (self.dataset_meta or {}).get('classes')
         if not classes:
             raise ValueError("class names are not known; set visualizer.dataset_meta = dict(classes=('cabinet', ...)).")
-        return tuple(classes)
+        return check_class_names(classes, 'classes of visualizer.dataset_meta')
 
 
 def _points(points: torch.Tensor | np.ndarray, sample: Det3DDataSample | None, coloured: bool) -> np.ndarray:

@@ -14,8 +14,7 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=10, end=300, convert_to_iter_based=True),
 ]
 # The last epoch is what is reported. To keep the best epoch on the *test* data, as the published code does, add
-# --cfg-options default_hooks.checkpoint.save_best=accuracy/overall default_hooks.checkpoint.rule=greater
-# (part/instance_miou for segmentation) and say so beside the figure.
+# --cfg-options default_hooks.checkpoint.save_best=auto and say so beside the figure.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=300, val_interval=10)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -1,5 +1,6 @@
 from .linear_probe_hook import M2AELinearProbeHook
 from .picture_hook import M2AEPictureHook
+from .resume_hook import M2AEResumeHook
 from .runtime_info_hook import M2AERuntimeInfoHook
 
-__all__ = ['M2AELinearProbeHook', 'M2AEPictureHook', 'M2AERuntimeInfoHook']
+__all__ = ['M2AELinearProbeHook', 'M2AEPictureHook', 'M2AEResumeHook', 'M2AERuntimeInfoHook']

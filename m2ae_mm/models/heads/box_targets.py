@@ -88,8 +88,8 @@ def _check_yaw(boxes: list[Tensor], turns: list[bool], rotated: bool) -> None:
     found = f'a ground-truth box has a yaw of {float(yaw):.2f} rad'
     if rotated:
         raise ValueError(f'{found}, but its data set makes boxes without one (with_yaw=False), so steps that flip or '
-                         "rotate the scene do not turn it. Set the data set's type to M2AESceneDataset, or with_yaw=True in "
-                         'one of your own.')
+                         "rotate the scene do not turn it. Set the data set's type to M2AESceneDataset, or "
+                         'with_yaw=True in one of your own.')
     also = '' if with_yaw else " and the data set's type to M2AESceneDataset, so that it turns with the scene"
     raise ValueError(f'{found}, which a head with one angle bin would ignore. Set num_angle_bins of the head to 12, as '
                      f"for SUN RGB-D{also}; or train on axis-aligned hulls: dict(type='M2AEAxisAlignedBoxes') after "

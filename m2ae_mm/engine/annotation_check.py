@@ -1,0 +1,217 @@
+"""Says what of an annotation file mmdet3d's data sets would stumble over, or a detector would not see."""
+import inspect
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from mmengine.config import ConfigDict
+
+from m2ae_mm.class_names import as_option
+from m2ae_mm.datasets import M2AESceneDataset
+from m2ae_mm.datasets.io.pickles import read_pickle
+from mmdet3d.datasets import Det3DDataset, S3DISDataset, ScanNetDataset, SUNRGBDDataset
+from mmdet3d.registry import DATASETS, MODELS
+
+from .class_check import named_classes
+
+_SHOWN = 3
+# Data sets whose reading is known; derived ones that read in a way of their own are left to it.
+_KNOWN = (ScanNetDataset, S3DISDataset, SUNRGBDDataset, M2AESceneDataset)
+# Sine of a yaw below which a box counts as axis-aligned.
+_ALIGNED = 1e-3
+_MASKS = ('pts_instance_mask_path', 'pts_semantic_mask_path')
+_HULLS = "dict(type='M2AEAxisAlignedBoxes') after LoadAnnotations3D in the pipeline"
+
+
+class _Use(NamedTuple):
+    """One data set of a config and what its class asks of an entry."""
+    path: str
+    config: ConfigDict
+    kind: type
+    names: tuple[str, ...]  # of the labels in the annotation file
+
+    @property
+    def reads_boxes(self) -> bool:
+        return not self.config.get('test_mode', False) or self.config.get('load_eval_anns', True)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        masks = issubclass(self.kind, ScanNetDataset | S3DISDataset) and not issubclass(self.kind, M2AESceneDataset)
+        return ('lidar_points', *(_MASKS if masks else ()), *(('instances', ) if self.reads_boxes else ()))
+
+    @property
+    def is_known(self) -> bool:
+        return all(getattr(self.kind, method) in [getattr(each, method) for each in _KNOWN]
+                   for method in ('load_data_list', 'parse_data_info', 'parse_ann_info'))
+
+    @property
+    def turns_yaw(self) -> bool:
+        return issubclass(self.kind, M2AESceneDataset) or not issubclass(self.kind, ScanNetDataset | S3DISDataset)
+
+
+def check_annotations(datasets: Sequence[tuple[str, ConfigDict]], model: Mapping | None = None) -> None:
+    """Fail if a class is unknown, an entry lacks something or has an unknown label, or a yaw would be lost.
+
+    Looks at mmdet3d's indoor data sets, those derived from them and
+    ``M2AESceneDataset``. Annotation files with more than arrays and plain
+    values are left to mmdet3d.
+
+    Args:
+        datasets: Those about to be used with their places in the config; their annotation files exist.
+        model: Config of the model that trains on them.
+
+    Raises:
+        ValueError: Naming file, scene and value, what the data set knows, and the way out.
+    """
+    for path, dataset in datasets:
+        kind = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
+        if kind is None or not issubclass(kind, Det3DDataset):
+            continue
+        listed = named_classes(path, dataset)
+        use = _Use(path, dataset, kind, tuple(kind.METAINFO.get('classes') or listed))
+        file = Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
+        content = _read(file) if use.is_known and file.is_file() else None
+        if content is None:
+            continue
+        if not isinstance(content, dict) or not {'data_list', 'metainfo'} <= content.keys():
+            raise ValueError(f'{str(file)!r} is no annotation file of mmdet3d 1.1 or later, a dictionary with metainfo '
+                             "and data_list. Older ones are converted by mmdet3d's tools/dataset_converters/"
+                             'update_infos_to_v2.py; or prepare the data again.')
+        entries = content['data_list']
+        _check_entries(use, file, entries)
+        if use.reads_boxes:
+            _check_categories(use, file, content['metainfo'], entries)
+            if path.startswith('train_dataloader'):
+                _check_yaw(use, file, entries, model or {})
+
+
+def _read(file: Path) -> Any:
+    """Content of the file; None if it is none of the kinds that can be read safely."""
+    try:
+        if file.suffix == '.json':
+            return json.loads(file.read_text(encoding='utf-8'))
+        return read_pickle(file) if file.suffix in ('.pkl', '.pickle') else None
+    except (ValueError, UnicodeDecodeError):
+        return None
+
+
+def _check_entries(use: _Use, file: Path, entries: Sequence[dict]) -> None:
+    found = [(i, problem) for i, entry in enumerate(entries) if (problem := _problem(use, entry))]
+    if not found:
+        return
+    lines = [f'{_name(entries[i], i)} has {problem}' for i, (problem, _) in found[:_SHOWN]]
+    ways = dict.fromkeys(way for _, (_, way) in found)
+    raise ValueError(f'{len(found)} of {len(entries)} entries of {str(file)!r} are none that {use.kind.__name__} '
+                     f'({use.path}) takes: {"; ".join(lines)}{"; ..." if len(found) > _SHOWN else ""}. '
+                     f'{" ".join(ways)}')
+
+
+def _problem(use: _Use, entry: dict) -> tuple[str, str] | None:
+    """What is wrong with an entry, and the way out."""
+    missing = [key for key in use.keys if key not in entry]
+    if missing:
+        way = 'Prepare the data again.'
+        if 'instances' in missing:
+            way = 'Scenes without boxes have instances=[]; a test without ground truth sets load_eval_anns=False.'
+        elif set(missing) <= {*_MASKS}:
+            way = f'Masks of points are not used for boxes: {_own(use.path)} does without.'
+        return f'no {", ".join(map(repr, missing))}', way
+    absent = [key for key in ('lidar_path', 'num_pts_feats') if key not in entry['lidar_points']]
+    if absent and use.kind.parse_data_info is not SUNRGBDDataset.parse_data_info:
+        return f'no {", ".join(map(repr, absent))} in lidar_points', 'They name the point file and its columns.'
+    return _box_problem(use, entry['instances']) if use.reads_boxes else None
+
+
+def _box_problem(use: _Use, instances: Sequence[dict]) -> tuple[str, str] | None:
+    keys = list(instances[0]) if len(instances) else []
+    labels = [key for key in keys if 'label' in key and key != 'attr_label']
+    for box in instances:
+        missing = {'bbox_3d', 'bbox_label_3d', *keys} - box.keys()
+        if missing:
+            return f'a box without {", ".join(map(repr, sorted(missing)))}', 'Give all boxes of a scene the same keys.'
+        for key in labels:
+            if box[key] not in range(-1, len(use.names)):
+                known = f'{use.kind.__name__} knows -1 (none) and 0 to {len(use.names) - 1} ({", ".join(use.names)})'
+                return (f'a box with {key}={box[key]!r}',
+                        f'{known}. Correct the labels, or list all classes: {_own(use.path)} with {use.path}.metainfo.'
+                        'classes="[FIRST,SECOND,...]".')
+        numbers = 7 if issubclass(use.kind, SUNRGBDDataset) else len(instances[0]['bbox_3d'])
+        if len(box['bbox_3d']) != numbers or numbers < 6:
+            wanted = 'and yaw' if numbers == 7 else 'and a yaw if all boxes of a scene have one'
+            return f'a box of {len(box["bbox_3d"])} numbers', f'{use.kind.__name__} takes centre and size, {wanted}.'
+    return None
+
+
+def _check_categories(use: _Use, file: Path, metainfo: Mapping, entries: Sequence[dict]) -> None:
+    """Compare the names that the file has for its labels with those of the data set."""
+    categories = metainfo.get('categories')
+    if not isinstance(categories, Mapping):
+        return
+    used = {box['bbox_label_3d'] for entry in entries for box in entry['instances']} - {-1}
+    named = {label: [name for name, number in categories.items() if number == label] for label in sorted(used)}
+    others = {label: names for label, names in named.items() if names and use.names[label] not in names}
+    moved = [label for label, names in others.items() if {*names} & {*use.names}]
+    # A name that the data set does not have may be another word for the same; not if it has none of the names.
+    strange = [*others] if len(others) == len(named) and use.kind.METAINFO.get('classes') else []
+    for label in (moved + strange)[:1]:
+        raise ValueError(f'the label {label} is {named[label][0]!r} in {str(file)!r}, and {use.names[label]!r} to '
+                         f'{use.kind.__name__} ({use.path}). For the classes of the file set {_own(use.path)} and '
+                         f'{use.path}.metainfo.classes={as_option(sorted(categories, key=categories.get))}.')
+
+
+def _check_yaw(use: _Use, file: Path, entries: Sequence[dict], model: Mapping) -> None:
+    """Refuse boxes with a yaw for a head without, and where the data set would not turn it with the scene."""
+    steps = [step.get('type') for step in use.config.get('pipeline') or () if isinstance(step, Mapping)]
+    hulls = any(str(getattr(step, '__name__', step)).endswith('M2AEAxisAlignedBoxes') for step in steps)
+    rotated, option = _yaw_of(model)
+    if hulls or rotated is None or rotated and use.turns_yaw:
+        return
+    turned = next(_turned(use, entries), None)
+    if turned is None:
+        return
+    found = f'a box of {turned[0]} in {str(file)!r} has a yaw of {turned[1]:.2f} rad'
+    type_option = f'{use.path}.type=M2AESceneDataset'
+    if rotated:
+        raise ValueError(f'{found}, which {use.kind.__name__} does not turn where its pipeline flips or rotates the '
+                         f'scene. Set {type_option}; the rest of the config stays as it is.')
+    also = '' if use.turns_yaw else f' {type_option}'
+    raise ValueError(f'{found}, and the head predicts none, so it would be ignored. For boxes with a yaw set '
+                     f'{option}{also}; for their axis-aligned hulls add {_HULLS} of {use.path}.')
+
+
+def _turned(use: _Use, entries: Sequence[dict]) -> Iterator[tuple[str, float]]:
+    """Scene and yaw of boxes with a class, whose yaw is no multiple of half a turn."""
+    listed = (use.config.get('metainfo') or {}).get('classes') or use.names
+    for i, entry in enumerate(entries):
+        for box in entry['instances']:
+            if len(box['bbox_3d']) > 6 and box['bbox_label_3d'] >= 0 and use.names[box['bbox_label_3d']] in listed:
+                yaw = float(np.asarray(box['bbox_3d'])[6])
+                if abs(math.sin(yaw)) > _ALIGNED:
+                    yield _name(entry, i), yaw
+
+
+def _yaw_of(model: Mapping) -> tuple[bool | None, str]:
+    """Whether the head predicts a yaw, None if that is not known; and the option that makes it do so."""
+    for name in ('bbox_head', 'rpn_head'):
+        head = model.get(name) or {}
+        kind = MODELS.get(head['type']) if isinstance(head.get('type'), str) else head.get('type')
+        bins = inspect.signature(kind).parameters.get('num_angle_bins') if kind is not None else None
+        if bins is not None:
+            return head.get('num_angle_bins', bins.default) > 1, f'model.{name}.num_angle_bins=12'
+        coder = head.get('bbox_coder') or {}
+        if 'with_rot' in coder:  # mmdet3d's, e.g. VoteNet
+            place = f'model.{name}.bbox_coder'
+            return bool(coder['with_rot']), f'{place}.with_rot=True {place}.num_dir_bins=12'
+    return None, ''
+
+
+def _name(entry: dict, position: int) -> str:
+    points = entry.get('lidar_points')
+    return repr(points['lidar_path']) if isinstance(points, Mapping) and 'lidar_path' in points else f'entry {position}'
+
+
+def _own(path: str) -> str:
+    return f'{path}.type=M2AESceneDataset'
