@@ -77,6 +77,7 @@ def published_file(folder, vector, place, prefix=''):
     ('point_m2ae_modelnet40_cls', 'base_model', ''),
     ('point_m2ae_shapenetpart_seg', 'model_state_dict', ''),
     ('3detr_m', 'model', ''),
+    ('vdetr_class_anchors', 'model', ''),
 ])
 def test_published_files_load_on_every_way_and_the_log_says_so(tmp_path, capsys, vector, place, prefix):
     path, (model, expected) = published_file(tmp_path, vector, place, prefix)
