@@ -16,6 +16,7 @@ model = dict(
         dropout=0.,
         mlp_dropout=0.,
         anchor_sizes=_base_.mean_sizes,
+        query_content='tokens',
         position_encoding='fourier',
         relative_to='previous',
         read_positions=True),

@@ -152,7 +152,40 @@ SUNRGBD = {
     STEPS + 'RandomFlip3D.flip_ratio_bev_vertical': 0, TEST + 'pipeline.M2AESamplePoints.num_points': 20000,
     STEPS + 'ThreeDETRRandomCuboid.aspect': 0.75, STEPS + 'ThreeDETRRandomCuboid.min_crop': 0.75,
 }
+VDETR_HEAD = {
+    'model.bbox_head.num_layers': 8, 'model.bbox_head.num_heads': 4, 'model.bbox_head.embed_dims': 256,
+    'model.bbox_head.feedforward_channels': 256, 'model.bbox_head.dropout': 0.1, 'model.bbox_head.mlp_dropout': 0.3,
+    'model.bbox_head.anchor_sizes': None, 'model.bbox_head.query_content': 'learned',
+    'model.bbox_head.position_encoding': 'vertices', 'model.bbox_head.rpe_channels': 128,
+    'model.bbox_head.relative_to': 'proposal', 'model.bbox_head.scene_normalized': False,
+    'model.bbox_head.read_positions': False,
+    **{f'model.train_cfg.matcher.cost_{name}': value
+       for name, value in dict(**{'class': 3}, giou=2, center=1, size=0.5).items()},
+    'model.train_cfg.matcher.copies': 5, 'model.train_cfg.matcher.first_assignment': 'matched',
+    **{f'model.train_cfg.loss_weights.loss_{name}': value for name, value in dict(
+        sem_cls=3, angle_cls=0.1, angle_reg=0.5, center=1, size=0.5, giou=2, point_cls=0.05).items()},
+    'model.test_cfg.nms_thr': 0.25, 'model.test_cfg.score_thr': 0, 'model.test_cfg.min_points': 0,
+    'model.test_cfg.per_class_proposal': True, LR: 7e-4, 'optim_wrapper.clip_grad.max_norm': 0.1,
+    'optim_wrapper.optimizer.weight_decay': 0.1, 'train_cfg.max_epochs': 540, 'train_dataloader.batch_size': 8,
+    TRAIN + 'filter_empty_gt': True, STEPS + 'ThreeDETRRandomCuboid.min_points': 30000,
+}
+VDETR_SCANNET = {
+    **VDETR_HEAD, 'model.bbox_head.num_classes': 18, 'model.bbox_head.num_angle_bins': 1,
+    STEPS + 'ThreeDETRRandomCuboid.aspect': 0.8, STEPS + 'ThreeDETRRandomCuboid.min_crop': 0.5,
+    STEPS + 'ThreeDETRRandomCuboid.max_crop': 1, STEPS + 'RandomFlip3D.flip_ratio_bev_horizontal': 0.5,
+    STEPS + 'RandomFlip3D.flip_ratio_bev_vertical': 0.5, STEPS + '6.rot_range': FEW_DEGREES,
+    STEPS + '6.scale_ratio_range': [1, 1], STEPS + 'M2AERandomShift.max_shift': 0.4,
+    STEPS + '8.rot_range': [0, 0], STEPS + '8.scale_ratio_range': [0.6, 1.4],
+}
 SCENES = {
+    '../vdetr/vdetr-m2ae_scannet': {
+        **VDETR_SCANNET, 'model.bbox_head.num_queries': 1024, 'model.backbone.embed_dims': WIDTHS},
+    '../vdetr/vdetr-3detr-m_scannet': {
+        **VDETR_SCANNET, 'model.bbox_head.num_queries': 256,
+        **{key: value for key, value in MASKED.items() if 'bbox_head' not in key}},
+    '../vdetr/vdetr-m2ae_sunrgbd': {
+        **VDETR_HEAD, 'model.bbox_head.num_classes': 10, 'model.bbox_head.num_angle_bins': 12,
+        'model.bbox_head.rpe_in_box_frame': True, 'model.backbone.embed_dims': WIDTHS},
     '../3detr/3detr_scannet': {**SCANNET, **VANILLA},
     '../3detr/3detr-m_scannet': {**SCANNET, **MASKED},
     '../3detr/3detr_sunrgbd': {**SUNRGBD, **VANILLA},
@@ -242,6 +275,7 @@ DETECTION = ['LoadPointsFromFile', 'LoadAnnotations3D', 'GlobalAlignment', *CROP
     ('scannet_pretrain', [*SCAN, 'PointSample', *MOVED], [*SCAN, SAMPLE]),
     ('scannet_3detr-m_pretrain', [*SCAN, 'PointSample', *MOVED], [*SCAN, SAMPLE]),
     ('scannet_det', DETECTION, [*SCAN, SAMPLE]),
+    ('../vdetr/vdetr-m2ae_scannet', [*DETECTION, 'M2AERandomShift', 'GlobalRotScaleTrans'], [*SCAN, SAMPLE]),
     ('../3detr/3detr_scannet', DETECTION, [*SCAN, SAMPLE]),
     ('../3detr/3detr_sunrgbd', ['LoadPointsFromFile', 'LoadAnnotations3D', *MOVED, *CROPPED], [SCAN[0], SAMPLE]),
 ])

@@ -3,8 +3,9 @@ from .axis_aligned_boxes import M2AEAxisAlignedBoxes
 from .pack import M2AEPackShape
 from .points import M2AENormalizeUnitSphere, M2AERandomScaleShift, M2AESamplePoints
 from .random_cuboid import ThreeDETRRandomCuboid
+from .random_shift import M2AERandomShift
 
 __all__ = [
-    'M2AEAxisAlignedBoxes', 'M2AENormalizeUnitSphere', 'M2AEPackShape', 'M2AERandomScaleShift', 'M2AESamplePoints',
-    'ThreeDETRRandomCuboid'
+    'M2AEAxisAlignedBoxes', 'M2AENormalizeUnitSphere', 'M2AEPackShape', 'M2AERandomScaleShift', 'M2AERandomShift',
+    'M2AESamplePoints', 'ThreeDETRRandomCuboid'
 ]
