@@ -45,7 +45,8 @@ def check_start(config: Config) -> str | None:
         message = message or report
         last = (config.get('train_cfg') or {}).get('max_epochs')
         if config.get('resume') and last and epoch >= last:
-            message = f'nothing left to train: {path} is of epoch {epoch}, train_cfg.max_epochs is {last}.'
+            message = (f'nothing left to train: {path} is of epoch {epoch}, train_cfg.max_epochs is {last}. To go on, '
+                       'set it and the end of the last param_scheduler to more.')
     return message
 
 

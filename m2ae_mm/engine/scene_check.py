@@ -67,5 +67,7 @@ def _prefix(dataset: ConfigDict) -> dict:
     if dataset.get('data_prefix') is not None:
         return dataset.data_prefix
     kind = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
-    option = inspect.signature(kind).parameters.get('data_prefix') if kind is not None else None
+    # A derived data set may pass the option on without naming it.
+    options = (inspect.signature(each.__init__).parameters.get('data_prefix') for each in getattr(kind, '__mro__', ()))
+    option = next((each for each in options if each is not None), None)
     return option.default if option is not None and isinstance(option.default, dict) else {}

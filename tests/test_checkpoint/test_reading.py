@@ -1,4 +1,4 @@
-"""One way to every checkpoint: damaged files have a message whatever their parser says, published ones are converted."""
+"""One way to every checkpoint: damaged files have a message whatever their parser says, published ones convert."""
 
 import pytest
 import torch

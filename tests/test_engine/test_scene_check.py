@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 from mmengine.config import Config
-from scenes import box_scene, write_layout
+from scenes import CLASSES, box_scene, write_layout
 
 from m2ae_mm.engine import check_data
 from mmdet3d.registry import TRANSFORMS
@@ -17,8 +17,8 @@ def root(tmp_path):
 
 def check(root, *wrappers, load=None, **options):
     pipeline = [dict(type='LoadPointsFromFile', coord_type='DEPTH', **(load or dict(load_dim=6)))]
-    dataset = dict(type='ScanNetDataset', data_root=f'{root}/', ann_file='scannet_infos_train.pkl', pipeline=pipeline,
-                   **options)
+    dataset = dict(dict(type='ScanNetDataset', data_root=f'{root}/', ann_file='scannet_infos_train.pkl',
+                        pipeline=pipeline), **options)
     for wrapper in wrappers:
         dataset = dict(type=wrapper, dataset=dataset)
     val = dict(type='mmdet3d.ScanNetDataset', data_root=f'{root}/', ann_file='scannet_infos_val.pkl', pipeline=[])
@@ -70,6 +70,14 @@ def test_the_folder_is_the_prefix_of_the_config_or_the_default(root):
     check(root, data_prefix=dict(pts='clouds'))
     with pytest.raises(FileNotFoundError, match='8 missing'):
         check(root)
+
+
+def test_the_default_folder_of_a_derived_data_set_is_that_of_its_base(root):
+    own = dict(type='M2AESceneDataset', metainfo=dict(classes=CLASSES))
+    check(root, **own)
+    (root / 'points').rename(root / 'clouds')
+    with pytest.raises(FileNotFoundError, match='8 missing'):
+        check(root, **own)
 
 
 def test_what_cannot_be_checked_is_left_alone(root):

@@ -66,6 +66,18 @@ def test_a_run_that_ends_before_its_schedule_is_warned_of(folder, monkeypatch, e
     assert (message in told) == short
 
 
+@pytest.mark.parametrize('epochs, schedule, told', [
+    (500, dict(), True), (400, dict(), False),
+    (500, dict(param_scheduler=[dict(type='MultiStepLR', milestones=[300])]), False),  # goes on without an end
+    (500, dict(param_scheduler=[dict(type='LinearLR', end=10)]), False),  # a warm-up is over before
+])
+def test_a_run_that_goes_on_after_its_schedule_is_warned_of(folder, epochs, schedule, told):
+    message = training._runs_on(config(folder, 'long', epochs=epochs, **schedule))
+    expected = ('train_cfg.max_epochs=500, but the schedule of the learning rate ends with epoch 400: later epochs '
+                'keep the last rate. To make the run longer as a whole, set param_scheduler.1.end=500, too.')
+    assert message == (expected if told else None)
+
+
 def test_a_schedule_that_ends_before_it_begins(folder):
     options = config(folder, 'schedule', **{'param_scheduler.1.end': 10})
     message = (r'param_scheduler.1 \(CosineAnnealingLR\) would begin at 10 and end at 10. Set param_scheduler.1.begin '
