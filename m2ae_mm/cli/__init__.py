@@ -3,3 +3,38 @@
 At their top they import nothing but the standard library and each other:
 ``m2ae_mm_start`` parses the arguments before it loads the rest of the package.
 """
+import difflib
+import sys
+
+# Subcommands of `m2ae`: the modules of this package that do them, and a line for the overview.
+COMMANDS = {
+    'train': 'train whatever a config describes',
+    'test': 'evaluate a checkpoint with the metrics of its config',
+    'fewshot': 'few-shot classification: all folds, mean and deviation',
+    'convert': 'convert a published Point-M2AE or 3DETR checkpoint',
+    'data': 'prepare a data set from the files that its authors hand out',
+    'rooms': 'compose furnished rooms with 3D boxes',
+    'plot': 'learning curves, or a t-SNE map of features',
+    'benchmark': 'measure operators, training steps, inference and data loading',
+    'info': 'versions, devices, which operators serve, what is missing',
+}
+
+
+def choose() -> str:
+    """The subcommand on ``sys.argv``, of which its own arguments are left there.
+
+    Raises:
+        SystemExit: After --help, or with a message for anything that is no subcommand.
+    """
+    name = sys.argv[1] if len(sys.argv) > 1 else None
+    if name in COMMANDS:
+        sys.argv[:2] = [f'm2ae {name}']  # what argparse shows as the name of the program
+        return name
+    if name in ('-h', '--help', None):
+        width = max(map(len, COMMANDS))
+        lines = (f'  {command:<{width}}  {does}' for command, does in COMMANDS.items())
+        print('usage: m2ae COMMAND ...\n\n' + '\n'.join(lines) + '\n\n`m2ae COMMAND --help` tells its options.')
+        sys.exit(0 if name else 2)
+    near = difflib.get_close_matches(name, COMMANDS, 1)
+    sys.exit(f'm2ae: there is no command {name!r}' + (f'; did you mean {near[0]!r}?' if near else
+                                                      f', only {", ".join(COMMANDS)}.'))

@@ -3,6 +3,7 @@ import argparse
 import os
 from pathlib import Path
 
+from ..surroundings import find_config
 from .option_values import parse_option, present_value
 
 # What mmengine's Runner reads although a config may not mention it.
@@ -18,7 +19,7 @@ _MOST_PLACES = 6
 def base_parser(description: str) -> argparse.ArgumentParser:
     """Options that training and testing have in common; names as in mmdet3d."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help='config file, or one of the package, e.g. m2ae_mm::m2ae/scannet_det.py')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: work_dirs/<config name>)')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='override entries of the config, e.g. train_dataloader.batch_size=4, '
@@ -42,16 +43,14 @@ def load_config(args: argparse.Namespace):
         ValueError: For an option that is not KEY=VALUE, whose first key is unknown, or that nothing reads any more.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if not Path(args.config).is_file():
-        raise FileNotFoundError(f'there is no config {args.config!r}; the configs that come with the project are in '
-                                'configs/.')
+    file = find_config(args.config)
     from mmengine.config import Config
 
     # The stand-in for mmcv's operators must be in place before a config
     # imports anything of mmdet3d.
     import m2ae_mm  # noqa: F401
 
-    config = Config.fromfile(args.config)
+    config = Config.fromfile(file)
     if args.pretrained:
         from m2ae_mm.checkpoint import start_from
         start_from(config, args.pretrained)
@@ -64,7 +63,7 @@ def load_config(args: argparse.Namespace):
     if args.work_dir:
         config.work_dir = args.work_dir
     elif not config.get('work_dir'):
-        config.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+        config.work_dir = str(Path('work_dirs') / Path(file).stem)
     return config
 
 

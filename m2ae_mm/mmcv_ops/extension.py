@@ -1,8 +1,5 @@
-"""The module object that stands in for ``mmcv._ext``."""
+"""Operators under the names of ``mmcv._ext``, and around a compiled one."""
 from collections.abc import Callable
-from importlib.machinery import ModuleSpec
-from importlib.util import module_from_spec
-from types import ModuleType
 from typing import Any
 
 from torch import Tensor
@@ -24,31 +21,9 @@ class MissingOperatorError(NotImplementedError):
     """An operator of mmcv that only a compiled mmcv has was called."""
 
 
-class StandInExtension(ModuleType):
-    """``mmcv._ext`` made of :data:`KERNELS`.
-
-    Every other public name exists too, as mmcv asks for all of its operators
-    when it is imported, and raises :class:`MissingOperatorError` when called.
-    """
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        # Private names are asked for by Python itself (``__path__``, ...),
-        # which must learn that they are absent.
-        if name.startswith('_'):
-            raise AttributeError(f'module {self.__name__!r} has no attribute {name!r}')
-        if name in KERNELS:
-            return KERNELS[name]
-        return _missing_operator(name)
-
-    @staticmethod
-    def get_compiler_version() -> str:
-        """Shown in mmcv's table of the environment."""
-        return 'none (operators of m2ae_mm)'
-
-    @staticmethod
-    def get_compiling_cuda_version() -> str:
-        """Shown in mmcv's table of the environment."""
-        return 'none (operators of m2ae_mm)'
+def kernel(name: str) -> Callable[..., Any]:
+    """The operator of that name; one that raises :class:`MissingOperatorError` if there is none here."""
+    return KERNELS.get(name) or _missing_operator(name)
 
 
 class CpuExtension:
@@ -72,21 +47,6 @@ class CpuExtension:
             return chosen(tensor, *args, **kwargs)
 
         return by_device
-
-
-class _StandInLoader:
-    """Makes the module for its ``__spec__``, which ``mmcv.utils`` looks up."""
-
-    def create_module(self, spec: ModuleSpec) -> StandInExtension:
-        return StandInExtension(spec.name, 'Operators of m2ae_mm under the names of mmcv._ext.')
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Nothing to run: the module finds its functions in :data:`KERNELS`."""
-
-
-def make_extension() -> ModuleType:
-    """A new stand-in, complete with ``__spec__`` and ``__loader__``."""
-    return module_from_spec(ModuleSpec(EXTENSION_NAME, _StandInLoader(), origin='m2ae_mm.mmcv_ops'))
 
 
 def _missing_operator(name: str) -> Callable[..., Any]:

@@ -4,12 +4,13 @@ import importlib
 import sys
 from collections.abc import Callable
 from importlib.machinery import PathFinder
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from .extension import EXTENSION_NAME, KERNELS, CpuExtension, StandInExtension, make_extension
+from .extension import EXTENSION_NAME, KERNELS, CpuExtension
 from .wrappers import REPLACEMENTS
 
 _PATCHED_PACKAGES = ('mmcv', 'mmdet', 'mmdet3d')
@@ -18,8 +19,8 @@ _PATCHED_PACKAGES = ('mmcv', 'mmdet', 'mmdet3d')
 def install() -> bool:
     """Give mmcv the operators it lacks; call before mmdet3d is imported.
 
-    Without a compiled extension a stand-in is registered as ``mmcv._ext``. A
-    compiled one stays in place and goes on serving CUDA tensors; CPU tensors,
+    Without a compiled extension :mod:`.stand_in` is loaded as ``mmcv._ext``,
+    unless ``m2ae_mm_start`` has done so already. A compiled one stays in place and goes on serving CUDA tensors; CPU tensors,
     for which it lacks most point operators, come here. Calling this again
     changes nothing.
 
@@ -30,29 +31,39 @@ def install() -> bool:
         ModuleNotFoundError: If no mmcv is installed.
     """
     compiled = _has_compiled_extension()
-    if not compiled and EXTENSION_NAME not in sys.modules:
-        sys.modules[EXTENSION_NAME] = make_extension()
+    if not compiled:
+        if EXTENSION_NAME not in sys.modules:
+            _load_stand_in()
+        return False
     mmcv_ops = importlib.import_module('mmcv.ops')
-    if compiled:
-        _serve_cpu_tensors()
+    _serve_cpu_tensors()
     for name, replacement in REPLACEMENTS.items():
         original = getattr(mmcv_ops, name)
         if getattr(original, '__module__', None) == replacement.__module__:
             continue  # put there by an earlier call
-        chosen = _by_device(original, replacement) if compiled else replacement
-        _replace_everywhere(name, original, chosen)
-    return compiled
+        _replace_everywhere(name, original, _by_device(original, replacement))
+    return True
 
 
 def _has_compiled_extension() -> bool:
     """Whether ``mmcv._ext`` exists, looked up without importing it."""
     if EXTENSION_NAME in sys.modules:
-        return not isinstance(sys.modules[EXTENSION_NAME], StandInExtension)
+        return not vars(sys.modules[EXTENSION_NAME]).get('IS_STAND_IN', False)
     mmcv = find_spec('mmcv')
     if mmcv is None:
         raise ModuleNotFoundError('m2ae_mm needs mmcv: `pip install mmcv-lite==2.1.0` (pure Python), or a compiled '
                                   '`mmcv>=2.0.0rc4,<2.2.0`.', name='mmcv')
     return PathFinder.find_spec(EXTENSION_NAME, mmcv.submodule_search_locations) is not None
+
+
+def _load_stand_in() -> None:
+    spec = spec_from_file_location(EXTENSION_NAME, Path(__file__).with_name('stand_in.py'))
+    module = sys.modules[EXTENSION_NAME] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[EXTENSION_NAME]
+        raise
 
 
 def _serve_cpu_tensors() -> None:

@@ -4,6 +4,9 @@ Same arguments, checks and results (int32 indices) as mmcv's functions of the
 same name. The functions of the extension fill the outputs, so CPU and GPU
 share one implementation.
 """
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -64,3 +67,8 @@ REPLACEMENTS = {
     'points_in_boxes_all': points_in_boxes_all,
     'points_in_boxes_part': points_in_boxes_part,
 }
+
+
+def wrapper(name: str) -> Callable[..., Any]:
+    """The replacement of that name."""
+    return REPLACEMENTS[name]

@@ -1,11 +1,15 @@
 """mmdet3d's visualizer for machines without a screen."""
 from __future__ import annotations
 
+import functools
+import inspect
+import logging
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.dist import is_main_process
+from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 
 from m2ae_mm.class_names import check_class_names
@@ -15,7 +19,9 @@ from mmdet3d.visualization import Det3DLocalVisualizer
 
 from .figures import detection_image
 from .text import save
+from .windows import can_open
 
+INSTEAD_OF_WINDOWS = Path('pictures')
 _SUFFIXES = ('.png', '.jpg', '.jpeg')
 
 
@@ -30,8 +36,9 @@ class M2AELocalVisualizer(Det3DLocalVisualizer):
         default_hooks = dict(visualization=dict(
             type='Det3DVisualizationHook', draw=True, vis_task='lidar_det', test_out_dir='pictures'))
 
-    Only ``vis_task='lidar_det'`` is drawn here; other tasks, and
-    ``show=True``, which asks for a window, are left to mmdet3d.
+    Only ``vis_task='lidar_det'`` is drawn here, other tasks are left to
+    mmdet3d. So is ``show=True``, which asks for a window, where one can be
+    opened; elsewhere a file is written.
     """
 
     def add_datasample(self, name: str, data_input: dict, data_sample: Det3DDataSample | None = None,
@@ -46,7 +53,7 @@ class M2AELocalVisualizer(Det3DLocalVisualizer):
                 ``axis_align_matrix``, if any, is applied here. Columns 4 to 6 are r, g, b.
             data_sample: Boxes to draw.
             draw_gt, draw_pred: Which boxes to draw.
-            show: Open a window with mmdet3d's Open3D viewer instead.
+            show: Open a window with mmdet3d's Open3D viewer instead, if there is a screen.
             wait_time: Passed on to that viewer.
             out_file, o3d_save_path: Picture to write; the hook of mmdet3d uses the second.
             vis_task: Task; see the class.
@@ -55,29 +62,56 @@ class M2AELocalVisualizer(Det3DLocalVisualizer):
             show_pcd_rgb: Whether to colour the points as they are in the file.
         """
         path = out_file or o3d_save_path
-        if path is None and not is_main_process():
-            return  # files are every process's own, the backends are the first's
-        if show or vis_task != 'lidar_det':
+        if vis_task != 'lidar_det' or show and can_open():
             super().add_datasample(name, data_input, data_sample, draw_gt, draw_pred, show, wait_time, out_file,
                                    o3d_save_path, vis_task, pred_score_thr, step, show_pcd_rgb)
             return
+        if path is None and not is_main_process():
+            return  # files are every process's own, the backends are the first's
         if 'points' not in data_input:
             raise ValueError(f"data_input must hold 'points' to draw detections on, got {sorted(data_input)}.")
         image = detection_image(_points(data_input['points'], data_sample, show_pcd_rgb),
                                 *_true_boxes(data_sample if draw_gt else None),
                                 *_predicted_boxes(data_sample if draw_pred else None, pred_score_thr),
-                                self._class_names())
+                                _class_names(self.dataset_meta))
         self.set_image(image)
+        if path is None and show:
+            path = _next_in(INSTEAD_OF_WINDOWS)
         if path is None:
             self.add_image(name, image, step)
         else:
             save(image, Path(path if path.endswith(_SUFFIXES) else f'{path}.png'))
 
-    def _class_names(self) -> tuple[str, ...]:
-        classes = (self.dataset_meta or {}).get('classes')
-        if not classes:
-            raise ValueError("class names are not known; set visualizer.dataset_meta = dict(classes=('cabinet', ...)).")
-        return check_class_names(classes, 'classes of visualizer.dataset_meta')
+
+def write_without_window(visualizer_class: type[Det3DLocalVisualizer]) -> None:
+    """Let mmdet3d's visualizer write files where no window can be opened; it would die there."""
+    original = visualizer_class.add_datasample
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def add_datasample(self, *args, **kwargs) -> None:
+        call = signature.bind(self, *args, **kwargs)
+        call.apply_defaults()
+        takes_files = call.arguments['vis_task'] == 'lidar_det' and not can_open()
+        (M2AELocalVisualizer.add_datasample if takes_files else original)(self, *args, **kwargs)
+
+    visualizer_class.add_datasample = add_datasample
+
+
+def _next_in(folder: Path) -> str:
+    """A file name that is free."""
+    if not folder.is_dir():
+        print_log(f'No window can be opened (no screen, or no Open3D): pictures are written to {str(folder)!r}.',
+                  'current', logging.WARNING)
+    numbers = (int(path.stem) for path in folder.glob('*.png') if path.stem.isdigit())
+    return str(folder / f'{max(numbers, default=-1) + 1:06d}.png')
+
+
+def _class_names(dataset_meta: dict | None) -> tuple[str, ...]:
+    classes = (dataset_meta or {}).get('classes')
+    if not classes:
+        raise ValueError("class names are not known; set visualizer.dataset_meta = dict(classes=('cabinet', ...)).")
+    return check_class_names(classes, 'classes of visualizer.dataset_meta')
 
 
 def _points(points: torch.Tensor | np.ndarray, sample: Det3DDataSample | None, coloured: bool) -> np.ndarray:
@@ -126,3 +160,6 @@ def _array_boxes(boxes) -> np.ndarray:
 
 def _array(tensor: torch.Tensor | np.ndarray) -> np.ndarray:
     return tensor.detach().cpu().numpy() if isinstance(tensor, torch.Tensor) else np.asarray(tensor)
+
+
+write_without_window(Det3DLocalVisualizer)

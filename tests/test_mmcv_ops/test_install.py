@@ -18,17 +18,17 @@ def test_is_idempotent():
     assert sys.modules[EXTENSION_NAME] is extension and mmcv.ops.furthest_point_sample is sample
 
 
-def test_functions_that_call_cuda_are_replaced_wherever_they_were_imported():
+def test_functions_that_call_cuda_are_replaced_wherever_they_are_imported():
     from mmdet3d.models.dense_heads import vote_head
     from mmdet3d.structures.bbox_3d import base_box3d
-    submodule = sys.modules['mmcv.ops.furthest_point_sample']
-    for module in (mmcv.ops, submodule, mmcv.ops.points_sampler, vote_head):
-        assert module.furthest_point_sample is wrappers.furthest_point_sample
-    for module in (mmcv.ops, mmcv.ops.group_points, sys.modules['mmcv.ops.knn']):
-        assert module.knn is wrappers.knn
-    for module in (mmcv.ops, base_box3d):
-        assert module.points_in_boxes_all is wrappers.points_in_boxes_all
-        assert module.points_in_boxes_part is wrappers.points_in_boxes_part
+    users = dict(furthest_point_sample=(mmcv.ops.points_sampler, vote_head), knn=(mmcv.ops.group_points, ),
+                 points_in_boxes_all=(base_box3d, ), points_in_boxes_part=(base_box3d, ))
+    for name, modules in users.items():
+        submodule = 'points_in_boxes' if name.startswith('points_in') else name
+        replaced = getattr(mmcv.ops, name)
+        assert replaced.__module__ == EXTENSION_NAME
+        assert all(getattr(each, name) is replaced for each in (*modules, sys.modules[f'mmcv.ops.{submodule}']))
+    assert users.keys() == wrappers.REPLACEMENTS.keys()
 
 
 class _Compiled(types.ModuleType):

@@ -116,3 +116,28 @@ def test_messages(visualizer, sample):
 def test_is_mmdet3ds_visualizer():
     from mmdet3d.visualization import Det3DLocalVisualizer
     assert issubclass(M2AELocalVisualizer, Det3DLocalVisualizer)
+
+
+@pytest.mark.parametrize('kind', ['M2AELocalVisualizer', 'Det3DLocalVisualizer'])
+def test_without_a_screen_a_wanted_window_becomes_a_file(kind, sample, tmp_path, monkeypatch):
+    monkeypatch.setattr('m2ae_mm.visualization.visualizer.can_open', lambda: False)
+    monkeypatch.chdir(tmp_path)
+    made = VISUALIZERS.build(dict(type=kind, name=f'{tmp_path}_{kind}'))
+    made.dataset_meta = {'classes': ('chair', 'table')}
+    points = dict(points=torch.rand(50, 3))
+    for _ in range(2):
+        made.add_datasample('a', points, sample, vis_task='lidar_det', show=True)
+    made.add_datasample('a', points, sample, vis_task='lidar_det', o3d_save_path='own.png')
+    assert sorted(path.name for path in tmp_path.glob('**/*.png')) == ['000000.png', '000001.png', 'own.png']
+
+
+@pytest.mark.parametrize('kind, shown', [('M2AELocalVisualizer', True), ('Det3DLocalVisualizer', False)])
+def test_with_a_screen_mmdet3d_opens_its_window(kind, shown, sample, tmp_path, monkeypatch):
+    monkeypatch.setattr('m2ae_mm.visualization.visualizer.can_open', lambda: True)
+    made = VISUALIZERS.build(dict(type=kind, name=f'{tmp_path}_{kind}'))
+    made.dataset_meta = {'classes': ('chair', 'table')}
+    asked = []
+    monkeypatch.setattr(type(made), '_initialize_o3d_vis', lambda self, show: asked.append(show) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        made.add_datasample('a', dict(points=torch.rand(50, 3)), sample, vis_task='lidar_det', show=shown)
+    assert asked == [shown]
