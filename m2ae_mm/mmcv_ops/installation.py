@@ -20,9 +20,9 @@ def install() -> bool:
     """Give mmcv the operators it lacks; call before mmdet3d is imported.
 
     Without a compiled extension :mod:`.stand_in` is loaded as ``mmcv._ext``,
-    unless ``m2ae_mm_start`` has done so already. A compiled one stays in place and goes on serving CUDA tensors; CPU tensors,
-    for which it lacks most point operators, come here. Calling this again
-    changes nothing.
+    unless ``m2ae_mm_start`` has done so already. A compiled one stays in place
+    and goes on serving CUDA tensors; CPU tensors, for which it lacks most
+    point operators, come here. Calling this again changes nothing.
 
     Returns:
         Whether a compiled extension is in use.
