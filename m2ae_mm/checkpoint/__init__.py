@@ -1,10 +1,11 @@
 """Reading, converting and resuming checkpoints."""
 from .for_mmengine import take_over
 from .loading import load_for_test, load_matching, load_pretrained_init
+from .places import resolve
 from .published import convert_published
 from .reading import read_checkpoint, read_content
 from .safe_globals import allow_mmengine_checkpoints
-from .shipped import describe, resolve, shipped_names, start_from
+from .shipped import describe, shipped_names, start_from
 from .start_check import check_start
 from .writing import write_checkpoint
 

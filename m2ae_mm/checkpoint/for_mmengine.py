@@ -1,6 +1,7 @@
 """mmengine's ways to a checkpoint, all of which end in ours."""
 from typing import Any
 
+import torch
 from mmengine.runner import CheckpointLoader
 
 from .reading import read_content
@@ -11,11 +12,20 @@ def load_from_m2ae_mm(filename: str, map_location: Any = None) -> dict[str, Any]
 
     Args:
         filename: As for :func:`read_content`.
-        map_location: As for ``torch.load``.
+        map_location: A device; anything else of what ``torch.load`` takes
+            leaves the tensors on the CPU.
     """
-    return read_content(filename, map_location)
+    content = read_content(filename, map_location if isinstance(map_location, (str, torch.device)) else None)
+    if isinstance(content.get('meta'), dict):
+        # The text of a config as old versions kept it, which Runner.resume would run to look for the number of GPUs.
+        content['meta'].pop('config', None)
+    if filename.startswith('mmcls://'):  # classifiers, of which mmengine takes the backbone
+        tensors = content['state_dict'].items()
+        content['state_dict'] = {name[9:]: value for name, value in tensors if name.startswith('backbone.')}
+    return content
 
 
 def take_over() -> None:
-    """Have mmengine read files, and the names of shipped weights, with :func:`load_from_m2ae_mm`."""
-    CheckpointLoader.register_scheme('', load_from_m2ae_mm, force=True)
+    """Have mmengine read every checkpoint, whatever its address, with :func:`load_from_m2ae_mm`."""
+    for scheme in list(CheckpointLoader._schemes):
+        CheckpointLoader.register_scheme(scheme, load_from_m2ae_mm, force=True)

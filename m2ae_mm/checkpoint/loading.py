@@ -6,9 +6,9 @@ from pathlib import Path
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from .places import resolve
 from .published import advice_for
 from .reading import read_checkpoint, read_content
-from .shipped import resolve
 from .trained_with import other_settings, trained_classes
 
 
@@ -32,6 +32,7 @@ def load_matching(module: nn.Module, path: str | Path, prefix: str = '') -> None
         raise ValueError(f'nothing in {str(path)!r} fits {type(module).__name__}: looked for names like '
                          f'{prefix + next(iter(own))!r}, the file has names like {next(iter(stored))!r}. '
                          f'{advice_for(stored) or "Check the prefix."}')
+    check_types(own, loaded, path)
     wrong = [f'{name}: {tuple(value.shape)} stored, {tuple(own[name].shape)} needed'
              for name, value in loaded.items() if value.shape != own[name].shape]
     if wrong:
@@ -63,6 +64,7 @@ def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = (
     content, used = read_content(path), getattr(model, 'used_for_test', '')
     stored, own = ({name: value for name, value in tensors.items() if name.startswith(used)}
                    for tensors in (content['state_dict'], model.state_dict()))
+    check_types(own, stored, path)
     problems = differences(own, stored)
     if problems:
         raise ValueError(f'{str(path)!r} is no checkpoint of this {type(model).__name__}: {len(problems)} of '
@@ -79,6 +81,19 @@ def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = (
                   f'training: {"; ".join(others)}', logger='current', level=logging.WARNING)
     model.load_state_dict(stored, strict=not used)
     print_log(f'{type(model).__name__}: loaded all {len(own)} tensors from {path}', logger='current')
+
+
+def check_types(own: Mapping[str, Tensor], stored: Mapping[str, Tensor], path: str | Path) -> None:
+    """Refuse integers where a model has floating-point numbers, and the other way round.
+
+    Raises:
+        ValueError: With the first names.
+    """
+    wrong = [f'{name} is {stored[name].dtype}, the model has {value.dtype}' for name, value in own.items()
+             if name in stored and stored[name].is_floating_point() != value.is_floating_point()]
+    if wrong:
+        raise ValueError(f'{len(wrong)} tensors of {str(path)!r} are of another type than the model: '
+                         f'{"; ".join(wrong[:3])}.'.replace('torch.', ''))
 
 
 def differences(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> list[str]:

@@ -8,12 +8,14 @@ from zipfile import is_zipfile
 
 import torch
 from mmengine.logging import print_log
+from mmengine.utils import apply_to
 from torch import Tensor
 
 from m2ae_mm.errors import reason
 
+from .contents import check_archive, check_tensors, check_weights
+from .places import resolve
 from .published import convert_published, is_published
-from .shipped import resolve
 
 # Where a checkpoint keeps its tensors: mmengine's; the published codes' of 3DETR, Point-M2AE and its segmentation.
 _PLACES = ('state_dict', 'model', 'base_model', 'model_state_dict')
@@ -24,7 +26,7 @@ def read_checkpoint(path: str | Path, convert: bool = True) -> OrderedDict[str, 
     return read_content(path, convert=convert)['state_dict']
 
 
-def read_content(path: str | Path, map_location: Any = 'cpu', mapped: bool = False,
+def read_content(path: str | Path, map_location: str | torch.device | None = None, mapped: bool = False,
                  convert: bool = True) -> dict[str, Any]:
     """All that a checkpoint holds, its tensors under ``state_dict``.
 
@@ -37,26 +39,31 @@ def read_content(path: str | Path, map_location: Any = 'cpu', mapped: bool = Fal
     names, which the log tells.
 
     Args:
-        path: A file on this machine, or the name of weights that come with
-            the package.
-        map_location: Where the tensors shall be, as for ``torch.load``.
+        path: A file on this machine, an address, or the name of weights
+            that come with the package; see :func:`resolve`.
+        map_location: The device for the tensors; None is the CPU.
         mapped: Leave the tensors of a PyTorch file on disk until they are
             looked at. The file must stay as it is that long.
         convert: Whether published checkpoints get this project's names.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no checkpoint, is cut short, or holds anything
-            that only unpickling arbitrary objects could read.
+        ValueError: If it is no checkpoint, is cut short or altered, or holds
+            anything that only unpickling arbitrary objects could read, or
+            weights that are no finite floating-point numbers.
     """
     path = resolve(path)
-    content = _read_safetensors(path, map_location) if path.suffix == '.safetensors' else _read_torch(
-        path, map_location, mapped)
+    content = _read_safetensors(path) if path.suffix == '.safetensors' else _read_torch(path, mapped)
+    check_tensors(content, path)
     place, tensors = _find_tensors(content, path)
+    check_weights(tensors, path)
     if convert and is_published(tensors):
         tensors = _converted(tensors, path)
     rest = {key: value for key, value in content.items() if key != place} if place else {}
-    return dict(rest, state_dict=tensors)
+    content = dict(rest, state_dict=tensors)
+    if map_location is None or torch.device(map_location).type == 'cpu':
+        return content
+    return apply_to(content, lambda value: isinstance(value, Tensor), lambda value: value.to(map_location))
 
 
 def _find_tensors(content: Any, path: Path) -> tuple[str | None, OrderedDict[str, Tensor]]:
@@ -84,11 +91,13 @@ def _converted(tensors: OrderedDict[str, Tensor], path: Path) -> OrderedDict[str
     return converted
 
 
-def _read_torch(path: Path, map_location: Any, mapped: bool) -> Any:
+def _read_torch(path: Path, mapped: bool) -> Any:
     try:
+        archive = is_zipfile(path)  # which files from before PyTorch 1.6 are not
+        if archive:
+            check_archive(path)
         with torch.serialization.safe_globals([Namespace]):
-            # Files from before PyTorch 1.6 are no archives, which alone can be mapped.
-            return torch.load(path, map_location=map_location, weights_only=True, mmap=mapped and is_zipfile(path))
+            return torch.load(path, map_location='cpu', weights_only=True, mmap=mapped and archive)
     except UnpicklingError as error:
         raise ValueError(f'{str(path)!r} cannot be read safely: it is no checkpoint, or needs Python objects beyond '
                          f'tensors. First line of the reason: {reason(error)}') from error
@@ -96,13 +105,12 @@ def _read_torch(path: Path, map_location: Any, mapped: bool) -> Any:
         raise ValueError(_damaged(path, error)) from error
 
 
-def _read_safetensors(path: Path, map_location: Any) -> dict[str, Tensor]:
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
     try:
-        tensors = load_file(path)
+        return load_file(path)
     except Exception as error:
         raise ValueError(_damaged(path, error)) from error
-    return {name: value.to(map_location) for name, value in tensors.items()} if map_location else tensors
 
 
 def _damaged(path: Path, error: Exception) -> str:

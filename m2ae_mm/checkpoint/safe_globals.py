@@ -1,26 +1,22 @@
 """Lets mmengine resume its own checkpoints while nothing in them can run code."""
-import codecs
-
-import numpy as np
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
+
+from m2ae_mm.files.safe_arrays import CONSTRUCTORS
 
 
 def allow_mmengine_checkpoints() -> None:
     """Put the harmless parts of mmengine's checkpoints on PyTorch's allow-list.
 
     Since 2.6 PyTorch reads checkpoints with ``weights_only=True``, which
-    refuses the logging history that mmengine stores. The constructors allowed
-    here only build arrays, strings and numbers. The history also asks for
+    refuses the logging history that mmengine stores. What is allowed here
+    only puts arrays, strings and numbers together. The history also asks for
     ``getattr``, to name four of its own methods; in its place stands a
     function that can do no more than that.
     """
-    # numpy 2 renamed the module; numpy 1.26 has an empty one under the new name.
-    core = np.core if np.__version__.startswith('1.') else np._core
-    dtypes = {type(np.dtype(code)) for code in ('f2', 'f4', 'f8', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', '?')}
     torch.serialization.add_safe_globals([
-        HistoryBuffer, np.ndarray, np.dtype, core.multiarray._reconstruct, core.multiarray.scalar, codecs.encode,
-        (_history_method, 'builtins.getattr'), (_history_method, '__builtin__.getattr'), *dtypes
+        HistoryBuffer, (_history_method, 'builtins.getattr'), (_history_method, '__builtin__.getattr'),
+        *((function, f'{module}.{name}') for (module, name), function in CONSTRUCTORS.items())
     ])
 
 

@@ -20,20 +20,6 @@ def shipped_names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob('*.safetensors'))
 
 
-def resolve(path: str | Path) -> Path:
-    """The file of a checkpoint given as path or, if there is no such file, as the name of shipped weights.
-
-    Raises:
-        FileNotFoundError: If it is neither.
-    """
-    if Path(path).is_file():
-        return Path(path)
-    if str(path) in shipped_names():
-        return FOLDER / f'{path}.safetensors'
-    raise FileNotFoundError(f'there is no checkpoint {str(path)!r}; give the path of a .pth or .safetensors file, or '
-                            f'one of the weights that come with the package: {", ".join(shipped_names())}.')
-
-
 def describe(name: str) -> dict:
     """What ``NAME.json`` says: ``model`` (a config), ``task``, ``data``, ``figures``, ...
 

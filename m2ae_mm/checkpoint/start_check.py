@@ -6,18 +6,18 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor
 
-from .loading import differences
+from .loading import check_types, differences
+from .places import resolve
 from .published import advice_for
 from .reading import read_content
-from .shipped import resolve
 
 
 def check_start(config: Config) -> str | None:
     """Find and check the file behind ``config.load_from`` and ``config.resume``.
 
     mmengine would load whatever fits, and if that is nothing, train from
-    scratch. Weights that come with the package may be given by name.
-    Addresses with ``://`` are left to mmengine.
+    scratch. Weights that come with the package may be given by name, others
+    by their address.
 
     Args:
         config: A full config, changed in place: ``load_from`` becomes the
@@ -40,7 +40,7 @@ def check_start(config: Config) -> str | None:
             message = (f'nothing to resume: {config.work_dir} holds no last_checkpoint. Training starts at epoch 0'
                        f'{f", from {path}" if path else ""}.')
         path = latest or path
-    if path and '://' not in str(path):
+    if path:
         epoch, report = _check_file(config, resolve(path))
         message = message or report
         last = (config.get('train_cfg') or {}).get('max_epochs')
@@ -62,6 +62,7 @@ def _check_file(config: Config, path: Path) -> tuple[int, str | None]:
     stored = content['state_dict']
     with DefaultScope.overwrite_default_scope(config.get('default_scope')):
         own = MODELS.build(copy.deepcopy(config.model)).state_dict()  # mmdet3d's heads change what they are built from
+    check_types(own, stored, path)
     if not config.get('resume'):
         report = _check_weights(own, stored, path, config.model.type)
     elif not {'meta', 'message_hub'} <= content.keys():

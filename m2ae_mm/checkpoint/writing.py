@@ -1,10 +1,13 @@
 """Writing checkpoints of weights alone."""
 from collections import OrderedDict
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from m2ae_mm.files import write_bytes
 
 
 def write_checkpoint(tensors: Mapping[str, Tensor], path: str | Path) -> None:
@@ -18,11 +21,10 @@ def write_checkpoint(tensors: Mapping[str, Tensor], path: str | Path) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + '.part')
     if path.suffix == '.safetensors':
         from safetensors.torch import save
-        # Not save_file, whose files only their owner can read.
-        partial.write_bytes(save({name: value.contiguous() for name, value in tensors.items()}))
-    else:
-        torch.save(dict(state_dict=OrderedDict(tensors), meta={}), partial)
-    partial.replace(path)
+        write_bytes(path, save({name: value.contiguous() for name, value in tensors.items()}))
+        return
+    content = BytesIO()
+    torch.save(dict(state_dict=OrderedDict(tensors), meta={}), content)
+    write_bytes(path, content.getbuffer())

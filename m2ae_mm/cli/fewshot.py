@@ -55,6 +55,8 @@ def run_fold(config, settings: dict) -> float:
 def run_folds(configs: list, folder: Path, settings: dict) -> dict[int, float]:
     """Accuracy of every fold in percent; those in the table of ``folder`` are not run again."""
     from mmengine.dist import is_main_process
+
+    from m2ae_mm.files import write_json
     table = folder / 'folds.json'
     done = {int(fold): value for fold, value in json.loads(table.read_text()).items()} if table.is_file() else {}
     for fold, each in enumerate(configs):
@@ -65,7 +67,7 @@ def run_folds(configs: list, folder: Path, settings: dict) -> dict[int, float]:
         done[fold] = run_fold(each, settings)
         if is_main_process():
             write_settings(folder, settings)
-            table.write_text(json.dumps(done))
+            write_json(table, done)
     return {fold: done[fold] for fold in range(len(configs))}
 
 

@@ -89,7 +89,8 @@ class RoomsBenchmark(Steps):
             scores = self.test(f'test_{name}', row.config, checkpoint,
                                [f'test_dataloader.dataset.data_root={self.root}'])
             result.parent.mkdir(exist_ok=True)
-            result.write_text(json.dumps(scores))
+            from m2ae_mm.files import write_json
+            write_json(result, scores)
         return json.loads(result.read_text())
 
     def main(self) -> None:

@@ -54,9 +54,8 @@ def check_settings(folder: Path, settings: dict, results: str, option: str = '--
 def write_settings(folder: Path, settings: dict) -> None:
     """Keep settings in a folder; before its results, so that these never stand without them."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f'{FILE}.part'
-    partial.write_text(json.dumps(settings, indent=1))
-    partial.replace(folder / FILE)
+    from m2ae_mm.files import write_json
+    write_json(folder / FILE, settings, indent=1)
 
 
 def content_of(checkpoint: str) -> str:

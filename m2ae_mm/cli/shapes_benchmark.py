@@ -75,7 +75,8 @@ class ShapesBenchmark(Steps):
         """``measure(name, *args)``, or what an earlier run got for this name."""
         path = self.out / 'results' / f'{name}.json'
         if not path.is_file():
-            path.write_text(json.dumps(measure(name, *args)))
+            from m2ae_mm.files import write_json
+            write_json(path, measure(name, *args))
         return json.loads(path.read_text())
 
     def over_seeds(self, name: str, measure: Callable, *args) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from m2ae_mm.class_names import check_class_names
+from m2ae_mm.files import write_json
 from mmdet3d.registry import DATASETS
 
 from .io.clouds import SUFFIXES, read_cloud
@@ -147,7 +148,7 @@ class M2AEFolder(ShapeDataset):
         if not (cache.exists() and summary.is_file()):
             kept: list[str] = []
             cache.write(self._readable(names, kept))
-            summary.write_text(json.dumps(dict(kept=kept, skipped=self.skipped)))
+            write_json(summary, dict(kept=kept, skipped=self.skipped))
         content = json.loads(summary.read_text())
         self.skipped = [tuple(entry) for entry in content['skipped']]
         self._clouds = cache

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from m2ae_mm.files import inside
 from m2ae_mm.ops import furthest_point_sample
 from mmdet3d.registry import DATASETS
 
@@ -73,7 +74,7 @@ class M2AEModelNet40(ShapeDataset):
         root, shapes = Path(self.data_root), []
         for name in read_lines(root / f'modelnet40_{split}.txt', problems):
             category = name.rpartition('_')[0]
-            path = root / category / f'{name}.txt'
+            path = inside(root, f'{category}/{name}.txt')
             problems.check_file(path)
             if category not in classes:
                 problems.add('unreadable', path, f'class {category!r} is not in modelnet40_shape_names.txt')

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from m2ae_mm.errors import reason
+from m2ae_mm.files import load_arrays
 from mmdet3d.registry import DATASETS
 
 from .io.problems import Problems
@@ -132,8 +133,7 @@ def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points',
     if not problems.check_file(path):
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            pack = dict(file)
+        pack = load_arrays(path)
         absent = [name for name in needed if name not in pack]
         if absent:
             raise ValueError(f'no array {", ".join(absent)}; it has {", ".join(pack)}')

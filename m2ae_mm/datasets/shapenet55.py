@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 
+from m2ae_mm.files import load_array
 from mmdet3d.registry import DATASETS
 
 from .io.problems import Problems
@@ -46,7 +47,7 @@ class M2AEShapeNet55(ShapeDataset):
     def read(self, info: dict) -> np.ndarray:
         """``(8192, 3)``."""
         try:
-            points = np.load(info['path'], allow_pickle=False)
+            points = load_array(info['path'])
         except (ValueError, EOFError, OSError) as error:
             raise ValueError(f'{info["path"]} cannot be read as a .npy file: {error}') from error
         return check_cloud(points, info['path'], min_points=_POINTS)[:, :3]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from m2ae_mm.files import inside
 from mmdet3d.registry import DATASETS
 
 from .io.clouds import read_columns
@@ -42,7 +43,7 @@ class M2AEShapeNetPart(ShapeDataset):
             listed = root / 'train_test_split' / f'shuffled_{split}_file_list.json'
             for entry in json.loads(listed.read_text()) if problems.check_file(listed) else ():
                 _, synset, name = entry.split('/')
-                path = root / synset / f'{name}.txt'
+                path = inside(root, f'{synset}/{name}.txt')
                 problems.check_file(path)
                 category = categories.get(synset)
                 if category not in PARTS:

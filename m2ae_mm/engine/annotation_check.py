@@ -11,7 +11,7 @@ from mmengine.config import ConfigDict
 
 from m2ae_mm.class_names import as_option
 from m2ae_mm.datasets import M2AESceneDataset
-from m2ae_mm.datasets.io.pickles import read_pickle
+from m2ae_mm.datasets.io.annotations import read_annotations
 from mmdet3d.datasets import Det3DDataset, S3DISDataset, ScanNetDataset, SUNRGBDDataset
 from mmdet3d.registry import DATASETS, MODELS
 
@@ -56,15 +56,15 @@ def check_annotations(datasets: Sequence[tuple[str, ConfigDict]], model: Mapping
     """Fail if a class is unknown, an entry lacks something or has an unknown label, or a yaw would be lost.
 
     Looks at mmdet3d's indoor data sets, those derived from them and
-    ``M2AESceneDataset``. Annotation files with more than arrays and plain
-    values are left to mmdet3d.
+    ``M2AESceneDataset``.
 
     Args:
         datasets: Those about to be used with their places in the config; their annotation files exist.
         model: Config of the model that trains on them.
 
     Raises:
-        ValueError: Naming file, scene and value, what the data set knows, and the way out.
+        ValueError: Naming file, scene and value, what the data set knows, and the way out; or what an annotation file
+            holds beside arrays and plain values.
     """
     for path, dataset in datasets:
         kind = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
@@ -89,12 +89,12 @@ def check_annotations(datasets: Sequence[tuple[str, ConfigDict]], model: Mapping
 
 
 def _read(file: Path) -> Any:
-    """Content of the file; None if it is none of the kinds that can be read safely."""
+    """Content of the file; None if it is of another kind than those checked here."""
+    if file.suffix in ('.pkl', '.pickle'):
+        return read_annotations(file)
     try:
-        if file.suffix == '.json':
-            return json.loads(file.read_text(encoding='utf-8'))
-        return read_pickle(file) if file.suffix in ('.pkl', '.pickle') else None
-    except (ValueError, UnicodeDecodeError):
+        return json.loads(file.read_text(encoding='utf-8')) if file.suffix == '.json' else None
+    except ValueError:
         return None
 
 

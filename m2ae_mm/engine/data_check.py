@@ -4,6 +4,8 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
+from m2ae_mm.datasets.io.annotations import restrict_annotations
+
 from .annotation_check import check_annotations
 from .class_check import check_classes, check_named_classes
 from .scene_check import check_scenes
@@ -22,6 +24,9 @@ documentation describes it, or with our own tool (without mmdet3d's source tree)
 def check_data(config: Config, loaders: Sequence[str]) -> None:
     """Fail with one message if files are missing or cut short, or folders of shapes disagree about their classes.
 
+    From here on mmengine reads annotation files without running anything in
+    them, see :func:`restrict_annotations`.
+
     Args:
         config: A full config.
         loaders: Names of the data loaders about to be used, e.g.
@@ -32,6 +37,7 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
         ValueError: See :func:`check_annotations`, :func:`check_scenes`, :func:`check_classes` and
             :func:`check_named_classes`.
     """
+    restrict_annotations()
     datasets = datasets_of(config, loaders)
     missing = []
     for path, dataset in datasets:

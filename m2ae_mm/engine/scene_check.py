@@ -5,8 +5,9 @@ from pathlib import Path
 
 from mmengine.config import ConfigDict
 
-from m2ae_mm.datasets.io.pickles import read_pickle
+from m2ae_mm.datasets.io.annotations import read_annotations
 from m2ae_mm.datasets.io.problems import Problems
+from m2ae_mm.files import inside
 from mmdet3d.registry import DATASETS
 
 _FLOAT_BYTES = 4
@@ -16,47 +17,67 @@ def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
     """Fail if an annotation file names no scene, or a point file that is not there or does not hold whole points.
 
     Looks at mmdet3d's data sets that read such files from this machine; those
-    with ``indices``, for which part of the scenes is enough, are left out, and
-    annotation files that hold more than arrays and plain values. Sizes are
-    compared, no file is read.
+    with ``indices``, for which part of the scenes is enough, are left out.
+    Sizes are compared, no point file is read.
 
     Args:
         datasets: Data sets with their places in the config; their annotation files exist.
 
     Raises:
         FileNotFoundError: If files are missing, with the first names.
-        ValueError: If all are there and some are cut short, or there is none.
+        ValueError: If all are there and some are cut short, or there is none,
+            or an annotation file holds more than arrays and plain values or
+            names a file outside the data set's folders.
     """
     checked = [(path, dataset, step) for path, dataset in datasets for step in dataset.get('pipeline') or ()
                if _reads_local_scenes(dataset, step)]
+    entries = {path: _entries(dataset) for path, dataset in datasets if _is_local(dataset)}
     problems = Problems(f'point files of {", ".join(path for path, _, _ in checked)}',
                         'A file holds float32 values, as many a point as load_dim of LoadPointsFromFile says. Copy or '
                         'prepare these scenes again.')
-    for _, dataset, step in checked:
+    for path, dataset, step in checked:
         point_bytes = _FLOAT_BYTES * step.get('load_dim', 6)
-        for file in _point_files(dataset):
+        for file in _point_files(dataset, entries[path]):
             if problems.check_file(file) and file.stat().st_size % point_bytes:
                 problems.add('short', file, f'{file.stat().st_size} bytes, no multiple of {point_bytes}')
     problems.raise_any()
 
 
+def _is_local(dataset: ConfigDict) -> bool:
+    return str(dataset.get('ann_file') or '').endswith('.pkl') and dataset.get('backend_args') is None
+
+
 def _reads_local_scenes(dataset: ConfigDict, step: ConfigDict) -> bool:
     name = str(step.get('type')).rpartition('.')[2]
     return (name == 'LoadPointsFromFile' and step.get('backend_args') is None and dataset.get('indices') is None
-            and str(dataset.get('ann_file') or '').endswith('.pkl'))
+            and _is_local(dataset))
 
 
-def _point_files(dataset: ConfigDict) -> Iterator[Path]:
-    root = Path(dataset.get('data_root') or '')
-    try:
-        content = read_pickle(root / dataset.ann_file)
-    except ValueError:  # mmdet3d reads it in a way of its own
-        return
-    entries = content.get('data_list', ()) if isinstance(content, dict) else ()
+def _entries(dataset: ConfigDict) -> list[dict]:
+    """What an annotation file lists, if the names in it stay in the data set's folder."""
+    path = Path(dataset.get('data_root') or '', dataset.ann_file)
+    content = read_annotations(path)
+    entries = content.get('data_list', []) if isinstance(content, dict) else []
     if isinstance(content, dict) and content.get('data_list') == []:
-        raise ValueError(f'{str(root / dataset.ann_file)!r} lists no scene. Prepare the data again with scenes of this '
-                         'split, or point ann_file to another.')
-    folder = root / _prefix(dataset).get('pts', '')
+        raise ValueError(f'{str(path)!r} lists no scene. Prepare the data again with scenes of this split, or point '
+                         'ann_file to another.')
+    for name in _names(entries):
+        inside(path.parent, name)
+    return entries
+
+
+def _names(value) -> Iterator[str]:
+    """All file names in nested annotations: the entries whose keys end in ``_path``."""
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(each, str):
+            if each and str(key).endswith('_path'):
+                yield each
+        elif isinstance(each, dict) or isinstance(each, (list, tuple)) and each and isinstance(each[0], dict):
+            yield from _names(each)
+
+
+def _point_files(dataset: ConfigDict, entries: Sequence[dict]) -> Iterator[Path]:
+    folder = Path(dataset.get('data_root') or '', _prefix(dataset).get('pts', ''))
     for entry in entries:
         if entry.get('lidar_points', {}).get('lidar_path'):
             yield folder / entry['lidar_points']['lidar_path']

@@ -58,7 +58,7 @@ def test_other_files_without_words_give_a_message_too(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r'a.pkl cannot be read safely \(1 bytes\): \w+'):
         read_pickle(tmp_path / 'a.pkl')
     (tmp_path / 'a.npz').write_bytes(b'none')
-    monkeypatch.setattr('numpy.load', fail)
+    monkeypatch.setattr('m2ae_mm.datasets.npz_shapes.load_arrays', fail)
     problems = Problems('M2AEShapesNpz', 'Expected packs.')
     assert load_pack(tmp_path / 'a.npz', problems) is None
     with pytest.raises(ValueError, match=r'unreadable: .*a.npz \(OSError\)'):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from m2ae_mm.datasets.rooms import create_rooms
-from m2ae_mm.datasets.rooms.files import write_atomically
 from m2ae_mm.datasets.rooms.furniture import CLASSES
 from m2ae_mm.datasets.rooms.writer import summary
 
@@ -125,15 +124,3 @@ def test_help_imports_nothing_heavy():
                           capture_output=True, text=True, check=True)
     assert '--profile' in done.stdout
     assert not any(name in done.stderr for name in ('numpy', 'torch', 'mmengine', 'numba'))
-
-
-def test_a_file_that_cannot_be_replaced_stays_as_it_was(tmp_path, monkeypatch):
-    write_atomically(tmp_path / 'a.bin', b'old')
-
-    def fail(*_):
-        raise OSError('no space')
-
-    monkeypatch.setattr('m2ae_mm.datasets.rooms.files.os.replace', fail)
-    with pytest.raises(OSError, match='no space'):
-        write_atomically(tmp_path / 'a.bin', b'new')
-    assert (tmp_path / 'a.bin').read_bytes() == b'old' and len(list(tmp_path.iterdir())) == 1

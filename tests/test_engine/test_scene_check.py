@@ -84,6 +84,24 @@ def test_what_cannot_be_checked_is_left_alone(root):
     (root / 'points' / 'train_0000.bin').unlink()
     check(root, indices=[1, 2])
     check(root, load=dict(backend_args=dict(backend='petrel')))
+
+
+def test_annotations_with_more_than_values_end_the_check_with_the_name(root):
     with open(root / 'scannet_infos_train.pkl', 'wb') as file:
         pickle.dump(dict(data_list=np.random.default_rng()), file)
-    check(root)
+    for options in ({}, dict(indices=[1])):
+        with pytest.raises(ValueError, match=r'scannet_infos_train.pkl cannot be read safely .* asks for numpy.random'):
+            check(root, **options)
+
+
+@pytest.mark.parametrize('name', ['../../evil.bin', '/etc/passwd', 'a/../../b.bin'])
+@pytest.mark.parametrize('key', ['lidar_path', 'pts_instance_mask_path', 'img_path'])
+def test_names_in_annotations_stay_in_the_folder(root, name, key):
+    with open(root / 'scannet_infos_train.pkl', 'rb') as file:
+        infos = pickle.load(file)
+    entry = infos['data_list'][3]
+    images = entry['images'] = dict(CAM0=dict(img_path='a.jpg'))
+    dict(lidar_path=entry['lidar_points'], img_path=images['CAM0']).get(key, entry)[key] = name
+    (root / 'scannet_infos_train.pkl').write_bytes(pickle.dumps(infos))
+    with pytest.raises(ValueError, match='is no name of a file in .*must be relative to their folder'):
+        check(root)

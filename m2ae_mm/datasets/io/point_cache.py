@@ -1,9 +1,14 @@
 """Many clouds in one memory-mapped file."""
-import os
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from numpy.lib import format as npy
+
+from m2ae_mm.files import replacing
+
+_HEADER = 128  # bytes, by the length that NumPy gives it for any number of rows
 
 
 class PointCache:
@@ -32,36 +37,23 @@ class PointCache:
 
         Other processes that write at the same time do not disturb: each
         writes files of its own and the last one to finish renames its files.
+
+        Raises:
+            DiskFullError: If there is no space for them.
         """
         self.points_path.parent.mkdir(parents=True, exist_ok=True)
-        raw = self.points_path.with_suffix(f'.{os.getpid()}.raw')
-        try:
-            ends, columns = self._write_rows(raw, clouds)
-            # A .npy file is a header and the raw rows; the header needs their number.
-            rows = np.memmap(raw, np.float32, 'r', shape=(ends[-1], columns)) if ends else np.empty((0, 3), np.float32)
-            self._save(rows, self.points_path)
-            del rows
-        finally:
-            raw.unlink(missing_ok=True)
-        self._save(np.asarray(ends, np.int64), self.ends_path)
-
-    @staticmethod
-    def _write_rows(path: Path, clouds: Iterable[np.ndarray]) -> tuple[list[int], int]:
-        """Rows of all clouds one after the other; the end row of each cloud, and the columns."""
-        ends, total, columns = [], 0, 0
-        with open(path, 'wb') as file:
+        ends, columns = [], 3
+        with replacing(self.points_path) as file:
+            file.write(bytes(_HEADER))
             for cloud in clouds:
                 file.write(np.ascontiguousarray(cloud, np.float32).tobytes())
-                total, columns = total + len(cloud), cloud.shape[1]
-                ends.append(total)
-        return ends, columns
-
-    @staticmethod
-    def _save(array: np.ndarray, path: Path) -> None:
-        """Save under another name first, so that ``path`` is complete once it exists."""
-        temporary = path.with_suffix(f'.{os.getpid()}.npy')
-        np.save(temporary, array)
-        os.replace(temporary, path)
+                ends.append(len(cloud) + (ends[-1] if ends else 0))
+                columns = cloud.shape[1]
+            # A .npy file is a header and the raw rows; the header needs their number.
+            file.seek(0)
+            file.write(_header((ends[-1] if ends else 0, columns)))
+        with replacing(self.ends_path) as file:
+            np.save(file, np.asarray(ends, np.int64))
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Cloud ``index`` as a read-only view ``(n_i, C)`` float32."""
@@ -75,3 +67,12 @@ class PointCache:
     def __getstate__(self) -> dict:
         """Without the mapping, which pickling would turn into a copy of the file."""
         return {**self.__dict__, '_points': None, '_ends': None}
+
+
+def _header(shape: tuple[int, int]) -> bytes:
+    """The beginning of a ``.npy`` file with float32 rows."""
+    header = BytesIO()
+    npy.write_array_header_1_0(header, dict(descr='<f4', fortran_order=False, shape=shape))
+    if header.tell() != _HEADER:
+        raise ValueError(f'a header of {header.tell()} bytes for the shape {shape}, {_HEADER} expected.')
+    return header.getvalue()

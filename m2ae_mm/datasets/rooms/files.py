@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from m2ae_mm.files import write_bytes
 
 from .scene import Scene
 
@@ -16,28 +17,18 @@ def room_id(split: str, index: int) -> str:
     return f'room_{split}_{index:05d}'
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it exists whole or not at all."""
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def write_room(out: Path, name: str, scene: Scene) -> dict[str, Any]:
     """Write one room; its record comes last and marks it complete.
 
     Returns:
         The record: number of points, type of room, boxes, labels and items.
     """
-    write_atomically(out / 'points' / f'{name}.bin', scene.points.astype('<f4').tobytes())
-    write_atomically(out / 'instance_mask' / f'{name}.bin', scene.instance.astype('<i8').tobytes())
-    write_atomically(out / 'semantic_mask' / f'{name}.bin', scene.semantic.astype('<i8').tobytes())
+    write_bytes(out / 'points' / f'{name}.bin', scene.points.astype('<f4').tobytes(), durable=False)
+    write_bytes(out / 'instance_mask' / f'{name}.bin', scene.instance.astype('<i8').tobytes(), durable=False)
+    write_bytes(out / 'semantic_mask' / f'{name}.bin', scene.semantic.astype('<i8').tobytes(), durable=False)
     record = {'points': len(scene.points), 'kind': scene.kind, 'boxes': scene.boxes.tolist(),
               'labels': scene.labels.tolist(), 'items': list(scene.items)}
-    write_atomically(out / 'rooms' / f'{name}.json', json.dumps(record).encode())
+    write_bytes(out / 'rooms' / f'{name}.json', json.dumps(record).encode(), durable=False)
     return record
 
 

@@ -15,7 +15,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from .files import FOLDERS, read_room, room_id, scannet_info, write_atomically, write_room
+from m2ae_mm.files import write_bytes, write_json
+
+from .files import FOLDERS, read_room, room_id, scannet_info, write_room
 from .furniture import ASSET, CLASSES, load_furniture
 from .scan import PROFILES
 from .scene import compose_scene
@@ -99,7 +101,7 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
         for folder in FOLDERS:
             (out / folder).mkdir(parents=True, exist_ok=True)
         if not file.is_file():
-            write_atomically(file, json.dumps(settings).encode())
+            write_json(file, settings)
     except (FileExistsError, NotADirectoryError):
         raise ValueError(f'{str(out)!r} cannot be a folder for rooms: a file of that name is in the way. '
                          'Choose another --out.') from None
@@ -146,7 +148,7 @@ def _write_infos(out: Path, split: str, records: list[dict[str, Any]]) -> None:
     infos = {'metainfo': {'dataset': 'scannet', 'info_version': '1.0',
                                'categories': {name: i for i, name in enumerate(CLASSES)}},
                  'data_list': [scannet_info(room_id(split, i), record) for i, record in enumerate(records)]}
-    write_atomically(out / f'scannet_infos_{split}.pkl', pickle.dumps(infos, protocol=4))
+    write_bytes(out / f'scannet_infos_{split}.pkl', pickle.dumps(infos, protocol=4))
 
 
 def _write_readme(out: Path, settings: dict[str, Any], counts: dict[str, int]) -> None:
@@ -163,4 +165,4 @@ def _write_readme(out: Path, settings: dict[str, Any], counts: dict[str, int]) -
             'semantic_mask/*.bin: int64 NYU40 ids, 0 not annotated\n'
             'rooms/*.json: boxes, labels, type of room and furniture of each room\n\n'
             f'{notice}\n## Credits of the furniture\n\n{credits}\n')
-    write_atomically(out / 'README.txt', text.encode('utf-8'))
+    write_bytes(out / 'README.txt', text.encode('utf-8'))

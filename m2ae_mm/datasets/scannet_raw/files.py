@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..rooms.files import write_atomically
+from m2ae_mm.files import write_bytes
+
 from .scene import Scene
 
 RECORDS = 'scenes'
@@ -37,11 +38,11 @@ def write_scene(out: Path, name: str, scene: Scene, max_points: int) -> dict[str
         arrays['instance_mask'] = scene.instance[kept].astype('<i8')
         arrays['semantic_mask'] = scene.semantic[kept].astype('<i8')
     for folder, array in arrays.items():
-        write_atomically(out / folder / f'{name}.bin', array.tobytes())
+        write_bytes(out / folder / f'{name}.bin', array.tobytes(), durable=False)
     record = {'points': len(arrays['points']), 'scanned': total, 'max_points': max_points,
               'sizes': {folder: array.nbytes for folder, array in arrays.items()},
               'boxes': scene.boxes.tolist(), 'labels': scene.labels, 'alignment': scene.alignment.tolist()}
-    write_atomically(out / RECORDS / f'{name}.json', json.dumps(record).encode())
+    write_bytes(out / RECORDS / f'{name}.json', json.dumps(record).encode(), durable=False)
     return record
 
 

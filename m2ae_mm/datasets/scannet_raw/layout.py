@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+from m2ae_mm.files import inside
+
 SPLITS = ('train', 'val', 'test')
 LABELS = 'scannetv2-labels.combined.tsv'
 HELP = f'''Expected, as the release has it:
@@ -61,7 +63,8 @@ def find_scenes(root: Path, splits: Path) -> dict[str, list[RawScene]]:
 
     Raises:
         FileNotFoundError: If there is no list at all.
-        ValueError: If a list is empty, or a scene is listed twice.
+        ValueError: If a list is empty, a scene is listed twice, or a name
+            leads out of the folder.
     """
     if not root.is_dir():
         raise FileNotFoundError(f'there is no folder {str(root)!r}.\n{HELP}')
@@ -80,6 +83,7 @@ def find_scenes(root: Path, splits: Path) -> dict[str, list[RawScene]]:
             if name in seen:
                 raise ValueError(f'{name} is listed twice, in {str(seen[name])!r} and {str(path)!r}; a scene belongs '
                                  'to one split.')
+            inside(root, name)
             seen[name] = path
         scenes[split] = [RawScene(name, _folder(root, name), split != 'test') for name in names]
     return scenes

@@ -13,10 +13,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from m2ae_mm.files import write_bytes
 from mmdet3d.datasets import ScanNetDataset
 
 from ..io.problems import Problems
-from ..rooms.files import write_atomically
 from .files import FOLDERS, read_record, scannet_info, write_scene
 from .layout import HELP, RawScene, find_labels, find_scenes, read_labels
 from .scene import read_scene
@@ -157,4 +157,4 @@ def _write_infos(out: Path, split: str, records: dict[str, dict[str, Any]]) -> N
     infos = {'metainfo': {'dataset': 'scannet', 'info_version': '1.1',
                           'categories': {name: label for label, name in enumerate(CLASSES)}},
              'data_list': [scannet_info(name, record) for name, record in records.items()]}
-    write_atomically(out / f'scannet_infos_{split}.pkl', pickle.dumps(infos, protocol=4))
+    write_bytes(out / f'scannet_infos_{split}.pkl', pickle.dumps(infos, protocol=4))
