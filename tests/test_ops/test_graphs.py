@@ -271,7 +271,7 @@ def test_dropout_is_drawn_anew_and_autocast_is_that_of_a_training(precision):
         kept = y != 0
         seen.add(tuple(kept.flatten().tolist()))
         torch.testing.assert_close(model[0].bias.grad, 2. * kept.sum(0), rtol=0, atol=1e-6)
-        torch.testing.assert_close(model[0].weight.grad, 2. * kept.float().T @ x, rtol=2e-2, atol=1e-2)
+        torch.testing.assert_close(model[0].weight.grad, 2. * kept.float().T @ x, rtol=2e-2, atol=5e-2)
         model.zero_grad()
     assert len(graphed._recordings) == 1 and len(seen) == 8
 

@@ -34,9 +34,9 @@ class Stage(NamedTuple):
 
 STAGES = {stage.name: stage for stage in (
     Stage('kernel_tests', 'tests of Triton kernels, CUDA graphs and packed rows on the device; full-size indices',
-          90, 40, ('m2ae_mm/ops/**/*.py', 'tests/test_ops/*.py')),
-    Stage('benchmark', 'training steps and inference of the benchmark table, with memory', 150, 40, _MODELS),
-    Stage('compiler', 'hand-written kernels against torch.compile on packed rows', 150, 60, _MODELS),
+          150, 60, ('m2ae_mm/ops/**/*.py', 'tests/test_ops/*.py')),
+    Stage('benchmark', 'training steps and inference of the benchmark table, with memory', 150, 60, _MODELS),
+    Stage('compiler', 'hand-written kernels against torch.compile on packed rows', 300, 60, _MODELS),
     Stage('detection', 'detection from scratch and pre-trained, with all and with fewer labels', 300, 60,
           (*_MODELS, 'm2ae_mm/datasets/rooms/*.py', 'configs/vdetr/*.py', 'configs/m2ae/rooms*.py')),
     Stage('detector', 'a detector of composed rooms for the package', 240, 90,
