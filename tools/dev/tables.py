@@ -1,0 +1,124 @@
+#!/usr/bin/env python
+"""Make the tables of the docs from docs/measured/*.json.
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``. Without options the pages are rewritten;
+--check only says which are out of date.
+"""
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+_PLACE = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', re.DOTALL)
+_CASES = dict(
+    pretrain='pre-training step, 2,048 points', features='frozen features, 1,024 points',
+    classify='classification step, 1,024 points', detect='3DETR-m training, 40,000 points',
+    detect_infer='3DETR-m inference, 40,000 points', vdetr='V-DETR on our encoder, training, 40,000 points',
+    vdetr_infer='V-DETR on our encoder, inference, 40,000 points')
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--check', action='store_true', help='change nothing; exit with 1 if a page is out of date')
+    args = parser.parse_args()
+    changed = [page for page in sorted((ROOT / 'docs').glob('*.md')) if update(page, write=not args.check)]
+    for page in changed:
+        print(f'{page.relative_to(ROOT)}: {"out of date" if args.check else "written"}')
+    return bool(changed and args.check)
+
+
+def update(page: Path, write: bool) -> bool:
+    """Whether the page's tables differ from the files."""
+    before = page.read_text()
+    after = _PLACE.sub(lambda found: found[1] + table(found[2]) + found[3], before)
+    if write and after != before:
+        page.write_text(after)
+    return after != before
+
+
+def table(name: str, folder: Path = ROOT / 'docs' / 'measured') -> str:
+    """The Markdown of one result file, and a line on where it was measured.
+
+    Raises:
+        ValueError: If no such table is known.
+    """
+    if name not in _TABLES:
+        raise ValueError(f'there is no table {name!r}; known are {", ".join(_TABLES)}.')
+    found = json.loads((folder / f'{name}.json').read_text())
+    versions = ', '.join(f'{key} {value}' for key, value in found['versions'].items())
+    source = f'{found["card"]}, {found["date"]}, commit {found["commit"]}, {versions}; `{found["command"]}`.'
+    cut = '' if found['complete'] else ' Cut off: what is missing was not measured.'
+    note = f' {found["note"]}' if 'note' in found else ''
+    return f'{_TABLES[name](found["rows"])}\n{source}{cut}{note}\n'
+
+
+def _lines(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ['---'] * len(head), *rows]
+    return ''.join(f'| {" | ".join(cells)} |\n' for cells in lines)
+
+
+def _kernel_tests(rows: list[dict]) -> str:
+    cells = [[row['file'], str(row.get('passed', 0)), ', '.join(row.get('failed_test', [])) or str(row.get('failed', 0))]
+             for row in rows if 'file' in row]
+    cells += [[f'indices of {row["operator"]}, {row["clouds"]} clouds of {row["points"]:,}',
+               'equal' if row['equal'] else '', '' if row['equal'] else 'differ'] for row in rows if 'operator' in row]
+    return _lines(['tests on the device', 'passed', 'failed'], cells)
+
+
+def _benchmark(rows: list[dict]) -> str:
+    cells = []
+    for row in rows:
+        name = _CASES[row['case']]
+        if 'error' in row:
+            cells.append([name, '', row['error'], '', ''])
+            continue
+        cells.append([name, str(row['batch']), f'{row["samples_a_second"]:,.0f}',
+                      f'{row["ms"]:.1f} ({row["ms_10"]:.1f} to {row["ms_90"]:.1f})', f'{row["mib_reserved"]:,.0f}'])
+    return _lines(['work, bfloat16', 'batch', 'samples/s', 'ms (10 % to 90 %)', 'MiB reserved'], cells)
+
+
+def _compiler(rows: list[dict]) -> str:
+    base = {row['case']: row['ms'] for row in rows if row['variant'] == 'kernels' and 'ms' in row}
+    cells = []
+    for row in rows:
+        what = {'kernels': 'as it is', 'compiled': 'all by torch.compile', 'reduce-overhead':
+                'all by torch.compile, reduce-overhead'}.get(row['variant'], f'`{row["variant"]}.py` by torch.compile')
+        if 'ms' not in row:
+            cells.append([_CASES[row['case']], what, row['error'], ''])
+            continue
+        more = f'{row["ms"] / base[row["case"]] - 1:+.0%}' if row['case'] in base else ''
+        cells.append([_CASES[row['case']], what, f'{row["ms"]:.1f} ({row["ms_10"]:.1f} to {row["ms_90"]:.1f})', more])
+    return _lines(['work, bfloat16', 'kernels', 'ms (10 % to 90 %)', 'against ours'], cells)
+
+
+def _shapes(rows: list[dict]) -> str:
+    return _lines(['epochs', 'source', 'linear SVM (C = 1), %'],
+                  [[f'{row["epoch"]:g}', row['source'], f'{row["accuracy"]:.1f}'] for row in rows])
+
+
+def _detection(rows: list[dict]) -> str:
+    from statistics import mean, stdev
+    groups: dict[tuple, list[dict]] = {}
+    for row in (row for row in rows if 'AP25' in row):
+        groups.setdefault((row['share'], row['start']), []).append(row)
+    cells = []
+    for (share, start), found in sorted(groups.items(), reverse=True):
+        figures = [[row[key] for row in found] for key in ('AP25', 'AP50')]
+        cells.append([f'{share:.0%}', start, str(len(found)), *(
+            f'{mean(each):.1f}' + (f' ± {stdev(each):.1f}' if len(each) > 1 else '') for each in figures)])
+    return _lines(['labelled rooms', 'encoder', 'seeds', 'AP25', 'AP50'], cells)
+
+
+def _whole_runs(rows: list[dict]) -> str:
+    return _lines(['run', 'start to first step', 'bare step', 'step in the run', '10 epochs with one end'],
+                  [[row['run'], f'{row["first_step_seconds"]:.1f} s', f'{row["bare_samples_per_second"]:,.0f}/s',
+                    f'{row["run_samples_per_second"]:,.0f}/s', f'{row["share_of_cycle"][-1]:.1%}'] for row in rows])
+
+
+_TABLES = dict(kernel_tests=_kernel_tests, benchmark=_benchmark, compiler=_compiler, shapes=_shapes,
+               detection=_detection, whole_runs=_whole_runs)
+
+if __name__ == '__main__':
+    sys.exit(main())
