@@ -1,12 +1,15 @@
-# Pre-train on a folder of your own shapes:
-# tools/train.py configs/m2ae/folder_pretrain.py --cfg-options train_dataloader.dataset.data_root=MY_SHAPES \
-#     val_dataloader.dataset.data_root=MY_SHAPES
-_base_ = [
-    '../_base_/models/point_m2ae.py', '../_base_/datasets/folder.py', '../_base_/schedules/m2ae_pretrain.py',
-    '../_base_/default_runtime.py'
-]
+# Pre-train on a folder of your own shapes, dozens to some thousands, in sizes for CPUs:
+# m2ae train m2ae_mm::m2ae/folder_pretrain.py --data MY_SHAPES
+# --pretrained cad_shapes goes on from the encoder and decoder that come with the package. --epochs N trains longer or
+# shorter. More shapes and a GPU: folder_pretrain_large.py.
+_base_ = ['./folder_pretrain_large.py', '../_base_/models/small_encoder.py']
 
-model = dict(data_preprocessor=dict(train_transforms=[dict(type='M2AEBatchScaleShift')]))
-train_dataloader = dict(batch_size=128)
-val_evaluator = dict(type='M2AEReconstructionMetric')
-test_evaluator = val_evaluator
+model = dict(backbone=_base_.small_encoder, neck=_base_.small_decoder, head=dict(in_channels=96))
+points, first_points = (dict(type='M2AESamplePoints', num_points=1024, **options) for options in ({}, dict(seed=0)))
+others = [dict(type='M2AENormalizeUnitSphere'), dict(type='M2AEPackShape')]
+train_dataloader = dict(batch_size=32, num_workers=2, dataset=dict(pipeline=[points, *others]))
+val_dataloader = dict(num_workers=2, dataset=dict(pipeline=[first_points, *others]))
+test_dataloader = val_dataloader
+
+optim_wrapper = dict(optimizer=dict(lr=5e-4))  # 1e-3 for batches of 128, scaled by the square root
+auto_scale_lr = dict(base_batch_size=32)

@@ -1,18 +1,7 @@
-# Linear SVM on frozen features of a folder of your own shapes, one sub-folder a class, train -> test:
-# tools/test.py configs/m2ae/folder_svm.py PRETRAINED.pth --cfg-options test_dataloader.dataset.data_root=MY_SHAPES
-_base_ = './modelnet40_svm.py'
+# Linear SVM on frozen features of a folder of your own shapes, one sub-folder a class, train -> test. For what
+# folder_pretrain.py has trained, or the weights that come with the package:
+# m2ae test m2ae_mm::m2ae/folder_svm.py cad_shapes --data MY_SHAPES
+_base_ = ['./folder_svm_large.py', '../_base_/models/small_encoder.py']
 
-test_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='M2AEFolder',
-        data_root='data/shapes/',
-        cache_dir='data/cache',
-        split=['train', 'test'],
-        pipeline=[
-            dict(type='M2AESamplePoints', num_points=1024, seed=0),
-            dict(type='M2AENormalizeUnitSphere'),
-            dict(type='M2AEPackShape'),
-        ],
-        test_mode=True))
-test_evaluator = dict(C=[0.01, 0.1, 1., 10.])  # chosen by cross-validation on the training shapes
+model = dict(backbone=_base_.small_encoder, neck=_base_.small_decoder, head=dict(in_channels=96))
+test_dataloader = dict(num_workers=2)

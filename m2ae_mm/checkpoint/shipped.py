@@ -35,7 +35,7 @@ def start_from(config, name: str) -> None:
     """Give a config's encoder the sizes and weights of a shipped one.
 
     Neck and head follow in what they must: a pre-training model takes over
-    both, other models the widths they read. A model of scenes is warned of.
+    sizes and weights of both, other models the widths they read. A model of scenes is warned of.
 
     Args:
         config: mmengine config with a ``PointM2AEEncoder`` as ``model.backbone``.
@@ -55,20 +55,24 @@ def start_from(config, name: str) -> None:
         print_log(f'the weights {name!r} were trained on single shapes in the unit sphere, this {model.type} gets '
                   f'scenes in metres: with the sizes of these weights it has {sizes["num_centers"]} tokens for all of '
                   'a scene.', 'current', logging.WARNING)
-    model.backbone.update(sizes, init_cfg=dict(type='Pretrained', checkpoint=name, prefix='backbone.'))
+    model.backbone.update(sizes, init_cfg=_weights_of(name, 'backbone'))
     dims = sizes['embed_dims']
     if model.type.startswith('PointM2AE') and 'mask_ratio' in model:
         if list(model.neck.depths) != stored['neck']['depths']:
             raise ValueError(f'the weights {name!r} come with a decoder of {stored["neck"]["depths"]} blocks in its '
                              f'stages, this config has {model.neck.depths}. Leave out --pretrained, or use a config '
                              'with that decoder.')
-        model.update(neck=stored['neck'], head=stored['head'])
+        model.update({part: dict(stored[part], init_cfg=_weights_of(name, part)) for part in ('neck', 'head')})
     elif model.get('head', {}).get('type') == 'PointM2AEClsHead':
         model.head.in_channels = dims[-1]
     elif model.get('head', {}).get('type') == 'PointM2AEPartHead':
         model.head.in_channels = dims
     elif model.get('neck', {}).get('type') == 'PointM2AEPropagation':
         model.neck.encoder_dims = dims
+
+
+def _weights_of(name: str, part: str) -> dict:
+    return dict(type='Pretrained', checkpoint=name, prefix=f'{part}.')
 
 
 def _of_shapes(model: dict) -> bool:

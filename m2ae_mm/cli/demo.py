@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .steps import Steps
 
-PRETRAIN, DETECT = 'configs/m2ae/rooms_pretrain.py', 'configs/m2ae/rooms_det.py'
+PRETRAIN, DETECT = 'm2ae_mm::m2ae/rooms_pretrain.py', 'm2ae_mm::m2ae/rooms_det.py'
 # The same detector as it comes with the package, trained longer. It has not seen the furniture of validation rooms.
 SHIPPED = 'rooms_det'
 
@@ -36,7 +36,7 @@ class Demo(Steps):
 
     def main(self) -> None:
         start = time.time()
-        self.run('rooms', 'tools/create_rooms.py', '--out', str(self.rooms), '--train', str(self.args.train), '--val',
+        self.tool('rooms', 'create_rooms', '--out', str(self.rooms), '--train', str(self.args.train), '--val',
                  str(self.args.val))
         data, pictures = self.data_options('test'), self.out / 'pictures'
         shipped = self.test('test_shipped', DETECT, SHIPPED, data, '--show-dir',

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from .options import base_parser, load_config
 from .run_settings import check_settings, settings_of, write_settings
+from .shortcuts import add_epochs
 
 
 def parse_args(arguments: list[str] | None = None):
     parser = base_parser(__doc__.splitlines()[0])
+    add_epochs(parser)
     parser.add_argument('--checkpoint', help='pre-trained checkpoint for the encoder (default: from scratch)')
     parser.add_argument('--folds', type=int, default=10, help='number of folds, from 0 on')
     return parser.parse_args(arguments)

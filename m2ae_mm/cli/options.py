@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..surroundings import find_config
 from .option_values import parse_option, present_value
+from .shortcuts import add_data, set_data, set_epochs
 
 # What mmengine's Runner reads although a config may not mention it.
 RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'cfg', 'compile', 'custom_hooks', 'default_hooks',
@@ -13,6 +14,7 @@ RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'cfg', 'compile', 'c
                'resume', 'sync_bn', 'visualizer', 'work_dir')
 # Names of the entries that variables of our configs are for, where they are not called the same.
 _ENTRIES = dict(epochs=('max_epochs', 'val_interval', 'end'))
+_SHORTCUTS = dict(epochs='--epochs', data_root='--data')
 _MOST_PLACES = 6
 
 
@@ -21,13 +23,14 @@ def base_parser(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('config', help='config file, or one of the package, e.g. m2ae_mm::m2ae/scannet_det.py')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: work_dirs/<config name>)')
+    add_data(parser)
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='override entries of the config, e.g. train_dataloader.batch_size=4, '
                         'model.backbone.radii="[0.4,0.8]" or val_dataloader.dataset.data_root="/my scans/"; lists of '
                         'names: metainfo.classes="[chair,dining table]"')
     parser.add_argument('--pretrained', metavar='NAME',
-                        help='give the encoder the sizes and weights of one that comes with the package, e.g. '
-                        'cad_shapes; --cfg-options have the last word')
+                        help='give the encoder, and in pre-training the decoder, the sizes and weights of one that '
+                        'comes with the package, e.g. cad_shapes; --cfg-options have the last word')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
                         help='how the processes of a distributed job are started')
     # torch.distributed passes the first spelling, older launchers the second.
@@ -54,6 +57,10 @@ def load_config(args: argparse.Namespace):
     if args.pretrained:
         from m2ae_mm.checkpoint import start_from
         start_from(config, args.pretrained)
+    if args.data:
+        set_data(config, args.data)
+    if getattr(args, 'epochs', None) is not None:
+        set_epochs(config, args.epochs)
     values = config.to_dict()
     options = dict(parse_option(text, values) for text in args.cfg_options)
     check_keys(config, sorted({key.split('.')[0] for key in options}))
@@ -86,8 +93,9 @@ def check_keys(config, keys: list[str]) -> None:
             places = _places_of(config, key, read)
             where = f': {", ".join(places[:_MOST_PLACES])}' if places else ''
             more = f' and {len(places) - _MOST_PLACES} more' if len(places) > _MOST_PLACES else ''
+            short = f', or use {_SHORTCUTS[key]}' if key in _SHORTCUTS else ''
             raise ValueError(f'--cfg-options sets {key}, a variable of the config file, which has been read already: '
-                             f'that would change nothing. Set the entries that it was for{where}{more}.')
+                             f'that would change nothing. Set the entries that it was for{where}{more}{short}.')
 
 
 def check_types(values: dict, options: dict) -> None:

@@ -25,23 +25,24 @@ class Row(NamedTuple):
 
 
 PRETRAININGS = {
-    '3detr-m': ('configs/m2ae/rooms_3detr-m_pretrain.py', []),
+    '3detr-m': ('m2ae_mm::m2ae/rooms_3detr-m_pretrain.py', []),
     # VoteNet adds the height of a point as fourth channel. Equally many steps of 4 rooms, as for 3DETR-m.
-    'm2ae_height': ('configs/m2ae/rooms_pretrain.py', [
+    'm2ae_height': ('m2ae_mm::m2ae/rooms_pretrain.py', [
         'model.backbone.in_channels=4', 'train_dataloader.batch_size=4', 'optim_wrapper.optimizer.lr=5e-4',
         'train_dataloader.dataset.pipeline.0.shift_height=True', 'val_dataloader.dataset.pipeline.0.shift_height=True',
         'param_scheduler.1.end=5', 'train_cfg.max_epochs=5', 'train_cfg.val_interval=5']),
 }
-VOTENET, VOTENET_M2AE = (f'projects/votenet_m2ae/configs/{name}_rooms.py' for name in ('votenet', 'votenet_m2ae'))
+VOTENET, VOTENET_M2AE = (f'm2ae_mm::projects/votenet_m2ae/configs/{name}_rooms.py'
+                         for name in ('votenet', 'votenet_m2ae'))
 REPEATED = 'train_dataloader.dataset.dataset'
 ROWS = [
-    Row('3detr-m', 'configs/m2ae/rooms_3detr-m_det.py'),
-    Row('3detr-m_pretrained', 'configs/m2ae/rooms_3detr-m_det.py', '3detr-m'),
+    Row('3detr-m', 'm2ae_mm::m2ae/rooms_3detr-m_det.py'),
+    Row('3detr-m_pretrained', 'm2ae_mm::m2ae/rooms_3detr-m_det.py', '3detr-m'),
     Row('votenet', VOTENET, train_set=REPEATED),
     Row('votenet_m2ae', VOTENET_M2AE, train_set=REPEATED),
     Row('votenet_m2ae_pretrained', VOTENET_M2AE, 'm2ae_height', REPEATED),
-    Row('groupfree3d_m2ae', 'projects/groupfree3d_m2ae/configs/groupfree3d_m2ae_rooms.py', train_set=REPEATED),
-    Row('ssd3d_m2ae', 'projects/ssd3d_m2ae/configs/ssd3d_m2ae_rooms.py', train_set=REPEATED),
+    Row('groupfree3d_m2ae', 'm2ae_mm::projects/groupfree3d_m2ae/configs/groupfree3d_m2ae_rooms.py', train_set=REPEATED),
+    Row('ssd3d_m2ae', 'm2ae_mm::projects/ssd3d_m2ae/configs/ssd3d_m2ae_rooms.py', train_set=REPEATED),
 ]
 
 
@@ -95,7 +96,7 @@ class RoomsBenchmark(Steps):
 
     def main(self) -> None:
         # Of another seed than the demo's rooms, which sizes and schedules were chosen on.
-        self.run('rooms', 'tools/create_rooms.py', '--out', self.root, '--train', str(self.args.train), '--val',
+        self.tool('rooms', 'create_rooms', '--out', self.root, '--train', str(self.args.train), '--val',
                  str(self.args.val), '--seed', '1')
         rows = [row for row in ROWS if row.name in self.args.rows]
         with ThreadPoolExecutor(self.args.jobs) as pool:

@@ -13,7 +13,7 @@ from .rooms_benchmark import mean_and_deviation
 from .run_settings import content_of
 from .steps import Steps
 
-PRETRAIN = 'configs/m2ae/cad_shapes/pretrain_small.py'
+PRETRAIN = 'm2ae_mm::m2ae/cad_shapes/pretrain_small.py'
 SOURCES = ('ldraw', 'kicad', 'sweethome3d')
 SCRATCH = 'model.backbone.init_cfg.checkpoint=None'
 ONE_LOADER = ['train_dataloader.num_workers=1', 'val_dataloader.num_workers=1']
@@ -94,14 +94,14 @@ class ShapesBenchmark(Steps):
 
     def probe(self, name: str, source: str, checkpoint: str, seed: int) -> float:
         options = [SCRATCH, f'randomness.seed={seed}', 'test_dataloader.num_workers=1']
-        return self.test(name, f'configs/m2ae/cad_shapes/svm_{source}.py', checkpoint, options, '--pretrained',
+        return self.test(name, f'm2ae_mm::m2ae/cad_shapes/svm_{source}.py', checkpoint, options, '--pretrained',
                          'cad_shapes')['linear_probe/accuracy']
 
     def cls(self, starts: dict[str, str | None]) -> Iterator[tuple[str, str, str]]:
         """Classification, last epoch."""
         for source in self.args.sources:
             for how, start in starts.items():
-                config = f'configs/m2ae/cad_shapes/cls_{source}.py'
+                config = f'm2ae_mm::m2ae/cad_shapes/cls_{source}.py'
                 yield f'classification, {source}', how, self.over_seeds(
                     f'cls_{source}_{how}', self.finetune, config, start, 'accuracy/overall', [])
 
@@ -109,13 +109,13 @@ class ShapesBenchmark(Steps):
         """Part segmentation, last epoch: mean IoU over shapes."""
         for how, start in starts.items():
             yield 'parts, labeled_parts, instance mIoU', how, self.over_seeds(
-                f'parts_{how}', self.finetune, 'configs/m2ae/labeled_parts_seg.py', start, 'part/instance_miou',
+                f'parts_{how}', self.finetune, 'm2ae_mm::m2ae/labeled_parts_seg.py', start, 'part/instance_miou',
                 SMALL_PART_HEAD)
 
     def finetune(self, name: str, config: str, start: str | None, metric: str, options: list[str], seed: int) -> float:
         """Train and read the score of the last epoch."""
         folder = self.out / name
-        self.run(name, 'tools/train.py', config, '--work-dir', str(folder), '--resume', '--pretrained', 'cad_shapes',
+        self.tool(name, 'train', config, '--work-dir', str(folder), '--resume', '--pretrained', 'cad_shapes',
                  '--cfg-options', f'model.backbone.init_cfg.checkpoint={start}', f'randomness.seed={seed}',
                  *schedule(self.args.epochs), *options, *self.options)
         logs = sorted(folder.glob('*/vis_data/scalars.json'))
@@ -131,7 +131,7 @@ class ShapesBenchmark(Steps):
 
     def folds(self, name: str, source: str, start: str | None) -> list[float]:
         folder = self.out / name
-        self.run(name, 'tools/fewshot.py', f'configs/m2ae/cad_shapes/fewshot_{source}_5way_10shot.py', '--work-dir',
+        self.tool(name, 'fewshot', f'm2ae_mm::m2ae/cad_shapes/fewshot_{source}_5way_10shot.py', '--work-dir',
                  str(folder), '--pretrained', 'cad_shapes', '--cfg-options',
                  f'model.backbone.init_cfg.checkpoint={start}', *ONE_LOADER, *self.options)
         return list(json.loads((folder / 'folds.json').read_text()).values())

@@ -6,9 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+from ..surroundings import MIM
 from .run_settings import check_settings, write_settings
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Steps:
@@ -38,7 +37,7 @@ class Steps:
         write_settings(self.out, settings)
 
     def run(self, name: str, *command: str) -> None:
-        """One tool; its output goes to a log file, progress to the screen.
+        """One call of Python; its output goes to a log file, progress to the screen.
 
         Raises:
             RuntimeError: If the tool failed, with the end of its log.
@@ -46,7 +45,7 @@ class Steps:
         print(f'[{time.strftime("%H:%M:%S")}] {name}\n    python {" ".join(command)}', flush=True)
         log, start = self.out / 'logs' / f'{name}.log', time.time()
         with open(log, 'w') as file:
-            done = subprocess.run([sys.executable, *command], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file,
+            done = subprocess.run([sys.executable, *command], stdin=subprocess.DEVNULL, stdout=file,
                                   stderr=subprocess.STDOUT, env=self.env)
         self.timings[name] = time.time() - start
         if done.returncode:
@@ -54,10 +53,14 @@ class Steps:
             raise RuntimeError(f'{name} failed; the whole log is in {log}. It ends with\n{end}')
         print(f'    {name}: {self.timings[name]:.0f} s', flush=True)
 
+    def tool(self, name: str, tool: str, *arguments: str) -> None:
+        """One of our tools, by the name of its file; see :meth:`run`."""
+        self.run(name, str(MIM / 'tools' / f'{tool}.py'), *arguments)
+
     def train(self, name: str, config: str, *options: str) -> Path:
         """Train or go on training; the last checkpoint."""
         folder = self.out / name
-        self.run(name, 'tools/train.py', config, '--work-dir', str(folder), '--resume', '--cfg-options', *options,
+        self.tool(name, 'train', config, '--work-dir', str(folder), '--resume', '--cfg-options', *options,
                  *self.options)
         return Path((folder / 'last_checkpoint').read_text())
 
@@ -65,7 +68,7 @@ class Steps:
              *arguments: str) -> dict[str, float]:
         """Score a checkpoint; what the metrics say."""
         folder = self.out / name
-        self.run(name, 'tools/test.py', config, str(checkpoint), '--work-dir', str(folder), *arguments,
+        self.tool(name, 'test', config, str(checkpoint), '--work-dir', str(folder), *arguments,
                  '--cfg-options', *options, *self.options)
         newest = max(folder.glob('*/*.json'), key=lambda path: path.stat().st_mtime)
         return json.loads(newest.read_text())

@@ -1,5 +1,6 @@
 """Train whatever a config describes: pre-training, detection, classification, segmentation."""
 from .options import base_parser, load_config
+from .shortcuts import add_epochs
 
 MIXED_PRECISION = ('M2AEBFloat16OptimWrapper', 'AmpOptimWrapper')
 FULL_PRECISION = ('M2AEOptimWrapper', 'OptimWrapper')
@@ -7,6 +8,7 @@ FULL_PRECISION = ('M2AEOptimWrapper', 'OptimWrapper')
 
 def parse_args(arguments: list[str] | None = None):
     parser = base_parser(__doc__)
+    add_epochs(parser)
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision, in bfloat16')
     parser.add_argument('--sync_bn', choices=['none', 'torch'], default='none',
                         help='BatchNorm statistics over all processes')

@@ -1,6 +1,6 @@
 """Hooks and checks around training and testing."""
 from .compilation import compile_forward
-from .data_check import check_data, class_count
+from .data_check import check_data, class_count, datasets_of
 from .distributed import M2AEDistributedCPU, end_processes, init_cpu_processes, prepare_processes
 from .hooks import M2AELinearProbeHook, M2AEPictureHook, M2AEResumeHook, M2AERuntimeInfoHook
 from .loaders import prepare_loaders
@@ -12,6 +12,6 @@ from .training import training_runner
 __all__ = [
     'M2AEBFloat16OptimWrapper', 'M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEOptimWrapper',
     'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'M2AEResumeHook', 'M2AERuntimeInfoHook', 'SyncBatchNormCPU',
-    'check_data', 'check_options', 'class_count', 'compile_forward', 'end_processes', 'init_cpu_processes',
-    'prepare_loaders', 'prepare_processes', 'training_runner'
+    'check_data', 'check_options', 'class_count', 'compile_forward', 'datasets_of', 'end_processes',
+    'init_cpu_processes', 'prepare_loaders', 'prepare_processes', 'training_runner'
 ]

@@ -12,12 +12,11 @@ from .scene_check import check_scenes
 
 _SCANNET = '''ScanNetV2 is wanted in mmdet3d's layout: ask its authors for the data, then prepare {root} as mmdet3d's \
 documentation describes it, or with our own tool (without mmdet3d's source tree):
-      python tools/create_data.py scannet --root /path/to/scannet --splits /path/to/split/lists --out {root}
-  - Data elsewhere? Point the config to it (tools/test.py reads test_dataloader):
-      --cfg-options {options}
+      m2ae data scannet --root /path/to/scannet --splits /path/to/split/lists --out {root}
+  - Data elsewhere? --data /path/to/scannet
   - No ScanNet at hand? Compose rooms in the same layout and use them instead:
-      python tools/create_rooms.py --out data/rooms --train 400 --val 60
-      ... --cfg-options {rooms}
+      m2ae rooms --out data/rooms --train 400 --val 60
+      ... --data data/rooms
   - Just looking? "make demo" runs pre-training, detection and evaluation on such rooms.'''
 
 
@@ -84,8 +83,6 @@ def _message(missing: list[tuple[Path, str, ConfigDict]]) -> str:
     files = ', '.join(repr(str(annotation)) for annotation, _, _ in missing)
     text = f'{missing[0][2].type} needs {files}, which {"does" if len(missing) == 1 else "do"} not exist.'
     if 'ScanNet' in str(missing[0][2].type):
-        options, demo = (' '.join(f'{path}.data_root={root}' for _, path, _ in missing)
-                         for root in ('/path/to/scannet/', 'data/rooms/'))
-        return text + ' ' + _SCANNET.format(root=missing[0][2].data_root, options=options, rooms=demo)
+        return text + ' ' + _SCANNET.format(root=missing[0][2].data_root)
     options = ' '.join(f'{path}.data_root=FOLDER' for _, path, _ in missing)
-    return f'{text} Say where they are with --cfg-options {options} (tools/test.py reads test_dataloader).'
+    return f'{text} Say where they are with --data FOLDER, or each apart with --cfg-options {options}.'

@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner.checkpoint import load_checkpoint
+from scenes import box_scene
 from torch import nn
 
 from m2ae_mm.checkpoint import describe, read_checkpoint, shipped, shipped_names, start_from
@@ -49,6 +50,33 @@ def test_a_linear_probe_takes_the_whole_model(name):
     config = Config.fromfile(CONFIGS / 'm2ae/modelnet40_svm.py')
     start_from(config, name)
     assert MODELS.build(config.model).state_dict().keys() == read_checkpoint(name).keys()
+
+
+@pytest.mark.parametrize('name', PRETRAININGS)
+@pytest.mark.parametrize('config', ['shapenet_pretrain', 'folder_pretrain'])
+def test_pretraining_goes_on_from_the_whole_model(name, config):
+    config = Config.fromfile(CONFIGS / f'm2ae/{config}.py')
+    start_from(config, name)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    stored = read_checkpoint(name)
+    assert model.state_dict().keys() == stored.keys()
+    assert all(torch.equal(value, stored[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize('name', shipped_names())
+def test_models_know_their_config(name):
+    model = shipped_model(name)
+    assert model.cfg.model == describe(name)['model'] and model.cfg.default_scope == 'mmdet3d'
+    assert model.cfg.test_dataloader.dataset.pipeline
+
+
+def test_mmdet3d_detects_with_a_shipped_model(tmp_path):
+    from mmdet3d.apis import inference_detector
+    scene = box_scene(0)
+    scene['points'].tofile(tmp_path / 'room.bin')
+    result, _ = inference_detector(shipped_model('rooms_det'), str(tmp_path / 'room.bin'))
+    assert result.pred_instances_3d.bboxes_3d.tensor.shape[1] == 7 and len(result.pred_instances_3d.scores_3d) > 0
 
 
 @pytest.mark.parametrize('name', shipped_names())

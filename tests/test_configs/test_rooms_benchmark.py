@@ -1,6 +1,4 @@
 """The detectors of the rooms benchmark: equally long trainings, and pre-trainings that fit them."""
-from pathlib import Path
-
 import pytest
 import torch
 from mmengine.config import Config
@@ -10,11 +8,9 @@ from m2ae_mm.cli.option_values import parse_option
 from m2ae_mm.cli.rooms_benchmark import PRETRAININGS, ROWS, mean_and_deviation
 from mmdet3d.registry import MODELS
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def config_of(row):
-    return Config.fromfile(ROOT / row.config)
+    return Config.fromfile(row.config)
 
 
 @pytest.mark.parametrize('row', ROWS, ids=lambda row: row.name)
@@ -33,7 +29,7 @@ def test_all_detectors_train_equally_long_on_equal_clouds(row):
 @pytest.mark.parametrize('row', [row for row in ROWS if row.pretraining], ids=lambda row: row.name)
 def test_pretraining_fits_the_detector_whole(row, tmp_path):
     path, options = PRETRAININGS[row.pretraining]
-    pretrain = Config.fromfile(ROOT / path)
+    pretrain = Config.fromfile(path)
     pretrain.merge_from_dict(dict(parse_option(option, pretrain.to_dict()) for option in options))
     assert (pretrain.train_cfg.max_epochs, pretrain.train_dataloader.batch_size) == (5, 4)
     stored = MODELS.build(pretrain.model).state_dict()

@@ -14,11 +14,11 @@ def test_present_files_pass(tmp_path):
     check_data(config(tmp_path), ['train_dataloader', 'val_dataloader'])
 
 
-def test_message_names_the_option_of_a_wrapped_data_set(tmp_path):
+def test_message_says_how_to_name_the_folder_of_a_wrapped_data_set(tmp_path):
     with pytest.raises(FileNotFoundError) as error:
         check_data(config(tmp_path, type='RepeatDataset', times=2), ['train_dataloader'])
     assert f'{tmp_path}/infos.pkl' in str(error.value)
-    assert 'train_dataloader.dataset.dataset.data_root=/path' in str(error.value)
+    assert '--data /path/to/scannet' in str(error.value) and 'm2ae rooms --out data/rooms' in str(error.value)
 
 
 def test_every_data_set_of_a_concatenation_is_checked(tmp_path):

@@ -1,19 +1,8 @@
-# Pre-training for CPUs, whose encoder comes with the package as 'cad_shapes'. Against pretrain.py: a quarter of the
-# tokens, half the width and a quarter of the depth, 1,024 of the points, 60 epochs, and batches of 32, which gives
-# four times the steps per epoch.
-_base_ = './pretrain.py'
+# Pre-training for CPUs, whose encoder comes with the package as 'cad_shapes'. Against pretrain.py: the sizes of
+# small_encoder.py, 1,024 of the points, 60 epochs, and batches of 32, which gives four times the steps per epoch.
+_base_ = ['./pretrain.py', '../../_base_/models/small_encoder.py']
 
-encoder_dims = [48, 96, 256]
-model = dict(
-    backbone=dict(
-        num_centers=[128, 64, 32],
-        embed_dims=encoder_dims,
-        depths=[1, 1, 2],
-        num_heads=4,
-        point_hidden=[32, 64, 128],
-        drop_path_rate=0.),
-    neck=dict(encoder_dims=encoder_dims, embed_dims=[256, 96], num_heads=4, drop_path_rate=0.),
-    head=dict(in_channels=96))
+model = dict(backbone=_base_.small_encoder, neck=_base_.small_decoder, head=dict(in_channels=96))
 
 points, first_points = (dict(type='M2AESamplePoints', num_points=1024, random=random) for random in (True, False))
 pack = dict(type='M2AEPackShape')

@@ -1,16 +1,15 @@
 """Steps of whole models, ours from their configs and the plain baseline of the same sizes."""
 import contextlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ...surroundings import PREFIX, find_config
 from .inputs import FILE_POINTS, composed_rooms, room_clouds, room_targets, shape_clouds
 from .work import Setting, Work
 
-CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 PRETRAIN, CLASSIFY, DETECT = 'm2ae/shapenet_pretrain.py', 'm2ae/modelnet40_cls.py', '3detr/3detr-m_scannet.py'
 PRETRAIN_POINTS, PROBE_POINTS, CLASSIFY_POINTS, SCENE_POINTS = 2048, 1024, 1024, 40000
 
@@ -18,7 +17,7 @@ PRETRAIN_POINTS, PROBE_POINTS, CLASSIFY_POINTS, SCENE_POINTS = 2048, 1024, 1024,
 def read_config(name: str):
     """A config of this project."""
     from mmengine.config import Config
-    return Config.fromfile(CONFIGS / name)
+    return Config.fromfile(find_config(f'{PREFIX}{name}'))
 
 
 def build(config, setting: Setting) -> nn.Module:

@@ -54,6 +54,5 @@ class Problems:
                 lines.append(f'  {kind}: ... and {len(paths) - _SHOWN} more')
         lines.append(self.layout)
         if self.place is not None:
-            lines.append(f'Files elsewhere? Set data_root of the data set, e.g. --cfg-options {self.place}.data_root='
-                         '/path/to/it (val_dataloader for validation, test_dataloader for tools/test.py)')
+            lines.append(f'Files elsewhere? --data /path/to/it, or set {self.place}.data_root and the others.')
         raise (FileNotFoundError if 'missing' in self.found else ValueError)('\n'.join(lines))

@@ -152,7 +152,7 @@ def _write_infos(out: Path, split: str, records: list[dict[str, Any]]) -> None:
 
 
 def _write_readme(out: Path, settings: dict[str, Any], counts: dict[str, int]) -> None:
-    command = ' '.join(['python tools/create_rooms.py', f'--out {out}', *(f'--{s} {n}' for s, n in counts.items()),
+    command = ' '.join(['m2ae rooms', f'--out {out}', *(f'--{s} {n}' for s, n in counts.items()),
                         *(f'--{key} {settings[key]}' for key in ('points', 'seed', 'profile'))])
     with open(ASSET.with_name('FURNITURE_CREDITS.tsv'), newline='', encoding='utf-8') as stream:
         rows = list(csv.DictReader(stream, delimiter='\t'))
