@@ -88,9 +88,9 @@ class M2AEFolder(ShapeDataset):
                       f'{kept[labels.index(-1)]!r}: its splits are the folders {", ".join(folders)}.', 'current')
         return [dict(name=name, split=splits[name], gt_label=label) for name, label in zip(kept, labels)]
 
-    def read(self, info: dict) -> np.ndarray:
-        """``(N, 3)``."""
-        return self._clouds[info['row']]
+    def cloud(self, info: dict) -> np.ndarray:
+        """``(N, 3)`` float32."""
+        return np.asarray(self._clouds[info['row']], np.float32)
 
     def _check_classes(self, found: tuple[str, ...]) -> tuple[str, ...]:
         if self.classes is None:
@@ -125,7 +125,7 @@ class M2AEFolder(ShapeDataset):
         """Clouds of the files that can be read; their names go to ``kept``, others to :attr:`skipped`."""
         for name in names:
             try:
-                cloud = read_cloud(Path(self.data_root) / name, self.mesh_points)
+                cloud = read_cloud(Path(self.data_root) / name, self.mesh_points, name=name, remarks=self.remarks)
             except ValueError as error:
                 self.skipped.append((name, str(error)))
                 continue
@@ -148,13 +148,16 @@ class M2AEFolder(ShapeDataset):
         if not (cache.exists() and summary.is_file()):
             kept: list[str] = []
             cache.write(self._readable(names, kept))
-            write_json(summary, dict(kept=kept, skipped=self.skipped))
+            remarks = dict(dropped=self.remarks.dropped, coarse=self.remarks.coarse)
+            write_json(summary, dict(kept=kept, skipped=self.skipped, **remarks))
         content = json.loads(summary.read_text())
         self.skipped = [tuple(entry) for entry in content['skipped']]
+        self.remarks.dropped, self.remarks.coarse = content['dropped'], content['coarse']
         self._clouds = cache
         return content['kept']
 
     def _report(self, kept: int) -> None:
+        self.remarks.say()
         if self.skipped:
             lines = [f'M2AEFolder: {kept} shapes in {self.data_root!r}, {len(self.skipped)} files skipped:']
             print_log('\n'.join(lines + [f'  {name}: {reason}' for name, reason in self.skipped]), 'current')

@@ -55,6 +55,7 @@ class M2AEModelNet40(ShapeDataset):
             else:
                 shapes += self._from_text(split, classes, problems)
         if self._clouds:
+            self.remarks.say()
             self.cache_dir = None  # they are in memory already
         return shapes
 
@@ -64,7 +65,8 @@ class M2AEModelNet40(ShapeDataset):
             raise ValueError(f'{path}: expected a list of point arrays and as many labels, found '
                              f'{type(content).__name__} of {len(content)}.')
         first = len(self._clouds)
-        self._clouds += [check_cloud(np.asarray(points), path)[:, :3].copy() for points in content[0]]
+        self._clouds += [self.local(check_cloud(np.asarray(points), path)[:, :3].copy(), f'{path.stem}/{i}')
+                         for i, points in enumerate(content[0])]
         return [
             dict(name=f'{path.stem}/{i}', loaded=first + i, gt_label=int(np.asarray(label).item()), split=split)
             for i, label in enumerate(content[1])
@@ -86,7 +88,7 @@ class M2AEModelNet40(ShapeDataset):
         """``(8192, 3)`` from the pickle or ``(10000 or num_points, 3)`` from text."""
         if 'path' not in info:
             return self._clouds[info['loaded']]
-        points = check_cloud(read_columns(info['path']), info['path'])[:, :3].copy()
+        points = self.local(check_cloud(read_columns(info['path']), info['path'])[:, :3], info['name'])
         if self.num_points is None or self.num_points >= len(points):
             return points
         import torch

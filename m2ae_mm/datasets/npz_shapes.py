@@ -109,7 +109,7 @@ class M2AEPartsNpz(LoadedShapeDataset):
             return
         self._metainfo.update(classes=tuple(parts), parts=parts)
         for i in kept.nonzero()[0]:
-            cloud = np.concatenate([pack['points'][i], pack['part'][i][:, None]], 1, dtype=np.float32)
+            cloud = np.column_stack([pack['points'][i].astype(np.float64), pack['part'][i]])
             label = int(pack['category'][i])
             add(cloud, name=str(pack['name'][i]) if 'name' in pack else str(i), gt_label=label,
                 category=self._metainfo['classes'][label], split=_SPLITS[split_numbers(pack)[i]])
@@ -140,11 +140,6 @@ def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points',
         if pack['points'].ndim != 3 or pack['points'].shape[2] != 3:
             raise ValueError(f'points must be (n, N, 3), found {pack["points"].shape}')
         pack.update({name: _per_shape(name, pack[name], pack['points']) for name in per_shape if name in pack})
-        broken = (~np.isfinite(pack['points'])).any((1, 2)).nonzero()[0]
-        if len(broken):
-            first = pack['name'][broken[0]] if 'name' in pack else broken[0]
-            raise ValueError(f'{len(broken)} of {len(pack["points"])} shapes hold NaN or infinite values, the first is '
-                             f'{first}')
         return pack
     except Exception as error:  # a damaged zip file can raise nearly anything
         problems.add('unreadable', path, reason(error))

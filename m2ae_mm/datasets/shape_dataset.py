@@ -11,12 +11,20 @@ from mmengine.logging import print_log
 from m2ae_mm.class_names import check_class_names
 from mmdet3d.registry import TRANSFORMS
 
+from .io.local import Remarks, local_cloud
 from .io.point_cache import PointCache
 from .io.problems import Problems
+
+# Raised whenever the same files give other clouds than before.
+_CACHE_VERSION = 2
 
 
 class ShapeDataset(BaseDataset):
     """Shapes as clouds with at most one label each.
+
+    Points that are NaN or infinite are left out, and a cloud far from the
+    origin is moved to one of its own before it becomes float32: see
+    :func:`local_cloud`, through which all clouds go. The log says so once.
 
     The pipeline receives ``points`` (N, 3) float32, ``name``, ``split``,
     ``gt_label`` (int, -1 = none) and ``sample_idx``. Subclasses implement
@@ -53,6 +61,7 @@ class ShapeDataset(BaseDataset):
         self.place = place
         self.cache_dir = cache_dir
         self.cache: PointCache | None = None
+        self.remarks = Remarks(f'{type(self).__name__} in {str(data_root)!r}')
         if 'classes' in (kwargs.get('metainfo') or {}):
             check_class_names(kwargs['metainfo']['classes'], 'metainfo.classes')
         # Built here so that they are found in mmdet3d's registry whatever the default scope is.
@@ -68,12 +77,19 @@ class ShapeDataset(BaseDataset):
         raise NotImplementedError
 
     def read(self, info: dict) -> np.ndarray:
-        """The cloud of one shape, ``(N, C)`` float32.
+        """The cloud of one shape, ``(N, C)`` in numbers of any type.
 
         Raises:
             ValueError: If its file cannot be read or holds something else.
         """
         raise NotImplementedError
+
+    def local(self, points: np.ndarray, name: str) -> np.ndarray:
+        """:func:`local_cloud`, with what there is to say noted or raised under the shape's name."""
+        try:
+            return local_cloud(points, name, self.remarks)
+        except ValueError as error:
+            raise ValueError(f'{name} in {str(self.data_root)!r}: {error}') from error
 
     def load_data_list(self) -> list[dict]:
         """List the shapes, check their files, fill the cache if one is wanted."""
@@ -97,6 +113,7 @@ class ShapeDataset(BaseDataset):
         if not cache.exists():
             print_log(f'{type(self).__name__}: copying {len(shapes)} clouds to {cache.points_path} once', 'current')
             cache.write(self._readable(shapes, problems))
+            self.remarks.say()
         self.cache = cache
 
     def _readable(self, shapes: list[dict], problems: Problems) -> Iterator[np.ndarray]:
@@ -104,14 +121,18 @@ class ShapeDataset(BaseDataset):
         problems.checked = len(shapes)
         for info in shapes:
             try:
-                yield self.read(info)
+                yield local_cloud(self.read(info), info['name'], self.remarks)
             except (ValueError, OSError) as error:
                 problems.add('unreadable', info['name'], str(error))
         problems.raise_any()
 
     def cloud(self, info: dict) -> np.ndarray:
         """The cloud of one shape, ``(N, C)`` float32, from the cache if there is one."""
-        return self.read(info) if self.cache is None else self.cache[info['row']]
+        if self.cache is not None:
+            return self.cache[info['row']]
+        points = self.local(self.read(info), info['name'])
+        self.remarks.say()
+        return np.asarray(points, np.float32)
 
     def prepare_data(self, idx: int) -> dict:
         """One shape through the pipeline."""
@@ -143,15 +164,20 @@ class LoadedShapeDataset(ShapeDataset):
         self._clouds: list[np.ndarray] = []
         shapes: list[dict] = []
 
-        def add(cloud: np.ndarray, **info) -> None:
-            self._clouds.append(cloud)
-            shapes.append(info)
+        def add(cloud: np.ndarray, name: str, **info) -> None:
+            try:
+                self._clouds.append(local_cloud(cloud, name, self.remarks))
+            except ValueError as error:
+                problems.add('unreadable', name, str(error))
+            else:
+                shapes.append(dict(name=name, **info))
 
         self.load_shapes(problems, add)
+        self.remarks.say()
         self.cache_dir = None
         return shapes
 
-    def read(self, info: dict) -> np.ndarray:
+    def cloud(self, info: dict) -> np.ndarray:
         """``(N, C)`` float32."""
         return np.asarray(self._clouds[info['row']], np.float32)
 
@@ -165,7 +191,7 @@ def cache_digest(root: str | Path, options: Mapping[str, object],
         options: What the reading depends on, plain values by name.
         shapes: Name of every shape and its file, None if it has none.
     """
-    listed: list = [str(Path(root).resolve()), dict(options)]
+    listed: list = [_CACHE_VERSION, str(Path(root).resolve()), dict(options)]
     for name, path in shapes:
         stat = Path(path).stat() if path is not None else None
         listed.append((name, stat and (stat.st_size, stat.st_mtime_ns)))
@@ -173,19 +199,15 @@ def cache_digest(root: str | Path, options: Mapping[str, object],
 
 
 def check_cloud(points: np.ndarray, path: str | Path, columns: int = 3, min_points: int = 1) -> np.ndarray:
-    """``points`` as ``(N, C)`` float32 with at least ``columns`` columns and ``min_points`` rows.
+    """``points`` as they are if they have at least ``columns`` columns and ``min_points`` rows, ``(N, C)``.
 
     Raises:
-        ValueError: For another shape, fewer points, NaN or infinite values.
+        ValueError: For another shape or fewer points.
     """
     if points.ndim != 2 or points.shape[1] < columns:
         raise ValueError(f'{path}: expected (N, {columns}) points, found shape {points.shape}')
     if len(points) < min_points:
         raise ValueError(f'{path}: expected at least {min_points} points, found {len(points)}')
-    points = np.asarray(points, np.float32)
-    if not np.isfinite(points).all():
-        rows = int((~np.isfinite(points)).any(1).sum())
-        raise ValueError(f'{path}: {rows} of {len(points)} points hold NaN or infinite values')
     return points
 
 

@@ -83,7 +83,7 @@ def test_skipped_files_are_listed_with_the_reason(folder):
     reasons = dict(data.skipped)
     assert "unknown suffix '.md'" in reasons['ball/readme.md']
     assert 'fewer than min_points=32' in reasons['ball/few.npy']
-    assert '50 of 50 points are NaN' in reasons['ball/nan.npy']
+    assert 'all 50 points hold NaN' in reasons['ball/nan.npy']
     assert '(50, 2)' in reasons['ball/flat.npy']
     assert 'ball/bad.npy' in reasons
 

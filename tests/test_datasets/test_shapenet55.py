@@ -69,12 +69,12 @@ def test_missing_and_short_files_are_counted(tmp_path):
 def test_unreadable_files_are_listed_when_the_cache_is_made(tmp_path):
     root = write_shapenet55(tmp_path / 'a')
     points = shape_points(0, 8192)
-    points[5] = np.nan
+    points[:, 2] = np.nan
     np.save(root / 'shapenet_pc' / '02691156-0000.npy', points)
     (root / 'shapenet_pc' / '03001627-0003.npy').write_bytes(b'x' * 100_000)
     with pytest.raises(ValueError, match='2 unreadable') as error:
         build(root, cache_dir=str(tmp_path / 'cache'))
-    assert '1 of 8192 points hold NaN' in str(error.value)
+    assert 'all 8192 points hold NaN' in str(error.value)
     assert not list((tmp_path / 'cache').iterdir())
 
 

@@ -89,3 +89,19 @@ def test_the_first_class_is_a_label_and_minus_one_is_none(label, packed):
     assert 'gt_label' not in sample
     results = TRANSFORMS.build(dict(type='M2AEPackShape'))(dict(points=np.zeros((2, 3)), gt_label=label))
     assert results['data_samples'].get('gt_label') == packed
+
+
+@pytest.mark.parametrize('results, name', [
+    (dict(name='bed/a.npy', sample_idx=3), 'bed/a.npy'), (dict(sample_idx=3), 'sample 3'),
+    (dict(lidar_points=dict(lidar_path='points/a.bin'), sample_idx=3), 'points/a.bin'), ({}, 'sample without a name'),
+])
+@pytest.mark.parametrize('random', [True, False])
+def test_a_cloud_without_points_is_named(results, name, random):
+    step = TRANSFORMS.build(dict(type='M2AESamplePoints', num_points=8, random=random))
+    with pytest.raises(ValueError, match=f"'{name}' has no points to sample"):
+        step(dict(points=np.empty((0, 3)), **results))
+
+
+def test_normalising_starts_in_double_precision():
+    points = np.array([[0, 0, 0], [0, 0, 2]]) + [388096.25, 3948996.75, 40.]
+    assert run(points, type='M2AENormalizeUnitSphere')['points'].tolist() == [[0, 0, -1], [0, 0, 1]]

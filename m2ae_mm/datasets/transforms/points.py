@@ -7,6 +7,12 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
 
+def sample_name(results: dict) -> str:
+    """What a sample is called in messages: its name, its file, or its number."""
+    file = (results.get('lidar_points') or {}).get('lidar_path')
+    return repr(str(results.get('name') or file or f'sample {results.get("sample_idx", "without a name")}'))
+
+
 def random_generator() -> np.random.Generator:
     """A generator seeded from numpy's global state, which mmengine seeds in every loader process."""
     return np.random.default_rng(np.random.randint(2**31))
@@ -33,7 +39,13 @@ class M2AESamplePoints(BaseTransform):
         self.seed = seed
 
     def transform(self, results: dict) -> dict:
-        """Replace ``points`` (N, C) and, if present, ``pts_semantic_mask`` and ``pts_instance_mask`` (N,)."""
+        """Replace ``points`` (N, C) and, if present, ``pts_semantic_mask`` and ``pts_instance_mask`` (N,).
+
+        Raises:
+            ValueError: If there are no points.
+        """
+        if not len(results['points']):
+            raise ValueError(f'{sample_name(results)} has no points to sample. Remove it from the data.')
         indices = self._choose(len(results['points']), results.get('sample_idx', 0))
         for key in ('points', 'pts_semantic_mask', 'pts_instance_mask'):
             if key in results:
@@ -75,10 +87,10 @@ class M2AENormalizeUnitSphere(BaseTransform):
 
 def normalize_unit_sphere(points: np.ndarray) -> np.ndarray:
     """``(N, C)`` float32 with x, y, z in the unit sphere; a single point goes to the origin."""
-    points = np.array(points, np.float32)
-    xyz = points[:, :3].astype(np.float64)
+    xyz = np.array(points[:, :3], np.float64)
     xyz -= xyz.mean(0)
     furthest = np.linalg.norm(xyz, axis=1).max()
+    points = np.array(points, np.float32)
     points[:, :3] = xyz / furthest if furthest > 0 else xyz
     return points
 

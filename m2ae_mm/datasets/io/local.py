@@ -1,0 +1,116 @@
+"""Where every cloud of a shape becomes float32."""
+import logging
+
+import numpy as np
+from mmengine.logging import print_log
+
+_LARGEST = float(np.finfo(np.float32).max)
+# A cloud this many times its size away from the origin is moved there: nearer, float32 keeps it to 1e-5 of its size.
+_FAR = 100
+# Steps of the numbers in a file, as a share of the cloud's size, that are worth a remark.
+_COARSE = 1e-4
+# Fewer points, the corners of a box say, may have round coordinates by right.
+_MANY = 100
+
+
+class Remarks:
+    """What was left out of the clouds of a data set, or is doubtful about them; said once.
+
+    Args:
+        owner: The data set, for the message.
+    """
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self.dropped: dict[str, int] = {}
+        self.coarse: list[str] = []
+        self._said = False
+
+    def drop(self, name: str, points: int) -> None:
+        """Note points that a cloud has lost."""
+        self.dropped[name] = self.dropped.get(name, 0) + points
+
+    def say(self) -> None:
+        """Log what was found so far, if anything, and be silent from then on."""
+        text = str(self)
+        if text and not self._said:
+            self._said = True
+            print_log(text, 'current', logging.WARNING)
+
+    def __str__(self) -> str:
+        lines = []
+        if self.dropped:
+            lines.append(f'{sum(self.dropped.values()):,} points of {len(self.dropped)} clouds hold NaN or infinite '
+                         f'values and are left out, the first in {next(iter(self.dropped))!r}.')
+        if self.coarse:
+            lines.append(f'{len(self.coarse)} clouds lie so far from the origin that their single-precision numbers '
+                         f'cannot hold their shape, the first is {self.coarse[0]!r}. Save them in double precision, '
+                         'or with an origin near them.')
+        return '\n'.join(f'{self.owner}: {line}' for line in lines)
+
+
+def local_cloud(points: np.ndarray, name: str, remarks: Remarks | None = None) -> np.ndarray:
+    """A cloud's finite points in single precision, around an origin of their own where they lie far from theirs.
+
+    Surveyed objects have coordinates of millions of metres. The middle of
+    such a cloud is subtracted in float64; others stay where they are.
+
+    Args:
+        points: ``(N, C)`` numbers of any type; the first three columns are x, y, z.
+        name: Of the cloud, for ``remarks``.
+        remarks: Where points left out and doubts are noted.
+
+    Returns:
+        ``(n, C)`` float32, or float16 as given.
+
+    Raises:
+        ValueError: If there are no points, or none of them is finite.
+    """
+    points = np.asarray(points)
+    if points.dtype not in (np.float16, np.float32):
+        points = points.astype(np.float64)
+    if not len(points):
+        raise ValueError('no points')
+    finite = finite_rows(points[:, :3])
+    if not finite.all():
+        if not finite.any():
+            raise ValueError(f'all {len(points)} points hold NaN or infinite values')
+        if remarks is not None:
+            remarks.drop(name, int((~finite).sum()))
+        points = points[finite]
+    origin = far_origin(points[:, :3])
+    if origin is not None:
+        if remarks is not None and _is_coarse(points[:, :3]):
+            remarks.coarse.append(name)
+        points = points.astype(np.float64)
+        points[:, :3] -= origin
+    return points.astype(np.float32) if points.dtype == np.float64 else points
+
+
+def finite_rows(xyz: np.ndarray) -> np.ndarray:
+    """``(N,)`` bool: which points ``(N, 3)`` hold numbers that are none too large for float32, NaN or infinite."""
+    if float(np.abs(xyz).max(initial=0)) <= _LARGEST:
+        return np.ones(len(xyz), bool)
+    with np.errstate(over='ignore'):
+        return np.isfinite(xyz.astype(np.float32)).all(1)
+
+
+def far_origin(xyz: np.ndarray) -> np.ndarray | None:
+    """The middle ``(3,)`` float64 of finite points ``(N, 3)`` that float32 would blur; None for all others."""
+    low, high = xyz.min(0).astype(np.float64), xyz.max(0).astype(np.float64)
+    if max(np.abs(low).max(), np.abs(high).max()) <= _FAR * (high - low).max():
+        return None
+    return (low + high) / 2
+
+
+def float_step(xyz: np.ndarray) -> float:
+    """The step between neighbouring numbers of single precision, or half where ``xyz`` is, at the largest of them."""
+    kind = xyz.dtype if xyz.dtype == np.float16 else np.float32
+    return float(np.spacing(np.abs(xyz).max().astype(kind)))
+
+
+def _is_coarse(xyz: np.ndarray) -> bool:
+    """Whether all numbers are of single precision, and its steps show in the shape."""
+    if len(xyz) < _MANY or float_step(xyz) <= _COARSE * np.ptp(xyz.astype(np.float64), axis=0).max():
+        return False
+    return np.array_equal(xyz, xyz.astype(np.float32))
