@@ -14,13 +14,13 @@ def write_labels(path, rows):
     path.write_text('\n'.join(lines) + '\n')
 
 
-def write_ply(path, points):
+def write_ply(path, points, kind='float'):
     """Binary little-endian vertices with colour and alpha, and one triangle."""
     header = ('ply\nformat binary_little_endian 1.0\ncomment made for a test\n'
-              f'element vertex {len(points)}\nproperty float x\nproperty float y\nproperty float z\n'
+              f'element vertex {len(points)}\nproperty {kind} x\nproperty {kind} y\nproperty {kind} z\n'
               'property uchar red\nproperty uchar green\nproperty uchar blue\nproperty uchar alpha\n'
               'element face 1\nproperty list uchar int vertex_indices\nend_header\n')
-    body = b''.join(struct.pack('<3f4B', *xyz, *map(int, rgb), 255) for xyz, rgb in zip(points[:, :3], points[:, 3:]))
+    body = b''.join(struct.pack(f'<3{kind[0]}4B', *point[:3], *map(int, point[3:]), 255) for point in points)
     path.write_bytes(header.encode() + body + struct.pack('<B3i', 3, 0, 1, 2))
 
 

@@ -27,7 +27,7 @@ def write_scene(out: Path, name: str, scene: Scene, max_points: int) -> dict[str
             replacement, the same in every run; 0 keeps all.
 
     Returns:
-        The record: points written and scanned, boxes, labels, alignment.
+        The record: points written and scanned, boxes, labels, alignment, origin.
     """
     total = len(scene.points)
     kept = slice(None)
@@ -41,7 +41,8 @@ def write_scene(out: Path, name: str, scene: Scene, max_points: int) -> dict[str
         write_bytes(out / folder / f'{name}.bin', array.tobytes(), durable=False)
     record = {'points': len(arrays['points']), 'scanned': total, 'max_points': max_points,
               'sizes': {folder: array.nbytes for folder, array in arrays.items()},
-              'boxes': scene.boxes.tolist(), 'labels': scene.labels, 'alignment': scene.alignment.tolist()}
+              'boxes': scene.boxes.tolist(), 'labels': scene.labels, 'alignment': scene.alignment.tolist(),
+              'origin': scene.origin.tolist()}
     write_bytes(out / RECORDS / f'{name}.json', json.dumps(record).encode(), durable=False)
     return record
 

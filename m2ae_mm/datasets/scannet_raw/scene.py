@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from plyfile import PlyData, PlyParseError
 
 from mmdet3d.datasets import ScanNetDataset
 
+from ..io.local import far_origin
+from ..io.ply import read_ply, vertices_of
 from .layout import RawScene
 
 # NYU40 id -> label of the 18 detection classes, in mmdet3d's order.
@@ -21,12 +22,14 @@ class Scene(NamedTuple):
     """What mmdet3d needs of a scan.
 
     Attributes:
-        points: ``(N, 6)`` float32: x y z in metres in the *scanner's* frame, r g b 0..255.
+        points: ``(N, 6)`` float32: x y z in metres in the *scanner's* frame, r g b 0..255. Where that lies too far
+            away for float32, x y z are around an origin of the scan's own, which ``alignment`` takes into account.
         alignment: ``(4, 4)`` float64, from the scanner's frame to the aligned one.
         instance: ``(N,)`` int64, 0 = not annotated, else the object's id + 1; None without annotation.
         semantic: ``(N,)`` int64 NYU40 ids, 0 = not annotated; None without annotation.
         boxes: ``(K, 6)`` float64 gravity centre and size in the aligned frame, of the 18 classes only.
         labels: K labels 0..17.
+        origin: ``(3,)`` float64, what was subtracted from the aligned frame; zero unless that lies too far away.
     """
     points: np.ndarray
     alignment: np.ndarray
@@ -34,6 +37,7 @@ class Scene(NamedTuple):
     semantic: np.ndarray | None
     boxes: np.ndarray
     labels: list[int]
+    origin: np.ndarray
 
 
 def read_scene(raw: RawScene, nyu40: Mapping[str, int]) -> Scene:
@@ -51,22 +55,20 @@ def read_scene(raw: RawScene, nyu40: Mapping[str, int]) -> Scene:
             naming the file and what is wrong.
     """
     points = _read_points(raw.mesh)
-    if not raw.annotated:
-        return Scene(points, np.eye(4), None, None, np.zeros((0, 6)), [])
-    alignment = _read_alignment(raw.meta)
-    instance, semantic = _read_masks(raw, len(points), nyu40)
-    xyz = points[:, :3].astype(np.float64) @ alignment[:3, :3].T + alignment[:3, 3]
-    boxes, labels = _boxes(xyz, instance, semantic)
-    return Scene(points, alignment, instance, semantic, boxes, labels)
+    alignment = _read_alignment(raw.meta) if raw.annotated else np.eye(4)
+    points[:, :3], alignment, origin = _near(points[:, :3], alignment)
+    boxes, labels, instance, semantic = np.zeros((0, 6)), [], None, None
+    if raw.annotated:
+        instance, semantic = _read_masks(raw, len(points), nyu40)
+        boxes, labels = _boxes(_aligned(points[:, :3], alignment), instance, semantic)
+    return Scene(points.astype(np.float32), alignment, instance, semantic, boxes, labels, origin)
 
 
 def _read_points(path: Path) -> np.ndarray:
-    """``(N, 6)`` float32 vertices with colours."""
+    """``(N, 6)`` float64 vertices with colours."""
     try:
-        # Knowing that faces are triangles, plyfile maps them instead of parsing them one by one.
-        vertex = PlyData.read(path, known_list_len={'face': {'vertex_indices': 3}})['vertex'].data
-        points = np.stack([vertex[name] for name in ('x', 'y', 'z', 'red', 'green', 'blue')], 1).astype(np.float32)
-    except (PlyParseError, KeyError, ValueError) as error:
+        points = vertices_of(read_ply(path), ('x', 'y', 'z', 'red', 'green', 'blue')).astype(np.float64)
+    except ValueError as error:
         raise ValueError(f'{path.name}: {error}') from error
     if not len(points):
         raise ValueError(f'{path.name}: no vertices')
@@ -74,6 +76,22 @@ def _read_points(path: Path) -> np.ndarray:
     if bad.any():
         raise ValueError(f'{path.name}: {int(bad.sum())} of {len(points)} vertices are NaN or infinite')
     return points
+
+
+def _near(xyz: np.ndarray, alignment: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points and alignment that float32 can hold in both frames, and what the aligned one was moved by."""
+    alignment, origin = alignment.copy(), np.zeros(3)
+    if (middle := far_origin(xyz)) is not None:
+        alignment[:3, 3] += alignment[:3, :3] @ middle
+        xyz = xyz - middle
+    if (middle := far_origin(_aligned(xyz, alignment))) is not None:
+        alignment[:3, 3] -= middle
+        origin = middle
+    return xyz, alignment, origin
+
+
+def _aligned(xyz: np.ndarray, alignment: np.ndarray) -> np.ndarray:
+    return xyz @ alignment[:3, :3].T + alignment[:3, 3]
 
 
 def _read_alignment(path: Path) -> np.ndarray:
