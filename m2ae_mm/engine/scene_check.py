@@ -1,4 +1,4 @@
-"""Says which point files of scenes are missing or cut short."""
+"""Says which point files of scenes are missing or cut short, or hold what they are not taken for."""
 import inspect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from m2ae_mm.datasets.io.problems import Problems
 from m2ae_mm.files import inside
 from mmdet3d.registry import DATASETS
 
-_FLOAT_BYTES = 4
+from .scene_warnings import Scenes, warn_of_caps, warn_of_frames
 
 
 def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
@@ -18,7 +18,7 @@ def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
 
     Looks at mmdet3d's data sets that read such files from this machine; those
     with ``indices``, for which part of the scenes is enough, are left out.
-    Sizes are compared, no point file is read.
+    Sizes are compared, and a few files read: see :func:`warn_of_frames`.
 
     Args:
         datasets: Data sets with their places in the config; their annotation files exist.
@@ -29,18 +29,20 @@ def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
             or an annotation file holds more than arrays and plain values or
             names a file outside the data set's folders.
     """
-    checked = [(path, dataset, step) for path, dataset in datasets for step in dataset.get('pipeline') or ()
+    reading = [(path, dataset, step) for path, dataset in datasets for step in dataset.get('pipeline') or ()
                if _reads_local_scenes(dataset, step)]
     entries = {path: _entries(dataset) for path, dataset in datasets if _is_local(dataset)}
-    problems = Problems(f'point files of {", ".join(path for path, _, _ in checked)}',
+    checked = [Scenes(path, dataset, step, _point_files(dataset, entries[path])) for path, dataset, step in reading]
+    problems = Problems(f'point files of {", ".join(scenes.place for scenes in checked)}',
                         'A file holds float32 values, as many a point as load_dim of LoadPointsFromFile says. Copy or '
                         'prepare these scenes again.')
-    for path, dataset, step in checked:
-        point_bytes = _FLOAT_BYTES * step.get('load_dim', 6)
-        for file in _point_files(dataset, entries[path]):
-            if problems.check_file(file) and file.stat().st_size % point_bytes:
-                problems.add('short', file, f'{file.stat().st_size} bytes, no multiple of {point_bytes}')
+    for scenes in checked:
+        for file, _ in scenes.files:
+            if problems.check_file(file) and file.stat().st_size % scenes.point_bytes:
+                problems.add('short', file, f'{file.stat().st_size} bytes, no multiple of {scenes.point_bytes}')
     problems.raise_any()
+    warn_of_caps(checked)
+    warn_of_frames(checked)
 
 
 def _is_local(dataset: ConfigDict) -> bool:
@@ -76,11 +78,11 @@ def _names(value) -> Iterator[str]:
             yield from _names(each)
 
 
-def _point_files(dataset: ConfigDict, entries: Sequence[dict]) -> Iterator[Path]:
+def _point_files(dataset: ConfigDict, entries: Sequence[dict]) -> list[tuple[Path, dict]]:
+    """The file of each scene with its entry."""
     folder = Path(dataset.get('data_root') or '', _prefix(dataset).get('pts', ''))
-    for entry in entries:
-        if entry.get('lidar_points', {}).get('lidar_path'):
-            yield folder / entry['lidar_points']['lidar_path']
+    return [(folder / entry['lidar_points']['lidar_path'], entry) for entry in entries
+            if entry.get('lidar_points', {}).get('lidar_path')]
 
 
 def _prefix(dataset: ConfigDict) -> dict:

@@ -256,10 +256,11 @@ def test_the_rate_rises_from_a_millionth_and_falls_back_to_it(name, epochs):
 
 
 NORMALISE, SAMPLE, PACK = 'M2AENormalizeUnitSphere', 'M2AESamplePoints', 'M2AEPackShape'
-SCAN = ['LoadPointsFromFile', 'GlobalAlignment']
+FRAME = 'M2AESceneFrame'  # changes nothing unless told to
+SCAN = ['LoadPointsFromFile', 'GlobalAlignment', FRAME]
 MOVED = ['RandomFlip3D', 'GlobalRotScaleTrans']
 CROPPED = ['ThreeDETRRandomCuboid', 'PointSample']
-DETECTION = ['LoadPointsFromFile', 'LoadAnnotations3D', 'GlobalAlignment', *CROPPED, *MOVED]
+DETECTION = ['LoadPointsFromFile', 'LoadAnnotations3D', 'GlobalAlignment', FRAME, *CROPPED, *MOVED]
 
 
 @pytest.mark.parametrize('name, train, test', [
@@ -277,7 +278,8 @@ DETECTION = ['LoadPointsFromFile', 'LoadAnnotations3D', 'GlobalAlignment', *CROP
     ('scannet_det', DETECTION, [*SCAN, SAMPLE]),
     ('../vdetr/vdetr-m2ae_scannet', [*DETECTION, 'M2AERandomShift', 'GlobalRotScaleTrans'], [*SCAN, SAMPLE]),
     ('../3detr/3detr_scannet', DETECTION, [*SCAN, SAMPLE]),
-    ('../3detr/3detr_sunrgbd', ['LoadPointsFromFile', 'LoadAnnotations3D', *MOVED, *CROPPED], [SCAN[0], SAMPLE]),
+    ('../3detr/3detr_sunrgbd', ['LoadPointsFromFile', 'LoadAnnotations3D', FRAME, *MOVED, *CROPPED],
+     [SCAN[0], FRAME, SAMPLE]),
 ])
 def test_steps_come_in_the_published_order(name, train, test):
     for loader, steps in (('train_dataloader', train), ('val_dataloader', test), ('test_dataloader', test)):

@@ -40,7 +40,7 @@ def test_masked_variants_share_their_encoder():
 
 def test_crops_follow_alignment_and_precede_sampling():
     steps = [step.type for step in Config.fromfile(FOLDER / '3detr_scannet.py').train_dataloader.dataset.pipeline]
-    assert steps[2:5] == ['GlobalAlignment', 'ThreeDETRRandomCuboid', 'PointSample']
+    assert steps[2:6] == ['GlobalAlignment', 'M2AESceneFrame', 'ThreeDETRRandomCuboid', 'PointSample']
 
 
 def write_data(root, prefix, box_columns, num_scenes=4):

@@ -15,11 +15,13 @@ class_names = metainfo['classes']  # mmdet3d's init_model asks for them where a 
 load_points = [
     dict(type='LoadPointsFromFile', coord_type='DEPTH', shift_height=False, load_dim=6, use_dim=[0, 1, 2]),
     dict(type='GlobalAlignment', rotation_axis=2),
+    # Metres per unit of the files, and the axis that points up in them.
+    dict(type='M2AESceneFrame', unit_scale=1., up_axis='z'),
 ]
 train_pipeline = [
     load_points[0],
     dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True),
-    load_points[1],
+    *load_points[1:],
     # Drawn from the whole scan: a copy capped at 50,000 points beforehand costs several points of AP.
     dict(type='PointSample', num_points=40000),
     dict(type='RandomFlip3D', sync_2d=False, flip_ratio_bev_horizontal=0.5, flip_ratio_bev_vertical=0.5),

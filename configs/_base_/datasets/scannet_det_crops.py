@@ -4,5 +4,5 @@ _base_ = './scannet_det.py'
 
 train_pipeline = _base_.train_pipeline
 train_pipeline.insert(
-    3, dict(type='ThreeDETRRandomCuboid', min_points=30000, aspect=0.8, min_crop=0.5, max_crop=1.0))
+    4, dict(type='ThreeDETRRandomCuboid', min_points=30000, aspect=0.8, min_crop=0.5, max_crop=1.0))
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -7,6 +7,8 @@ metainfo = dict(
 load_points = [
     dict(type='LoadPointsFromFile', coord_type='DEPTH', shift_height=False, load_dim=6, use_dim=[0, 1, 2]),
     dict(type='GlobalAlignment', rotation_axis=2),
+    # Metres per unit of the files, and the axis that points up in them.
+    dict(type='M2AESceneFrame', unit_scale=1., up_axis='z'),
 ]
 # Flips and rotation of +-5 degrees as in 3DETR's training (section "Training" of its appendix).
 train_pipeline = load_points + [

@@ -9,10 +9,13 @@ modality = dict(use_camera=False, use_lidar=True)
 
 load_points = [
     dict(type='LoadPointsFromFile', coord_type='DEPTH', shift_height=False, load_dim=6, use_dim=[0, 1, 2]),
+    # Metres per unit of the files, and the axis that points up in them.
+    dict(type='M2AESceneFrame', unit_scale=1., up_axis='z'),
 ]
 train_pipeline = [
     load_points[0],
     dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True),
+    load_points[1],
     # Flips of x, +-30 degrees, scale 0.85 to 1.15.
     dict(type='RandomFlip3D', sync_2d=False, flip_ratio_bev_horizontal=0.5),
     dict(type='GlobalRotScaleTrans', rot_range=[-0.523599, 0.523599], scale_ratio_range=[0.85, 1.15]),

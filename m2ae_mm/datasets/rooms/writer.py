@@ -24,7 +24,7 @@ from .scene import compose_scene
 
 # Raised whenever equal settings would give other rooms than before.
 _VERSION = 2
-_SETTINGS = 'rooms.json'
+SETTINGS = 'rooms.json'
 _SPLITS = ('train', 'val')
 
 
@@ -96,7 +96,7 @@ def _check_options(train: int, val: int, points: int, seed: int, profile: str, w
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:
     """Make the folder, or make sure that its rooms have these settings."""
-    file = out / _SETTINGS
+    file = out / SETTINGS
     try:
         for folder in FOLDERS:
             (out / folder).mkdir(parents=True, exist_ok=True)

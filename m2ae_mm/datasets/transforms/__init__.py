@@ -4,8 +4,9 @@ from .pack import M2AEPackShape
 from .points import M2AENormalizeUnitSphere, M2AERandomScaleShift, M2AESamplePoints
 from .random_cuboid import ThreeDETRRandomCuboid
 from .random_shift import M2AERandomShift
+from .scene_frame import M2AESceneFrame
 
 __all__ = [
     'M2AEAxisAlignedBoxes', 'M2AENormalizeUnitSphere', 'M2AEPackShape', 'M2AERandomScaleShift', 'M2AERandomShift',
-    'M2AESamplePoints', 'ThreeDETRRandomCuboid'
+    'M2AESamplePoints', 'M2AESceneFrame', 'ThreeDETRRandomCuboid'
 ]
