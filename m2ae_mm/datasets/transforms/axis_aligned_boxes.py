@@ -9,7 +9,8 @@ from mmdet3d.structures import DepthInstance3DBoxes
 class M2AEAxisAlignedBoxes(BaseTransform):
     """Replaces ``gt_bboxes_3d`` by the smallest axis-aligned boxes around them.
 
-    Belongs right after ``LoadAnnotations3D``: steps that flip and rotate then
+    Belongs after ``LoadAnnotations3D`` and, where the pipeline has it, after
+    ``M2AESceneFrame``, which has z point up: steps that flip and rotate then
     treat the boxes as they do those of ScanNet. The ground truth of an
     evaluation keeps its yaw.
     """
