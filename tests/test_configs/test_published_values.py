@@ -173,9 +173,9 @@ VDETR_SCANNET = {
     **VDETR_HEAD, 'model.bbox_head.num_classes': 18, 'model.bbox_head.num_angle_bins': 1,
     STEPS + 'ThreeDETRRandomCuboid.aspect': 0.8, STEPS + 'ThreeDETRRandomCuboid.min_crop': 0.5,
     STEPS + 'ThreeDETRRandomCuboid.max_crop': 1, STEPS + 'RandomFlip3D.flip_ratio_bev_horizontal': 0.5,
-    STEPS + 'RandomFlip3D.flip_ratio_bev_vertical': 0.5, STEPS + '6.rot_range': FEW_DEGREES,
-    STEPS + '6.scale_ratio_range': [1, 1], STEPS + 'M2AERandomShift.max_shift': 0.4,
-    STEPS + '8.rot_range': [0, 0], STEPS + '8.scale_ratio_range': [0.6, 1.4],
+    STEPS + 'RandomFlip3D.flip_ratio_bev_vertical': 0.5, STEPS + '7.rot_range': FEW_DEGREES,
+    STEPS + '7.scale_ratio_range': [1, 1], STEPS + 'M2AERandomShift.max_shift': 0.4,
+    STEPS + '9.rot_range': [0, 0], STEPS + '9.scale_ratio_range': [0.6, 1.4],
 }
 SCENES = {
     '../vdetr/vdetr-m2ae_scannet': {
