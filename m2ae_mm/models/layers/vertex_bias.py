@@ -4,6 +4,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from m2ae_mm.ops import cpu_kernels
+
 # Signs of the half sizes, in the order of the published code.
 _VERTICES = ((1, 1, -1), (1, -1, -1), (-1, -1, -1), (-1, 1, -1), (1, 1, 1), (1, -1, 1), (-1, -1, 1), (-1, 1, 1))
 _CENTER = ((0, 0, 0), )
@@ -67,7 +69,32 @@ class VertexBias(nn.Module):
         """``(B, heads, Q, N)`` float32 from boxes ``(B, Q, 7)`` and tokens ``(B, N, 3)``, which get no gradient."""
         with torch.autocast(xyz.device.type, enabled=False):
             boxes, xyz = boxes.detach().float(), xyz.detach().float()
+            kernels = cpu_kernels(xyz)
+            if kernels is not None:
+                return kernels.TableLookUp.apply(self.tables(), *self._levels(boxes), xyz, _LOG_SCALE, _LOG_RANGE)
             return _LookUp.apply(self.tables(), self.signs, boxes, xyz, self.in_box_frame)
+
+    def _levels(self, boxes: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Where the vertices are, for the CPU kernels: places along each axis, those of each vertex, frame of the query.
+
+        In the frame of its box a vertex has one of two places along each axis;
+        in the scene's, of four along x and y, if boxes are turned.
+        """
+        in_box_frame = self.in_box_frame or not bool(boxes[..., 6].any())
+        half = boxes[..., 3:6].unsqueeze(-1) / 2
+        if len(self.signs) == 1:
+            corners, vertices = boxes.new_zeros(*boxes.shape[:2], 3, 1), torch.zeros(1, 3, dtype=torch.long)
+        elif in_box_frame:
+            corners, vertices = half * half.new_tensor([1., -1.]), (self.signs < 0).long()
+        else:
+            corners = turn(self.signs[:4] * half.squeeze(-1).unsqueeze(2), boxes[..., 6:]).transpose(2, 3)
+            corners = torch.cat([corners[..., :2, :], half[..., 2:, :] * self.signs[[0, 4, 0, 4], 2]], 2)
+            vertices = torch.tensor([[i % 4, i % 4, i // 4] for i in range(8)])
+        axis = torch.stack([boxes[..., 6].cos(), boxes[..., 6].sin()], -1)
+        if not in_box_frame:
+            axis = torch.ones_like(axis) * axis.new_tensor([1., 0.])
+        frames = torch.cat([boxes[..., :3], axis], -1)
+        return list(corners.contiguous().unbind(2)), vertices, frames
 
 
 class _LookUp(torch.autograd.Function):

@@ -13,9 +13,10 @@ from .attention import NeighborAttention
 from .mini_pointnet import MiniPointNetStep
 from .pooling import max_over_members, max_over_members_backward
 from .products import linear
+from .table_lookup import TableLookUp
 from .threads import for_each_cloud
 
-__all__ = ['MiniPointNetStep', 'NeighborAttention', 'ball_query', 'furthest_point_sample', 'knn', 'linear',
+__all__ = ['MiniPointNetStep', 'NeighborAttention', 'TableLookUp', 'ball_query', 'furthest_point_sample', 'knn', 'linear',
            'max_over_members', 'max_over_members_backward', 'points_in_boxes']
 
 _LEAF_SIZE = 16
