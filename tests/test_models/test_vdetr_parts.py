@@ -146,6 +146,18 @@ def test_bias_and_its_gradient_equal_those_with_all_offsets_kept(path, center_on
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * other.abs().max().item())
 
 
+@pytest.mark.parametrize('path', [contextlib.nullcontext, use_reference], ids=['kernels', 'reference'])
+def test_nothing_the_size_of_pairs_is_kept_for_the_gradient(path):
+    kept = []
+    bias, boxes, xyz = VertexBias(2, 8), torch.rand(1, 300, 7), torch.rand(1, 400, 3)
+    with path(), torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda x: x):
+        found = bias(boxes, xyz)
+    arrays = [value for value in getattr(found.grad_fn, 'geometry', ()) if value.ndim]
+    sizes = [tensor.numel() for tensor in kept] + [array.size for array in arrays]
+    # The largest is a hidden layer of the MLPs: 8 vertices, 1,000 nodes, 8 channels.
+    assert max(sizes) == 64000 < found.numel() / 3
+
+
 def test_offsets_in_parts_give_the_same(monkeypatch):
     torch.manual_seed(0)
     bias, boxes, xyz = VertexBias(2, 8), torch.rand(2, 7, 7), torch.rand(2, 11, 3)

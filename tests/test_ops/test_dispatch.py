@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from m2ae_mm import ops
 from m2ae_mm.ops import dispatch, reference
-from m2ae_mm.ops.cpu.threads import for_each_cloud
+from m2ae_mm.ops.threads import for_each_cloud
 
 
 def test_switch_is_restored_after_an_error():

@@ -158,9 +158,9 @@ def _labels(config, setting: Setting) -> Tensor:
     return torch.arange(setting.batch) % config.model.head.num_classes
 
 
-def detect_train(setting: Setting) -> Work:
-    """A step of 3DETR-m."""
-    config = read_config(DETECT)
+def detect_train(setting: Setting, config: str = DETECT) -> Work:
+    """A step of a detector."""
+    config = read_config(config)
     rooms = composed_rooms(setting.batch, SCENE_POINTS, setting.seed)
     points = room_clouds(rooms, SCENE_POINTS).to(setting.device)
     data = dict(inputs=dict(points=list(points)), data_samples=room_targets(rooms))

@@ -80,6 +80,7 @@ def load_kernels() -> None:
     from m2ae_mm import ops
     from m2ae_mm.models.layers.attention import SelfAttention
     from m2ae_mm.models.layers.mini_pointnet import MiniPointNet
+    from m2ae_mm.models.layers.vertex_bias import VertexBias
     points, box = torch.rand(1, 64, 3), torch.ones(1, 1, 7)
     picked = ops.furthest_point_sample(points, 4)
     ops.knn(ops.gather(points, picked), points, 2)
@@ -90,6 +91,7 @@ def load_kernels() -> None:
     MiniPointNet.merging(3, 4)(points).sum().backward()
     few = ~torch.eye(16, dtype=torch.bool).view(1, 1, 16, 16)
     SelfAttention(4, 1)(torch.rand(1, 16, 4), few).sum().backward()
+    VertexBias(4)(box, points).sum().backward()
 
 
 def in_child(function: Callable[..., Any], *arguments: Any, limit: float | None = None, bare: bool = False) -> Any:

@@ -7,6 +7,8 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from m2ae_mm.ops.threads import for_each_cloud
+
 
 class Assignment(NamedTuple):
     """Which ground-truth box each query answers for.
@@ -51,9 +53,12 @@ def assign(costs: Sequence[Tensor], counts: Sequence[int], copies: Sequence[int]
 def _solve(costs: np.ndarray, counts: Sequence[int], copies: int) -> np.ndarray:
     """``(L, B, Q)`` row of the ground truth for every query, -1 for none."""
     result = np.full(costs.shape[:3], -1, np.int64)
-    for layer, of_layer in enumerate(costs):
-        for cloud, count in enumerate(counts):
-            if count:
-                queries, boxes = linear_sum_assignment(np.tile(of_layer[cloud, :, :count], copies))
-                result[layer, cloud, queries] = boxes % count
+    problems = [(layer, cloud) for layer in range(len(costs)) for cloud, count in enumerate(counts) if count]
+
+    def solve(problem: int) -> None:
+        layer, cloud = problems[problem]
+        queries, boxes = linear_sum_assignment(np.tile(costs[layer, cloud, :, :counts[cloud]], copies))
+        result[layer, cloud, queries] = boxes % counts[cloud]
+
+    for_each_cloud(solve, len(problems))
     return result

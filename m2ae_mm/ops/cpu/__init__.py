@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..threads import for_each_cloud
 from . import ball, boxes, neighbors, sampling
 from .attention import NeighborAttention
 from .mini_pointnet import MiniPointNetStep
 from .pooling import max_over_members, max_over_members_backward
 from .products import linear
 from .table_lookup import TableLookUp
-from .threads import for_each_cloud
 
-__all__ = ['MiniPointNetStep', 'NeighborAttention', 'TableLookUp', 'ball_query', 'furthest_point_sample', 'knn', 'linear',
-           'max_over_members', 'max_over_members_backward', 'points_in_boxes']
+__all__ = ['MiniPointNetStep', 'NeighborAttention', 'TableLookUp', 'ball_query', 'furthest_point_sample', 'knn',
+           'linear', 'max_over_members', 'max_over_members_backward', 'points_in_boxes']
 
 _LEAF_SIZE = 16
 

@@ -5,8 +5,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..threads import for_each_cloud
 from .jit import kernel, reordering_kernel
-from .threads import for_each_cloud
 
 
 @kernel

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..threads import for_each_part
 from ..grouping import split_groups
 from . import group_kernels
 from .pooling import max_over_members
 from .products import linear, outer
-from .threads import for_each_part
 
 # Bytes of the widest activation of a part that the cache of a CPU holds.
 _PART_BYTES = 2**23

@@ -3,8 +3,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..threads import for_each_part
 from .jit import kernel
-from .threads import for_each_part
 
 
 @kernel

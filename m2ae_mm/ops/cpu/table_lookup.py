@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ..threads import for_each_part
 from .jit import reordering_kernel
-from .threads import for_each_part
 
 # Heads that are computed together.
 _GROUP = 4

@@ -1,8 +1,8 @@
-"""Spreading clouds over threads.
+"""Spreading clouds over threads, for work that releases the interpreter lock.
 
-Not numba's own threads: its OpenMP layer kills a process that forks after
-using it, as a DataLoader does, and its other layer is not reentrant. The
-kernels release the interpreter lock, so plain threads serve.
+For the numba kernels, too, and not numba's own threads: its OpenMP layer kills
+a process that forks after using it, as a DataLoader does, and its other layer
+is not reentrant.
 """
 import functools
 import os
