@@ -8,9 +8,9 @@ from pathlib import Path
 
 from .steps import Steps
 
-PRETRAIN, DETECT = 'm2ae_mm::m2ae/rooms_pretrain.py', 'm2ae_mm::m2ae/rooms_det.py'
-# The same detector as it comes with the package, trained longer. It has not seen the furniture of validation rooms.
-SHIPPED = 'rooms_det'
+PRETRAIN, DETECT = 'm2ae_mm::m2ae/rooms_pretrain.py', 'm2ae_mm::vdetr/vdetr-m2ae_rooms.py'
+# A detector that comes with the package, trained longer. It has not seen the furniture of validation rooms.
+SHIPPED_CONFIG, SHIPPED = 'm2ae_mm::m2ae/rooms_det.py', 'rooms_det'
 
 
 def parse_args(arguments: list[str] | None = None):
@@ -39,7 +39,7 @@ class Demo(Steps):
         self.tool('rooms', 'create_rooms', '--out', str(self.rooms), '--train', str(self.args.train), '--val',
                  str(self.args.val))
         data, pictures = self.data_options('test'), self.out / 'pictures'
-        shipped = self.test('test_shipped', DETECT, SHIPPED, data, '--show-dir',
+        shipped = self.test('test_shipped', SHIPPED_CONFIG, SHIPPED, data, '--show-dir',
                             str(pictures / 'shipped_detector'), '--max-pictures', '4')
         data = self.data_options('train', 'val')
         pretrained = self.train('pretrain', PRETRAIN, *data)

@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 
 from m2ae_mm.class_names import check_class_names
+from m2ae_mm.ops import nms3d
 from mmdet3d.registry import VISUALIZERS
 from mmdet3d.structures import Det3DDataSample
 from mmdet3d.visualization import Det3DLocalVisualizer
@@ -23,6 +24,8 @@ from .windows import can_open
 
 INSTEAD_OF_WINDOWS = Path('pictures')
 _SUFFIXES = ('.png', '.jpg', '.jpeg')
+# Of two predicted boxes with a larger IoU a picture shows the one with the higher score.
+_SHOWN_OVERLAP = 0.25
 
 
 @VISUALIZERS.register_module()
@@ -143,13 +146,18 @@ def _true_boxes(sample: Det3DDataSample | None) -> tuple[np.ndarray | None, np.n
 
 def _predicted_boxes(sample: Det3DDataSample | None,
                      threshold: float) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
-    """Boxes (M, 7), labels (M,) and scores (M,) above the threshold."""
+    """Boxes (M, 7), labels (M,) and scores (M,) above the threshold, the best of those that overlap.
+
+    Detectors emit a box once for each class, and perhaps several for one thing; a picture shows one.
+    """
     if sample is None or 'pred_instances_3d' not in sample:
         return None, None, None
     found: InstanceData = sample.pred_instances_3d
-    scores = _array(found.scores_3d)
-    kept = scores > threshold
-    return _array_boxes(found.bboxes_3d)[kept], _array(found.labels_3d)[kept], scores[kept]
+    likely = _array(found.scores_3d) > threshold
+    boxes, labels, scores = (each[likely] for each in (
+        _array_boxes(found.bboxes_3d), _array(found.labels_3d), _array(found.scores_3d)))
+    kept = nms3d(torch.from_numpy(boxes).float(), torch.from_numpy(scores).float(), _SHOWN_OVERLAP).numpy()
+    return boxes[kept], labels[kept], scores[kept]
 
 
 def _array_boxes(boxes) -> np.ndarray:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from m2ae_mm.visualization import M2AELocalVisualizer
 from m2ae_mm.visualization.figures import PREDICTED_COLOUR, TRUE_COLOUR
+from m2ae_mm.visualization.visualizer import _predicted_boxes
 from mmdet3d.engine.hooks import Det3DVisualizationHook
 from mmdet3d.registry import VISUALIZERS
 from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample
@@ -67,6 +68,18 @@ def test_hook_writes_a_picture_per_sample(visualizer, sample, tmp_path, monkeypa
     # One of two predictions is below the threshold.
     assert count(right, PREDICTED_COLOUR) < 0.8 * count(left, TRUE_COLOUR)
     assert not hasattr(visualizer, 'o3d_vis')
+
+
+def test_one_box_a_thing(sample):
+    """Of overlapping boxes, whatever their classes, the best is drawn; those apart stay."""
+    boxes = torch.tensor([[1, 1, .5, 1, 1, 1, 0], [1.1, 1, .5, 1, 1, 1, 0], [1.8, 1, .5, 1, 1, 1, 0]],
+                         dtype=torch.float32)
+    sample.pred_instances_3d = InstanceData(bboxes_3d=DepthInstance3DBoxes(boxes, origin=CENTRE),
+                                            scores_3d=torch.tensor([0.6, 0.8, 0.4]), labels_3d=torch.tensor([0, 1, 0]))
+    found, labels, scores = _predicted_boxes(sample, 0.3)
+    assert labels.tolist() == [1, 0] and scores.tolist() == pytest.approx([0.8, 0.4])
+    np.testing.assert_allclose(found[:, 0], [1.1, 1.8], rtol=1e-6)
+    assert [len(each) for each in _predicted_boxes(sample, 0.9)] == [0, 0, 0]
 
 
 def test_boxes_of_classes_left_out_are_not_drawn(visualizer, sample, tmp_path):
