@@ -1,4 +1,6 @@
 """Lets mmengine resume its own checkpoints while nothing in them can run code."""
+from collections.abc import Mapping
+
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 
@@ -12,12 +14,19 @@ def allow_mmengine_checkpoints() -> None:
     refuses the logging history that mmengine stores. What is allowed here
     only puts arrays, strings and numbers together. The history also asks for
     ``getattr``, to name four of its own methods; in its place stands a
-    function that can do no more than that.
+    function that can do no more than that. ``ConfigDict``, in which a data set
+    keeps what a config told it about its classes, is read as a dictionary.
     """
     torch.serialization.add_safe_globals([
-        HistoryBuffer, (_history_method, 'builtins.getattr'), (_history_method, '__builtin__.getattr'),
+        HistoryBuffer, (_dictionary, 'mmengine.config.config.ConfigDict'),
+        (_history_method, 'builtins.getattr'), (_history_method, '__builtin__.getattr'),
         *((function, f'{module}.{name}') for (module, name), function in CONSTRUCTORS.items())
     ])
+
+
+def _dictionary(values: Mapping | None = None) -> dict:
+    """What stands for a ``ConfigDict``, which would look its values over for objects to build."""
+    return dict(values or {})
 
 
 def _history_method(owner: type, name: str):

@@ -66,9 +66,12 @@ def device_lines() -> list[str]:
 
 def operator_lines() -> list[str]:
     """Which implementation serves tensors on each device, and why if it is not the fast one."""
+    import torch
+
     from m2ae_mm.ops import dispatch, reference
     lines = []
-    for device, package in (('cpu', 'numba'), ('cuda', 'triton')):
+    devices = [('cpu', 'numba')] + [('cuda', 'triton')] * torch.cuda.is_available()
+    for device, package in devices:
         if dispatch.backend(device) is not reference:
             lines.append(f'{device}: kernels in {package} {version_of(package)}')
         elif dispatch.reference_only():

@@ -2,6 +2,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from .options import base_parser, load_config
@@ -51,7 +52,7 @@ def read_curve(folder: str, metric: str) -> list[tuple[float, float]]:
 
 
 def extract(config, checkpoint: str):
-    """Features (M, C) and labels (M,) of the labelled test shapes."""
+    """Features (M, C) and labels (M,) of the labelled test shapes, and the names of the classes if known."""
     import numpy as np
     import torch
     from mmengine.runner import Runner
@@ -62,21 +63,23 @@ def extract(config, checkpoint: str):
     model.init_weights() if checkpoint == 'random' else load_for_test(model, checkpoint)
     model.eval()
     features, labels = [], []
+    loader = Runner.build_dataloader(config.test_dataloader)
     with torch.no_grad():
-        for batch in Runner.build_dataloader(config.test_dataloader):
+        for batch in loader:
             batch = model.data_preprocessor(batch, False)
             features.append(model(**batch, mode='tensor').float().cpu().numpy())
             labels += [int(sample.get('gt_label', -1)) for sample in batch['data_samples']]
     labelled = np.array(labels) >= 0
     if not labelled.any():
         raise ValueError(f'none of the {len(labels)} test shapes has a label to colour the map by.')
-    return np.concatenate(features)[labelled], np.array(labels)[labelled]
+    names = tuple(loader.dataset.metainfo.get('classes') or ())
+    return np.concatenate(features)[labelled], np.array(labels)[labelled], names
 
 
-def read_names(path: str | None, key: str | None, count: int) -> list[str]:
-    """Class names of at least ``count`` labels, from a JSON file if there is one."""
+def read_names(path: str | None, key: str | None, count: int, known: Sequence[str] = ()) -> list[str]:
+    """Class names of at least ``count`` labels: from a JSON file if there is one, else the known ones, else numbers."""
     if path is None:
-        return [str(i) for i in range(count)]
+        return [known[i] if i < len(known) else str(i) for i in range(count)]
     names = json.loads(Path(path).read_text())
     if isinstance(names, dict):
         if key not in names:
@@ -100,9 +103,9 @@ def draw_map(args) -> Path:
     config.test_dataloader.dataset.split = 'test'
     config.model.backbone.init_cfg = None
     found = {title: extract(config, checkpoint) for title, checkpoint in checkpoints.items()}
-    labels = next(iter(found.values()))[1]
-    names = read_names(args.names, args.key, labels.max() + 1)
-    return feature_map({title: features for title, (features, _) in found.items()}, labels, names, args.out)
+    _, labels, known = next(iter(found.values()))
+    names = read_names(args.names, args.key, labels.max() + 1, known)
+    return feature_map({title: features for title, (features, *_) in found.items()}, labels, names, args.out)
 
 
 def main(args) -> None:

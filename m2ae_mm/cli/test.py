@@ -35,10 +35,8 @@ def main(args) -> None:
         args.pretrained = args.checkpoint
     config = load_config(args)
 
-    from mmengine.runner import Runner
-
     from m2ae_mm.checkpoint import load_for_test
-    from m2ae_mm.engine import check_data, check_options, class_count, prepare_loaders, prepare_processes
+    from m2ae_mm.engine import M2AERunner, check_data, check_options, class_count, prepare_loaders, prepare_processes
     check_options(config, ('test_dataloader', ))
     check_data(config, ('test_dataloader', ))
     prepare_loaders(config)
@@ -52,7 +50,7 @@ def main(args) -> None:
     # not read again, and nothing may be missing.
     config.load_from, config.resume = None, False
     config.compile = False  # which would take longer than the test
-    runner = Runner.from_cfg(config)
+    runner = M2AERunner.from_cfg(config)
     if args.checkpoint == 'random':
         runner.model.init_weights()
     else:

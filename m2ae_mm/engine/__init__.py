@@ -6,12 +6,13 @@ from .hooks import M2AELinearProbeHook, M2AEPictureHook, M2AEResumeHook, M2AERun
 from .loaders import prepare_loaders
 from .optimizer import M2AEBFloat16OptimWrapper, M2AEOptimWrapper, M2AEOptimWrapperConstructor
 from .option_check import check_options
+from .runner import M2AERunner
 from .sync_batch_norm import SyncBatchNormCPU
 from .training import training_runner
 
 __all__ = [
     'M2AEBFloat16OptimWrapper', 'M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEOptimWrapper',
-    'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'M2AEResumeHook', 'M2AERuntimeInfoHook', 'SyncBatchNormCPU',
-    'check_data', 'check_options', 'class_count', 'compile_forward', 'datasets_of', 'end_processes',
-    'init_cpu_processes', 'prepare_loaders', 'prepare_processes', 'training_runner'
+    'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'M2AEResumeHook', 'M2AERunner', 'M2AERuntimeInfoHook',
+    'SyncBatchNormCPU', 'check_data', 'check_options', 'class_count', 'compile_forward', 'datasets_of',
+    'end_processes', 'init_cpu_processes', 'prepare_loaders', 'prepare_processes', 'training_runner'
 ]

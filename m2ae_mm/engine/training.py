@@ -11,6 +11,7 @@ from m2ae_mm.checkpoint import check_start
 from .compilation import compile_forward
 from .hooks import M2AEResumeHook
 from .metric_check import choose_metrics
+from .runner import M2AERunner
 
 # Of its schedule that a run goes through: the published pre-training stops at 300 of 400 epochs.
 _SHARE = 0.7
@@ -38,7 +39,7 @@ def training_runner(config: Config) -> Runner:
     _check_schedules(config)
     chosen = choose_metrics(config)
     start = check_start(config)
-    runner = Runner.from_cfg(config)
+    runner = M2AERunner.from_cfg(config)
     if config.get('resume'):
         runner.register_hook(M2AEResumeHook())
     for message in filter(None, [start, *chosen]):

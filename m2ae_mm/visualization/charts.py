@@ -4,7 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from .colours import distinct_colours
+
 _MARKERS = 'osv^D'
+_LEGEND_ROWS = 30
 
 
 def learning_curves(curves: Mapping[str, Sequence[tuple[float, float]]], quantity: str, path: str | Path) -> Path:
@@ -62,21 +65,16 @@ def feature_map(features: Mapping[str, np.ndarray], labels: np.ndarray, names: S
         _scatter(panel, places, labels, names)
         panel.set(title=title, xticks=[], yticks=[])
     handles, texts = panel.get_legend_handles_labels()
-    figure.legend(handles, texts, loc='center left', bbox_to_anchor=(1, 0.5), frameon=False, fontsize='small')
+    figure.legend(handles, texts, loc='center left', bbox_to_anchor=(1, 0.5), frameon=False, fontsize='small',
+                  ncols=1 + (len(texts) - 1) // _LEGEND_ROWS)
     return _save(figure, path)
 
 
 def _scatter(panel, places: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> None:
-    colours = _colours(20)
-    for order, label in enumerate(np.unique(labels)):
+    occurring = np.unique(labels)
+    for order, (label, colour) in enumerate(zip(occurring, distinct_colours(len(occurring)))):
         chosen = labels == label
-        panel.scatter(*places[chosen].T, s=22, color=colours[order % 20], marker=_MARKERS[order // 20 % len(_MARKERS)],
-                      label=names[label])
-
-
-def _colours(count: int) -> np.ndarray:
-    from matplotlib import colormaps
-    return colormaps['tab20'](np.arange(count))
+        panel.scatter(*places[chosen].T, s=22, color=colour, marker=_MARKERS[order % len(_MARKERS)], label=names[label])
 
 
 def _new_figure(size: tuple[float, float], panels: int = 1):

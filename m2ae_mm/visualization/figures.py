@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from . import render, text
 from .camera import Camera, fit_camera
+from .colours import distinct_colours
 
 TRUE_COLOUR = (0, 140, 70)
 PREDICTED_COLOUR = (215, 85, 20)
@@ -100,6 +101,52 @@ def reconstruction_figure(points: np.ndarray, masked_points: np.ndarray, reconst
     panels = [_cloud_panel(points, _by_height(points), camera, radius), _cloud_panel(visible, grey, camera, radius),
               _cloud_panel(np.concatenate([visible, predicted]), np.concatenate([grey, blue]), camera, radius)]
     return _save(text.side_by_side(panels, ['input', 'visible part', 'reconstruction']), path)
+
+
+def class_figure(points: np.ndarray, title: str, path: str | Path) -> Path:
+    """Write one shape under a title.
+
+    Args:
+        points: (N, 3) in the unit sphere.
+        title: What it is and what it was taken for.
+        path: Of the picture, ending in .png or .jpg.
+
+    Returns:
+        The path written.
+    """
+    points = _shape(points)
+    camera = _camera(points, (560, 560), elevation=30.0)
+    panel = _cloud_panel(points, _by_height(points), camera, _radius(points, camera))
+    return _save(text.side_by_side([panel], [title], size=16), path)
+
+
+def parts_figure(points: np.ndarray, true_parts: np.ndarray | None, parts: np.ndarray, path: str | Path) -> Path:
+    """Write true and predicted parts of one shape side by side, one colour a part.
+
+    Args:
+        points: (N, 3) in the unit sphere.
+        true_parts, parts: (N,) part labels; ``None`` leaves the panel out.
+        path: Of the picture, ending in .png or .jpg.
+
+    Returns:
+        The path written.
+    """
+    points = _shape(points)
+    camera = _camera(points, (560, 560), elevation=30.0)
+    shown = {title: labels for title, labels in (('ground truth', true_parts), ('prediction', parts))
+             if labels is not None}
+    numbers = np.unique(np.concatenate(list(shown.values())))
+    colours = 255 * distinct_colours(len(numbers))
+    panels = [_cloud_panel(points, colours[np.searchsorted(numbers, labels)], camera, _radius(points, camera))
+              for labels in shown.values()]
+    return _save(text.side_by_side(panels, list(shown)), path)
+
+
+def _shape(points: np.ndarray) -> np.ndarray:
+    points = _checked(points, 'points', (3, 6))[:, :3]
+    if len(points) == 0:
+        raise ValueError('there is no point to draw.')
+    return points
 
 
 def _scene(points: np.ndarray, boxes: Sequence[np.ndarray], size: tuple[int, int]) -> tuple[render.Canvas, Camera]:

@@ -10,7 +10,8 @@ from processes import run_in_processes
 from scenes import CLASSES, box_scene
 
 from m2ae_mm.engine import M2AEPictureHook
-from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample
+from m2ae_mm.visualization import class_figure
+from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample, PointData
 
 RUNNER = SimpleNamespace(
     test_dataloader=SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=CLASSES))),
@@ -69,3 +70,35 @@ def test_every_process_draws_what_it_has_tested(tmp_path):
     lines = run_in_processes(partial(_draw_own, str(tmp_path)), tmp_path)
     assert sorted(path.stem for path in (tmp_path / 'out').iterdir()) == [f'sample_{i:05d}' for i in range(4)]
     assert lines == [[f'4 pictures in {tmp_path}/out'], []]
+
+
+def test_classes_are_drawn_with_what_they_were_taken_for(tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr('m2ae_mm.engine.hooks.picture_hook.class_figure',
+                        lambda points, title, path: titles.append(title) or class_figure(points, title, path))
+    samples = []
+    for name, true, predicted in (('bed/a', 1, 1), ('b', 0, 2), ('c', None, 17)):
+        sample = Det3DDataSample(metainfo=dict(name=name))
+        if true is not None:
+            sample.gt_label = true
+        sample.pred_score = 0.73 * torch.eye(18)[predicted]
+        sample.pred_label = torch.tensor(predicted)
+        samples.append(sample)
+    clouds = list(torch.rand(3, 100, 3) - 0.5)
+    M2AEPictureHook(str(tmp_path)).after_test_iter(RUNNER, 0, dict(inputs=dict(points=clouds)), samples)
+    assert titles == [f'{what} (73 %)' for what in (
+        'bed, rightly taken for bed', 'cabinet, wrongly taken for chair', 'taken for garbagebin')]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['b.png', 'bed_a.png', 'c.png']
+    assert np.asarray(Image.open(tmp_path / 'b.png')).std() > 10
+
+
+def test_parts_are_drawn_in_colours_of_their_own(tmp_path):
+    cloud = torch.rand(300, 3) - 0.5
+    sample = Det3DDataSample(metainfo=dict(sample_idx=3))
+    sample.gt_pts_seg = PointData(pts_semantic_mask=(cloud[:, 0] > 0).long() + 40)
+    sample.pred_pts_seg = PointData(pts_semantic_mask=torch.full((300, ), 40))
+    M2AEPictureHook(str(tmp_path)).after_test_iter(RUNNER, 0, dict(inputs=dict(points=[cloud])), [sample])
+    image = np.asarray(Image.open(tmp_path / 'sample_00003.png')).astype(int)
+    assert image.shape[1] > 1.5 * image.shape[0]
+    hues = [len(set(map(tuple, half[np.ptp(half, axis=-1) > 60] // 64))) for half in np.array_split(image, 2, axis=1)]
+    assert hues[0] > hues[1] > 0

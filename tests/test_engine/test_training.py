@@ -87,3 +87,14 @@ def test_a_schedule_that_ends_before_it_begins(folder):
     options.param_scheduler = dict(type='LinearLR', begin=3, end=2)
     with pytest.raises(ValueError, match='param_scheduler.0 .LinearLR. .* Set param_scheduler.0.begin to less than 2,'):
         training_runner(options)
+
+
+def test_the_screen_has_what_happens_and_the_file_everything(folder, capsys):
+    runner = training_runner(config(folder, 'quiet', batch_size=1, epochs=2, log_level='INFO'))
+    runner.train()
+    screen = capsys.readouterr().out
+    written = next((folder / 'quiet').glob('*/*.log')).read_text()
+    for part in ('Config:', 'System environment:', 'Hooks will be executed', 'paramwise_options'):
+        assert part in written and part not in screen
+    assert 'Epoch(train)' in screen and 'Epoch(val)' in screen and str(folder / 'quiet') in screen
+    assert len(screen.splitlines()) < 25

@@ -1,6 +1,6 @@
 """The built package: what it holds, and that it works where it is installed.
 
-``pytest -m wheel`` also installs it with all it needs into an empty environment, which takes minutes and a package index.
+``pytest -m wheel`` also installs it with all it needs into an empty environment: minutes, and a package index.
 """
 import os
 import shutil

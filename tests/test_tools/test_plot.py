@@ -36,7 +36,8 @@ def test_pairs_need_a_title():
 def test_names_are_those_of_the_key(tmp_path):
     path = tmp_path / 'names.json'
     path.write_text('{"kicad": ["a", "b"], "ldraw": ["c"]}')
-    assert read_names(None, None, 2) == ['0', '1'] and read_names(str(path), 'kicad', 2) == ['a', 'b']
+    assert read_names(None, None, 2) == ['0', '1'] and read_names(None, None, 2, ('bed', )) == ['bed', '1']
+    assert read_names(str(path), 'kicad', 2) == ['a', 'b']
     with pytest.raises(ValueError, match="has kicad, ldraw; give one of them as --key, got 'nope'"):
         read_names(str(path), 'nope', 1)
     with pytest.raises(ValueError, match='has 1 names, the labels go up to 1'):

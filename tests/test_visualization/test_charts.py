@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from m2ae_mm.visualization import feature_map, learning_curves
+from m2ae_mm.visualization.colours import distinct_colours
 
 
 def coloured(path):
@@ -36,3 +37,11 @@ def test_features_and_labels_must_agree(tmp_path):
         feature_map({'all': np.zeros((4, 2))}, np.zeros(5, int), ['a'], tmp_path / 'map.png')
     with pytest.raises(ValueError, match='at least three shapes, got 2'):
         feature_map({'all': np.zeros((2, 2))}, np.zeros(2, int), ['a'], tmp_path / 'map.png')
+
+
+@pytest.mark.parametrize('count', [2, 10, 28, 56])
+def test_no_two_classes_have_one_colour(count):
+    colours = distinct_colours(count)
+    apart = np.linalg.norm(colours[:, None] - colours[None], axis=-1) + 10 * np.eye(count)
+    assert colours.shape == (count, 3) and 0 <= colours.min() and colours.max() <= 1
+    assert apart.min() > 0.2

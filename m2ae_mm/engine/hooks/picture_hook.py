@@ -8,14 +8,17 @@ from mmengine.dist import all_reduce, get_world_size, master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from m2ae_mm.visualization import M2AELocalVisualizer, reconstruction_figure
+from m2ae_mm.visualization import M2AELocalVisualizer, class_figure, parts_figure, reconstruction_figure
 from mmdet3d.registry import HOOKS
 from mmdet3d.structures import Det3DDataSample
+
+# Of a sample: any of these can be drawn.
+_DRAWN = ('reconstructed_points', 'pred_instances_3d', 'pred_pts_seg', 'pred_label')
 
 
 @HOOKS.register_module()
 class M2AEPictureHook(Hook):
-    """Draw each test sample: boxes for detection, the reconstruction for pre-training.
+    """Draw each test sample: its boxes, parts, class or reconstruction, true and predicted.
 
     Args:
         out_dir: Folder for the PNG files, named after the samples' files.
@@ -40,13 +43,12 @@ class M2AEPictureHook(Hook):
         for points, sample in zip(data_batch['inputs']['points'], outputs):
             if self.drawn >= self.limit:
                 return
-            if 'reconstructed_points' not in sample and 'pred_instances_3d' not in sample:
-                runner.logger.warning('there are pictures of detections and reconstructions only; this task has none.')
+            if not any(result in sample for result in _DRAWN):
+                runner.logger.warning(f'only samples with {", ".join(_DRAWN)} can be drawn; this task has none.')
                 self.limit = 0
                 return
             self.out_dir.mkdir(parents=True, exist_ok=True)
-            name = Path(sample.metainfo.get('lidar_path', f'sample_{sample.metainfo.get("sample_idx", 0):05d}')).stem
-            self._draw(points, sample, self.out_dir / f'{name}.png')
+            self._draw(points, sample, self.out_dir / f'{_file_name(sample)}.png')
             self.drawn += 1
 
     def after_test(self, runner: Runner) -> None:
@@ -60,9 +62,36 @@ class M2AEPictureHook(Hook):
             reconstruction_figure(points[:, :3].cpu().numpy(), sample.visible_points.cpu().numpy(),
                                   sample.reconstructed_points.cpu().numpy(), path)
             return
+        if 'pred_pts_seg' in sample:
+            true, predicted = _parts(sample, 'gt_pts_seg'), _parts(sample, 'pred_pts_seg')
+            parts_figure(points[:, :3].cpu().numpy(), true, predicted, path)
+            return
+        if 'pred_label' in sample:
+            class_figure(points[:, :3].cpu().numpy(), self._title(sample), path)
+            return
         if 'lidar_path' in sample.metainfo:  # the file has colours and more points than the model saw
             cloud = np.fromfile(sample.lidar_path, np.float32).reshape(-1, sample.num_pts_feats)
         else:  # mmdet3d's SUNRGBDDataset does not tell
             cloud = points[:, :3].cpu().numpy()  # nor what further columns hold
         self.visualizer.add_datasample('sample', dict(points=cloud), sample, out_file=str(path), vis_task='lidar_det',
                                        pred_score_thr=self.score_thr, show_pcd_rgb=True)
+
+    def _title(self, sample: Det3DDataSample) -> str:
+        """True and predicted class, by name where the data set has names, and the score."""
+        names = (self.visualizer.dataset_meta or {}).get('classes') or ()
+        label, true = int(sample.pred_label), int(sample.get('gt_label', -1))
+        name, true_name = (names[i] if 0 <= i < len(names) else f'class {i}' for i in (label, true))
+        told = f'taken for {name} ({100 * float(sample.pred_score[label]):.0f} %)'
+        return told if true < 0 else f'{true_name}, {"rightly" if label == true else "wrongly"} {told}'
+
+
+def _file_name(sample: Det3DDataSample) -> str:
+    """The stem of the sample's file, its name, or its number."""
+    meta = sample.metainfo
+    name = Path(meta['lidar_path']).stem if meta.get('lidar_path') else meta.get('name')
+    return str(name).replace('/', '_') if name else f'sample_{meta.get("sample_idx", 0):05d}'
+
+
+def _parts(sample: Det3DDataSample, field: str) -> np.ndarray | None:
+    """(N,) part labels, if there are any."""
+    return sample.get(field).pts_semantic_mask.cpu().numpy() if field in sample else None
