@@ -7,7 +7,7 @@ _BRIGHTNESS, _BRIGHTEST = (0.3, 0.59, 0.11), 0.8
 
 
 def distinct_colours(count: int) -> np.ndarray:
-    """``(count, 3)`` r, g, b in 0..1: each the farthest from all before it, so the first ones do not depend on count."""
+    """``(count, 3)`` r, g, b in 0..1: each the farthest from all before it, whatever the count."""
     levels = np.linspace(0, 1, 9)
     candidates = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(-1, 3)
     candidates = candidates[candidates @ _BRIGHTNESS < _BRIGHTEST]
