@@ -11,7 +11,7 @@ demo: $(READY)
 	$(VENV)/bin/python tools/demo.py --out demo_output
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2
 
 lint: $(READY)
 	$(VENV)/bin/pip install --quiet ruff
