@@ -187,5 +187,11 @@ def test_hdf5_without_shapes_is_named(tmp_path):
 
 
 @pytest.mark.parametrize('count', [33, 5000])
-def test_clouds_of_few_and_many_points_are_read_whole(tmp_path, count):
-    assert len(build(tmp_path, folder, [ball(count)])[0]['points']) == count
+def test_clouds_of_few_and_many_points_make_equal_batches(tmp_path, count):
+    data = build(tmp_path, folder, [ball(count)])
+    assert len(data[0]['points']) == count
+    steps = [dict(type=name) for name in ('M2AENormalizeUnitSphere', 'M2AEPackShape')]
+    root = str(tmp_path / 'data')
+    sampled = DATASETS.build(dict(type='M2AEFolder', data_root=root, serialize_data=False, pipeline=[
+        dict(type='M2AESamplePoints', num_points=2048, seed=0), *steps]))[0]['inputs']['points']
+    assert sampled.shape == (2048, 3) and len(sampled.unique(dim=0)) == min(count, 2048)

@@ -42,6 +42,14 @@ def test_loss_falls_on_one_batch(clouds):
     assert losses[-1] < 0.7 * losses[0]
 
 
+def test_the_last_batch_may_hold_one_cloud(clouds):
+    model = build()
+    loss = model(dict(points=clouds[:1]), mode='loss')['loss_chamfer']
+    loss.backward()
+    gradients = [each.grad for each in model.parameters() if each.grad is not None]
+    assert loss.isfinite() and gradients and all(each.isfinite().all() for each in gradients)
+
+
 def test_held_out_loss_repeats_and_says_what_was_seen(clouds):
     model = build().eval()
     samples = [Det3DDataSample(metainfo=dict(sample_idx=i)) for i in range(3)]
