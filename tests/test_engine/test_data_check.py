@@ -9,11 +9,6 @@ def config(root, **wrap):
     return Config(dict(train_dataloader=dict(dataset=dict(wrap, dataset=dataset) if wrap else dataset)))
 
 
-def test_present_files_pass(tmp_path):
-    (tmp_path / 'infos.pkl').touch()
-    check_data(config(tmp_path), ['train_dataloader', 'val_dataloader'])
-
-
 def test_message_says_how_to_name_the_folder_of_a_wrapped_data_set(tmp_path):
     with pytest.raises(FileNotFoundError) as error:
         check_data(config(tmp_path, type='RepeatDataset', times=2), ['train_dataloader'])
