@@ -16,6 +16,9 @@ def message_for_user(error: BaseException) -> str | None:
     it, if it came up in the config machinery itself (an unknown key), or in
     the constructor of something that the config describes (a bad option).
     """
+    from m2ae_mm.files import is_disk_full
+    if isinstance(error, OSError) and is_disk_full(error):
+        return f'the disk is full: {error}. Free some space, or raise the quota; a training goes on with --resume.'
     frames = traceback.extract_tb(error.__traceback__)
     message = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
     if _is_ours(frames[-1]) or _in_machinery(error, frames):

@@ -8,6 +8,8 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmdet3d.registry import HOOKS
 
+from ..optimizer_state import check_optimizer_state
+
 # What a schedule's state holds beside its settings: how far it has come, and what it started from.
 _PROGRESS = {'last_step', 'base_values', 'verbose', 'best', 'num_bad_epochs', 'cooldown_counter', 'min_values'}
 
@@ -30,9 +32,11 @@ class M2AEResumeHook(Hook):
         """Put the config's values into the checkpoint before optimizer and schedules read it.
 
         Raises:
-            ValueError: If the checkpoint's optimizer is another one, or has other groups of parameters.
+            ValueError: If the checkpoint's optimizer is another one, has other groups of parameters, or a state that
+                does not fit them.
         """
         wrapper, schedules = runner.optim_wrapper, runner.param_schedulers or []
+        check_optimizer_state(wrapper, checkpoint.get('optimizer'))
         if not isinstance(wrapper, OptimWrapper) or not isinstance(schedules, list):
             return  # several optimizers: mmengine's way
         told = []
