@@ -35,15 +35,17 @@ def find_config(name: str) -> str:
 
 
 def allow_names(config_class: type) -> None:
-    """Let mmengine's ``Config`` take :data:`PREFIX` names, in ``fromfile()`` and in ``_base_``.
+    """Let mmengine's ``Config`` take :data:`PREFIX` names, in ``fromfile()`` and in ``_base_``, and refuse circles.
 
     mmengine knows the packages of OpenMMLab only, and finds no package that is
-    installed in editable mode.
+    installed in editable mode. A config that inherits from itself keeps it
+    busy until Python gives up.
     """
     if getattr(config_class, 'takes_m2ae_names', False):
         return
     config_class.takes_m2ae_names = True
-    from_file, base_path = config_class.fromfile, config_class._get_cfg_path
+    from_file, base_path, file2dict = config_class.fromfile, config_class._get_cfg_path, config_class._file2dict
+    files: list[str] = []  # being read, each inherited by the one before
 
     @functools.wraps(from_file)
     def fromfile(filename, *args, **kwargs):
@@ -54,7 +56,20 @@ def allow_names(config_class: type) -> None:
         own = _own(cfg_path)
         return (own, None) if own else base_path(cfg_path, filename)
 
+    @functools.wraps(file2dict)
+    def _file2dict(filename, *args, **kwargs):
+        file = str(Path(filename).expanduser().resolve())
+        if file in files:
+            raise ValueError(f'the config {file!r} inherits from itself: {" -> ".join([*files, file])}. Take it out of '
+                             '_base_ in one of them.')
+        files.append(file)
+        try:
+            return file2dict(filename, *args, **kwargs)
+        finally:
+            files.pop()
+
     config_class.fromfile, config_class._get_cfg_path = staticmethod(fromfile), staticmethod(_get_cfg_path)
+    config_class._file2dict = staticmethod(_file2dict)
 
 
 def _own(name) -> str | None:

@@ -3,6 +3,7 @@ import argparse
 import os
 from pathlib import Path
 
+from ..errors import doing, keep_tracebacks_in
 from ..surroundings import find_config
 from .option_values import parse_option, present_value
 from .shortcuts import add_data, set_data, set_epochs
@@ -53,7 +54,10 @@ def load_config(args: argparse.Namespace):
     # imports anything of mmdet3d.
     import m2ae_mm  # noqa: F401
 
-    config = Config.fromfile(file)
+    from m2ae_mm.engine import name_what_is_built
+    name_what_is_built()
+    with doing('reading the config', args.config):
+        config = Config.fromfile(file)
     if args.pretrained:
         from m2ae_mm.checkpoint import start_from
         start_from(config, args.pretrained)
@@ -65,12 +69,14 @@ def load_config(args: argparse.Namespace):
     options = dict(parse_option(text, values) for text in args.cfg_options)
     check_keys(config, sorted({key.split('.')[0] for key in options}))
     check_types(values, options)
-    config.merge_from_dict(options)
+    with doing('taking --cfg-options', ' '.join(args.cfg_options)):
+        config.merge_from_dict(options)
     config.launcher = args.launcher
     if args.work_dir:
         config.work_dir = args.work_dir
     elif not config.get('work_dir'):
         config.work_dir = str(Path('work_dirs') / Path(file).stem)
+    keep_tracebacks_in(config.work_dir)
     return config
 
 

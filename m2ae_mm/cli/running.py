@@ -3,7 +3,7 @@ import gc
 import os
 import sys
 
-from .errors import message_for_user
+from ..errors import report
 from .tuning import tune_process
 
 
@@ -15,9 +15,9 @@ def _interrupted(error: BaseException | None) -> bool:
 
 
 def run(main) -> None:
-    """Run ``main()``; errors made for the user end in one message, others in a traceback.
+    """Run ``main()``; whatever it raises ends in one message and exit code 1, see :func:`m2ae_mm.errors.report`.
 
-    ``M2AE_TRACEBACK=1`` always shows the traceback. Loading processes end and
+    ``M2AE_TRACEBACK=1`` shows the traceback, too. Loading processes end and
     several processes part once ``main()``, and with it the runner, is done.
     """
     tune_process()
@@ -28,10 +28,7 @@ def run(main) -> None:
         if _interrupted(error):
             print('\ninterrupted. A training goes on from its latest checkpoint with --resume.', file=sys.stderr)
             sys.exit(130)
-        message = message_for_user(error)
-        if message is None or os.environ.get('M2AE_TRACEBACK') == '1':
-            raise
-        print(f'\nerror: {message}\n(M2AE_TRACEBACK=1 shows where this was raised.)', file=sys.stderr)
+        print(report(error, show=os.environ.get('M2AE_TRACEBACK') == '1'), file=sys.stderr)
         failed = True
     # The runner is in a reference cycle. At the interpreter's end, PyTorch before 2.13 waits five seconds for each
     # loading process of a loader that pins memory, unless that loader is gone by then.

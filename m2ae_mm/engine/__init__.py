@@ -1,4 +1,5 @@
 """Hooks and checks around training and testing."""
+from .building import name_what_is_built
 from .compilation import compile_forward
 from .data_check import check_data, class_count, datasets_of
 from .distributed import M2AEDistributedCPU, end_processes, init_cpu_processes, prepare_processes
@@ -14,5 +15,6 @@ __all__ = [
     'M2AEBFloat16OptimWrapper', 'M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEOptimWrapper',
     'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'M2AEResumeHook', 'M2AERunner', 'M2AERuntimeInfoHook',
     'SyncBatchNormCPU', 'check_data', 'check_options', 'class_count', 'compile_forward', 'datasets_of',
-    'end_processes', 'init_cpu_processes', 'prepare_loaders', 'prepare_processes', 'training_runner'
+    'end_processes', 'init_cpu_processes', 'name_what_is_built', 'prepare_loaders', 'prepare_processes',
+    'training_runner'
 ]
