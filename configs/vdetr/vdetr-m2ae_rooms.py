@@ -10,7 +10,7 @@ model = dict(
         in_channels=128,
         embed_dims=128,
         num_queries=64,
-        num_layers=2,
+        num_layers=3,
         num_heads=4,
         feedforward_channels=128,
         dropout=0.,
@@ -19,6 +19,10 @@ model = dict(
         query_content='tokens',
         position_encoding='fourier',
         relative_to='previous',
-        read_positions=True),
-    train_cfg=dict(_delete_=True, matcher=dict(copies=5, first_assignment='nearest', nearest_tokens=4)),
+        read_positions=True,
+        read_points=True),
+    train_cfg=dict(
+        _delete_=True,
+        class_target='overlap',
+        matcher=dict(copies=5, first_assignment='nearest', nearest_tokens=4)),
     test_cfg=dict(_delete_=True, nms_thr=0.25, score_thr=0., min_points=0))

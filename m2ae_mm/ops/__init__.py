@@ -3,7 +3,7 @@
 Every operator has a PyTorch reference; faster paths are chosen by device and
 agree with it.
 """
-from .boxes import box_giou_3d, box_iou_3d, nms3d, points_in_boxes, rotated_iou_bev
+from .boxes import box_giou_3d, box_iou_3d, count_in_grids, nms3d, points_in_boxes, rotated_iou_bev
 from .chamfer import chamfer_distance
 from .checks import check_finite
 from .dispatch import cpu_kernels, gpu_kernels, reference_only, use_reference
@@ -14,8 +14,8 @@ from .reference import squared_distances
 from .sampling import furthest_point_sample
 
 __all__ = [
-    'ball_query', 'box_giou_3d', 'box_iou_3d', 'chamfer_distance', 'check_finite', 'cpu_kernels',
-    'furthest_point_sample', 'gather', 'gpu_kernels', 'interpolate', 'knn', 'max_over_members', 'nms3d',
+    'ball_query', 'box_giou_3d', 'box_iou_3d', 'chamfer_distance', 'check_finite', 'count_in_grids',
+    'cpu_kernels', 'furthest_point_sample', 'gather', 'gpu_kernels', 'interpolate', 'knn', 'max_over_members', 'nms3d',
     'points_in_boxes', 'reference_only', 'rotated_iou_bev', 'split_groups', 'squared_distances', 'three_nn',
     'use_reference', 'weighted_sum'
 ]

@@ -2,7 +2,7 @@
 
 Boxes are ``(x, y, z, dx, dy, dz, yaw)`` with the gravity centre
 (docs/conventions.md). Everything here runs in float32 or wider and, but for
-``points_in_boxes`` and ``nms3d``, carries gradients to both sets of boxes.
+``points_in_boxes``, ``count_in_grids`` and ``nms3d``, carries gradients to both sets of boxes.
 """
 import torch
 from torch import Tensor
@@ -90,6 +90,32 @@ def points_in_boxes(points: Tensor, boxes: Tensor) -> Tensor:
     Returns:
         ``(B, N, T)`` bool.
     """
+    return dispatch.points_in_boxes(*_points_and_frames(points, boxes))
+
+
+def count_in_grids(points: Tensor, boxes: Tensor, cells: int, slices: int) -> Tensor:
+    """How many points lie in the cells of a grid over each box.
+
+    Two grids: ``cells`` along each axis of the box, and ``slices`` along one
+    axis at a time. Points on a face or outside are not counted.
+
+    Args:
+        points: ``(B, N, 3)``.
+        boxes: ``(B, T, 7)``; one with a side of 0 counts nothing.
+        cells: Cells along each axis.
+        slices: Slices along each axis.
+
+    Returns:
+        ``(B, T, cells ** 3 + 3 * slices)`` int64: the cells, z fastest, then
+        the slices along x, y and z.
+    """
+    if min(cells, slices) < 1:
+        raise ValueError(f'cells and slices must be at least 1, got {cells} and {slices}.')
+    return dispatch.count_in_grids(*_points_and_frames(points, boxes), cells, slices)
+
+
+def _points_and_frames(points: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """What the operators take: points float32, and centre, half sides, cosine and sine of yaw, ``(B, 8, T)``."""
     if points.dim() != 3 or points.shape[-1] != 3 or boxes.dim() != 3 or boxes.shape[-1] != 7 \
             or points.shape[0] != boxes.shape[0]:
         raise ValueError('points must be (B, N, 3) and boxes (B, T, 7) with the same B, got '
@@ -97,7 +123,7 @@ def points_in_boxes(points: Tensor, boxes: Tensor) -> Tensor:
     boxes = boxes.detach().float()
     yaw = boxes[..., 6:]
     frames = torch.cat([boxes[..., :3], boxes[..., 3:6] / 2, yaw.cos(), yaw.sin()], -1)
-    return dispatch.points_in_boxes(points.detach().float(), frames.transpose(1, 2))
+    return points.detach().float(), frames.transpose(1, 2)
 
 
 def nms3d(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:

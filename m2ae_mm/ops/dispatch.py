@@ -72,8 +72,8 @@ def _load(name: str, needs: str) -> ModuleType:
 
 
 # Custom operators are opaque to torch.compile: it calls them as they are and
-# needs no graph break. All but max_over_members return indices or masks only,
-# which have no gradient.
+# needs no graph break. All but max_over_members return indices, masks or
+# counts, which have no gradient.
 
 
 @torch.library.custom_op('m2ae_mm::furthest_point_sample', mutates_args=())
@@ -98,6 +98,12 @@ def ball_query(centers: Tensor, points: Tensor, radius: float, num_samples: int,
 def points_in_boxes(points: Tensor, frames: Tensor) -> Tensor:
     """``(B, N, T)`` bool from float32 ``(B, N, 3)`` and ``(B, 8, T)``, see the reference."""
     return backend(points.device.type).points_in_boxes(points, frames)
+
+
+@torch.library.custom_op('m2ae_mm::count_in_grids', mutates_args=())
+def count_in_grids(points: Tensor, frames: Tensor, cells: int, slices: int) -> Tensor:
+    """``(B, T, cells ** 3 + 3 * slices)`` int64 from float32 ``(B, N, 3)`` and ``(B, 8, T)``, see the reference."""
+    return backend(points.device.type).count_in_grids(points, frames, cells, slices)
 
 
 @torch.library.custom_op('m2ae_mm::max_over_members', mutates_args=())
@@ -162,6 +168,12 @@ def _(centers: Tensor, _points: Tensor, _radius: float, num_samples: int, _min_r
 @points_in_boxes.register_fake
 def _(points: Tensor, frames: Tensor) -> Tensor:
     return points.new_empty((*points.shape[:2], frames.shape[2]), dtype=torch.bool)
+
+
+@count_in_grids.register_fake
+def _(points: Tensor, frames: Tensor, cells: int, slices: int) -> Tensor:
+    shape = points.shape[0], frames.shape[2], cells**3 + 3 * slices
+    return points.new_empty(shape, dtype=torch.long)
 
 
 @max_over_members.register_fake

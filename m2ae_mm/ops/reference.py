@@ -90,6 +90,35 @@ def points_in_boxes(points: Tensor, frames: Tensor) -> Tensor:
     return torch.cat(blocks, 1)
 
 
+def count_in_grids(points: Tensor, frames: Tensor, cells: int, slices: int) -> Tensor:
+    """``(B, T, cells ** 3 + 3 * slices)`` int64; see :func:`m2ae_mm.ops.count_in_grids`.
+
+    Args:
+        points: ``(B, N, 3)``.
+        frames: ``(B, 8, T)`` as of :func:`points_in_boxes`.
+        cells: Along each axis.
+        slices: Along each axis.
+    """
+    width = cells**3 + 3 * slices
+    counts = points.new_zeros(points.shape[0], frames.shape[2], width + 1, dtype=torch.long)
+    first_slice = torch.arange(3, device=points.device) * slices + cells**3
+    # A block of boxes at a time, as in points_in_boxes. Points outside are counted behind the grid: no selection, for
+    # which the host would wait for a GPU.
+    size = max(_PAIRS_AT_ONCE // max(points.shape[0] * points.shape[1], 1), 1)
+    for block, part in zip(frames.split(size, 2), counts.split(size, 1)):
+        center_x, center_y, center_z, half_x, half_y, half_z, cos, sin = block.unsqueeze(-1).unbind(1)
+        x, y, z = points.unsqueeze(1).unbind(-1)
+        x, y, z = x - center_x, y - center_y, z - center_z
+        place = torch.stack([(x * cos + y * sin) / half_x, (y * cos - x * sin) / half_y, z / half_z], -1)
+        outside = ~(place.abs() < 1).all(-1)
+        cell = ((place + 1) / 2 * cells).long().clamp(0, cells - 1)
+        index = [((cell[..., 0] * cells + cell[..., 1]) * cells + cell[..., 2]).unsqueeze(-1),
+                 ((place + 1) / 2 * slices).long().clamp(0, slices - 1) + first_slice]
+        index = torch.cat(index, -1).masked_fill(outside.unsqueeze(-1), width).flatten(2)
+        part.scatter_add_(2, index, torch.ones_like(index))
+    return counts[..., :width].contiguous()
+
+
 def squared_distances(queries: Tensor, points: Tensor) -> Tensor:
     """``(B, M, N)`` squared distances from differences, summed x + y + z.
 

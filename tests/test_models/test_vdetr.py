@@ -60,8 +60,9 @@ def train(model, scenes, steps, lr=3e-3):
     return totals
 
 
-ROOMS = dict(position_encoding='fourier', relative_to='previous', read_positions=True,
-             anchor_sizes=[[0.9, 0.9, 0.9]] * 3, train_cfg=dict(matcher=dict(first_assignment='nearest')))
+ROOMS = dict(position_encoding='fourier', relative_to='previous', read_positions=True, read_points=True,
+             anchor_sizes=[[0.9, 0.9, 0.9]] * 3,
+             train_cfg=dict(class_target='overlap', matcher=dict(first_assignment='nearest')))
 
 
 @pytest.mark.parametrize('options, overlap', [(dict(), 0.25), (ROOMS, 0.5)], ids=['published', 'rooms'])
@@ -79,10 +80,12 @@ def test_it_learns_to_find_the_boxes_of_a_scene(options, overlap):
 OPTIONS = [
     dict(position_encoding='center'), dict(position_encoding='fourier'), dict(position_encoding=None),
     dict(relative_to='previous'), dict(scene_normalized=True), dict(read_positions=True),
-    dict(read_positions=True, position_encoding='fourier'), dict(anchor_sizes=[[0.5, 1, 2]] * 3),
+    dict(read_positions=True, position_encoding='fourier'), dict(read_points=True), dict(anchor_sizes=[[0.5, 1, 2]] * 3),
     dict(query_content='tokens'), dict(query_content='both'), dict(query_content='zeros'),
     dict(train_cfg=dict(matcher=dict(copies=1))), dict(train_cfg=dict(matcher=dict(first_assignment='nearest'))),
-    dict(rotated=True), dict(rotated=True, rpe_in_box_frame=True, read_positions=True), dict(num_layers=1)
+    dict(train_cfg=dict(class_target='overlap')), dict(rotated=True),
+    dict(rotated=True, read_points=True, train_cfg=dict(class_target='overlap')),
+    dict(rotated=True, rpe_in_box_frame=True, read_positions=True), dict(num_layers=1)
 ]
 
 
@@ -100,11 +103,11 @@ def test_every_option_lowers_the_loss_and_reaches_every_parameter(options):
     dict(query_content='learnt'), dict(position_encoding='vertex'), dict(relative_to='anchor'), dict(num_queries=0),
     dict(anchor_sizes=[[1, 1, 1]]), dict(anchor_sizes=[[1, 1, 0]] * 3), dict(num_layers=0),
     dict(train_cfg=dict(matcher=dict(copies=0))), dict(train_cfg=dict(matcher=dict(first_assignment='near'))),
-    dict(train_cfg=dict(loss_weights=dict(loss_objectness=1.)))
+    dict(train_cfg=dict(loss_weights=dict(loss_objectness=1.))), dict(train_cfg=dict(class_target='iou'))
 ], ids=str)
 def test_bad_options_are_named_with_what_is_possible(wanted):
     name = next(iter(wanted))
-    with pytest.raises(ValueError, match='|'.join([name, 'copies', 'first_assignment', 'loss_objectness'])):
+    with pytest.raises(ValueError, match='|'.join([name, 'copies', 'first_assignment', 'loss_objectness', 'class_target'])):
         detector(**wanted)
 
 

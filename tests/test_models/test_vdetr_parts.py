@@ -8,8 +8,9 @@ import torch
 from m2ae_mm.models.heads.box_targets import BoxTargets
 from m2ae_mm.models.heads.detr_matcher import assign
 from m2ae_mm.models.heads.vdetr_boxes import decode_relative, encode_relative
-from m2ae_mm.models.heads.vdetr_losses import focal_loss, point_labels
+from m2ae_mm.models.heads.vdetr_losses import focal_loss, overlap_loss, point_labels
 from m2ae_mm.models.heads.vdetr_matcher import assign_nearest
+from m2ae_mm.models.layers.box_points import BoxPoints
 from m2ae_mm.models.layers.vdetr_decoder import BoxCrossAttention, Memory, positions_in_boxes
 from m2ae_mm.models.layers.vertex_bias import VertexBias
 from m2ae_mm.ops import use_reference
@@ -77,6 +78,14 @@ def test_focal_loss_by_hand():
                                torch.tensor([[none[0], 0.25 / 16 * math.log(4 / 3)]]))
 
 
+def test_overlap_loss_by_hand():
+    logits, overlaps = torch.tensor([[math.log(3), 0.]]), torch.tensor([0.5])
+    # Cross-entropy of p = 3/4 and 1/2 with 1/2, times 0.25 and the overlap.
+    wanted = 0.125 * torch.tensor([[(math.log(4 / 3) + math.log(4)) / 2, math.log(2)]])
+    torch.testing.assert_close(overlap_loss(logits, overlaps), wanted)
+    assert overlap_loss(logits, torch.tensor([0.])).sum() == 0
+
+
 # --- attention
 
 
@@ -88,18 +97,28 @@ def test_positions_are_seen_from_the_turned_box():
     torch.testing.assert_close(found[1, :3], torch.tensor([0, 0.5, 0.]), rtol=0, atol=1e-6)  # over 0.2 m, not 0.1
 
 
+def test_point_reading_sees_a_margin_around_the_box_in_its_frame():
+    box = torch.tensor([[[1., 2, 3, 4, 0.1, 1, math.pi / 2]]])  # 4 m along the scene's y, 0.1 m along x
+    # The grid is 6 m long, 0.4 m thick and 1.5 m high. Two points in front of the thin side, one beyond it.
+    points = torch.tensor([[[0.84, 4.9, 2.3], [0.84, 4.9, 2.3], [0.75, 2, 3]]])
+    found = BoxPoints.counts(box, points).expm1().round().long()[0, 0]
+    cells, slices = found[:216].view(6, 6, 6), found[216:].view(3, 16)
+    assert cells.nonzero().tolist() == [[5, 5, 0]] and cells.sum() == 2
+    assert slices.nonzero().tolist() == [[0, 15], [1, 14], [2, 0]]
+
+
 def test_position_reading_returns_the_mean_position_attended_to():
     torch.manual_seed(0)
     attention = BoxCrossAttention(8, 2, 0., None, read_positions=True)
     xyz, boxes = torch.rand(2, 5, 3), torch.rand(2, 3, 7) + 0.5
     query, tokens = torch.randn(2, 3, 8), torch.randn(2, 5, 8)
-    output = attention(query, boxes, Memory(tokens, tokens, xyz))
+    output = attention(query, boxes, Memory(tokens, tokens, xyz, xyz))
     plain = BoxCrossAttention(8, 2, 0., None, read_positions=False)
     plain.load_state_dict({k: v for k, v in attention.state_dict().items() if not k.startswith('position')})
     q = attention.q(query).view(2, 3, 2, 4)
     weights = (torch.einsum('bqhc,bnc->bqhn', q, attention.k(tokens)) / 2).softmax(-1)
     read = torch.einsum('bqhn,bqnp->bqhp', weights, positions_in_boxes(xyz, boxes))
-    expected = plain(query, boxes, Memory(tokens, tokens, xyz)) + attention.position_proj(read.flatten(2))
+    expected = plain(query, boxes, Memory(tokens, tokens, xyz, xyz)) + attention.position_proj(read.flatten(2))
     torch.testing.assert_close(output, expected)
 
 

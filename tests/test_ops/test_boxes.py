@@ -200,6 +200,31 @@ def test_points_in_boxes_matches_brute_force(num_boxes, monkeypatch):
     assert num_boxes < 2 or 100 < expected.sum() < 5000
 
 
+def test_points_are_counted_in_cells_and_slices():
+    box = [1., 2., 3., 4., 2., 6., math.pi / 2]  # turned: x from 0 to 2, y from 0 to 4, z from 0 to 6
+    points = torch.tensor([[[1.9, 0.1, 0.1], [1.9, 0.1, 0.1], [0.1, 3.9, 5.9], [0.1, 3.9, 0.1], [2.1, 2, 3], [1, 2, 6.1]]])
+    counts = ops.count_in_grids(points, torch.tensor([[box, [0.] * 7]]), 2, 3)
+    # Along the box's x lies the scene's y, along its y the scene's -x.
+    assert counts[0, 0, :8].view(2, 2, 2).tolist() == [[[2, 0], [0, 0]], [[0, 0], [1, 1]]]
+    assert counts[0, 0, 8:].view(3, 3).tolist() == [[2, 0, 2], [2, 0, 2], [3, 0, 1]]
+    assert not counts[0, 1].any()
+    with pytest.raises(ValueError, match='at least 1, got 0 and 3'):
+        ops.count_in_grids(points, torch.zeros(1, 1, 7), 0, 3)
+
+
+@pytest.mark.parametrize('num_boxes', [0, 1, 40])
+def test_counts_equal_those_of_points_in_boxes_and_the_reference(num_boxes, monkeypatch):
+    monkeypatch.setattr('m2ae_mm.ops.reference._PAIRS_AT_ONCE', 500)
+    targets = boxes(2 * num_boxes).view(2, num_boxes, 7).float()
+    points = torch.rand(2, 70, 3) * 2
+    counts = ops.count_in_grids(points, targets, 3, 5)
+    with ops.use_reference():
+        assert torch.equal(ops.count_in_grids(points, targets, 3, 5), counts)
+    inside = ops.points_in_boxes(points, targets).sum(1)
+    assert torch.equal(counts[..., :27].sum(-1), inside)
+    assert torch.equal(counts[..., 27:].unflatten(-1, (3, 5)).sum(-1), inside.unsqueeze(-1).expand(-1, -1, 3))
+
+
 def test_nms3d_matches_brute_force():
     candidates, scores = boxes(40), torch.rand(40).round(decimals=1)  # with equal scores
     ious = ops.box_iou_3d(candidates, candidates)

@@ -73,12 +73,13 @@ def test_missing_numba_means_reference(monkeypatch):
         dispatch._load.cache_clear()
 
 
-@pytest.mark.parametrize('name', ['furthest_point_sample', 'knn', 'ball_query', 'points_in_boxes'])
+@pytest.mark.parametrize('name', ['furthest_point_sample', 'knn', 'ball_query', 'points_in_boxes', 'count_in_grids'])
 def test_custom_ops_keep_their_promises(name):
     points = cloud('random', 2, 40)
     arguments = {'furthest_point_sample': (points, 7), 'knn': (points[:, :5], points, 3),
                  'ball_query': (points[:, :5], points, 0.3, 4, 0.),
-                 'points_in_boxes': (points, torch.rand(2, 8, 3))}[name]
+                 'points_in_boxes': (points, torch.rand(2, 8, 3)),
+                 'count_in_grids': (points, torch.rand(2, 8, 3), 2, 3)}[name]
     torch.library.opcheck(getattr(dispatch, name), arguments)
 
 

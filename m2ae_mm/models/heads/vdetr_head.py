@@ -101,9 +101,13 @@ class VDETRHead(BoxSetHead):
             extent, not of the object's size.
         read_positions: Let attention return where the tokens lie in the box, see :class:`BoxCrossAttention`.
             Not in the paper.
+        read_points: Let the decoder layers count the cloud's points in and around the boxes, see
+            :class:`BoxPoints`. Not in the paper.
         train_cfg: Changes to the published defaults: ``matcher`` (options of
-            :class:`VDETRMatcher`) and ``loss_weights`` (by name of
-            :data:`LOSS_WEIGHTS`; 0 leaves a loss out).
+            :class:`VDETRMatcher`), ``loss_weights`` (by name of
+            :data:`LOSS_WEIGHTS`; 0 leaves a loss out) and ``class_target``:
+            the probability of a matched query's class should be ``'one'`` or
+            the ``'overlap'`` of the boxes (not in the paper).
         test_cfg: Options of :class:`DetectionConfig`; the defaults are those of :data:`DETECTION`.
         init_cfg: mmengine's initialisation option.
     """
@@ -127,6 +131,7 @@ class VDETRHead(BoxSetHead):
                  relative_to: str = 'proposal',
                  scene_normalized: bool = False,
                  read_positions: bool = False,
+                 read_points: bool = False,
                  train_cfg: dict | None = None,
                  test_cfg: dict | None = None,
                  init_cfg: dict | None = None) -> None:
@@ -159,13 +164,16 @@ class VDETRHead(BoxSetHead):
             return VertexBias(num_heads, rpe_channels, position_encoding == 'center', rpe_in_box_frame)
 
         self.layers = nn.ModuleList(
-            VDETRDecoderLayer(embed_dims, num_heads, feedforward_channels, dropout, bias(), read_positions)
+            VDETRDecoderLayer(embed_dims, num_heads, feedforward_channels, dropout, bias(), read_positions, read_points)
             for _ in range(num_layers))
         self.norm = nn.LayerNorm(embed_dims)
         self.box_heads = nn.ModuleList(
             BoxHeads(embed_dims, num_classes if i else 1, num_angle_bins, mlp_dropout) for i in range(num_layers + 1))
 
-    def _read_train_cfg(self, rotated: bool, matcher: dict | None = None, loss_weights: dict | None = None) -> None:
+    def _read_train_cfg(self, rotated: bool, matcher: dict | None = None, loss_weights: dict | None = None,
+                        class_target: str = 'one') -> None:
+        _check_choice('class_target', class_target, ('one', 'overlap'))
+        self.by_overlap = class_target == 'overlap'
         self.matcher = VDETRMatcher(rotated, **(matcher or {}))
         self.loss_weights = changed_weights(LOSS_WEIGHTS, loss_weights)
 
@@ -173,7 +181,7 @@ class VDETRHead(BoxSetHead):
         """See :meth:`BoxSetHead.forward`."""
         xyz, features = self.tokens(feats)
         xyz = xyz.float()
-        extent = SceneExtent.of(feats['points'])
+        extent = SceneExtent.of(feats['points'][..., :3])
         sides = extent.size.unsqueeze(1) if self.scene_normalized else None
         projected = self.projection(features)
         point_logits = self.point_classes(projected).float()
@@ -186,7 +194,7 @@ class VDETRHead(BoxSetHead):
         keys = projected
         if self.position_embedding is not None:
             keys = keys + self.position_embedding(extent.normalize(xyz)).to(keys.dtype)
-        memory = Memory(projected, keys, xyz)
+        memory = Memory(projected, keys, xyz, feats['points'][..., :3])
         x, boxes, found = self._start(proposing, picked), proposals, []
         for layer, heads in zip(self.layers, self.box_heads[1:]):
             embedded = None
@@ -217,7 +225,8 @@ class VDETRHead(BoxSetHead):
         groups = [
             gather_loss_inputs(predictions.first, objects(targets), first, extent,
                                num_boxes * self.matcher.first_copies),
-            gather_loss_inputs(predictions.layers, targets, layers, extent, num_boxes * self.matcher.copies)
+            gather_loss_inputs(predictions.layers, targets, layers, extent, num_boxes * self.matcher.copies,
+                               self.by_overlap)
         ]
         losses = {name: self.loss_weights[name] * torch.cat([loss(group) for group in groups])
                   for name, loss in LOSSES.items() if self.loss_weights[name]}

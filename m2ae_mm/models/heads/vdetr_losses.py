@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from m2ae_mm.ops import points_in_boxes
+from m2ae_mm.ops import box_giou_3d, points_in_boxes
 
 from .box_losses import angle_cls_loss, angle_reg_loss, gather_truth, giou_loss, mean_over_boxes
 from .box_targets import BoxTargets
@@ -34,6 +35,7 @@ class LossInputs(NamedTuple):
         matched: ``(L, B, Q)`` float, 1 where the query has a box, else 0.
         num_boxes: Scalar, boxes of the batch times queries for each, mean over processes, at least 1.
         has_boxes: Whether there is any in this batch.
+        overlaps: ``(L, B, Q)``, what the probability of the true class should be; None for 1.
     """
     predictions: RelativeBoxes
     labels: Tensor
@@ -43,11 +45,12 @@ class LossInputs(NamedTuple):
     matched: Tensor
     num_boxes: Tensor
     has_boxes: bool
+    overlaps: Tensor | None
 
 
 def gather_loss_inputs(predictions: RelativeBoxes, targets: BoxTargets, assignment: Assignment, extent: Tensor | None,
-                       num_boxes: Tensor) -> LossInputs:
-    """Give every query its ground truth."""
+                       num_boxes: Tensor, by_overlap: bool = False) -> LossInputs:
+    """Give every query its ground truth; ``by_overlap`` asks for a class probability as high as the boxes overlap."""
     boxes, labels = gather_truth(targets, assignment)
     num_classes = predictions.class_logits.shape[-1]
     sides = None if extent is None else extent.unsqueeze(1)
@@ -60,12 +63,24 @@ def gather_loss_inputs(predictions: RelativeBoxes, targets: BoxTargets, assignme
         sizes=sizes,
         matched=assignment.matched.float(),
         num_boxes=num_boxes,
-        has_boxes=any(targets.counts))
+        has_boxes=any(targets.counts),
+        overlaps=_overlaps(predictions, boxes) if by_overlap else None)
+
+
+@torch.no_grad()
+def _overlaps(predictions: RelativeBoxes, boxes: Tensor) -> Tensor:
+    """``(L, B, Q)`` generalised IoU of each query's box with its own, at least 0."""
+    rotated = predictions.angle_logits.shape[-1] > 1
+    return box_giou_3d(predictions.boxes.unsqueeze(-2), boxes.unsqueeze(-2), rotated)[..., 0, 0].clamp(min=0)
 
 
 def sem_cls_loss(inputs: LossInputs) -> Tensor:
-    """Focal loss, summed over all queries and classes."""
-    total = focal_loss(inputs.predictions.class_logits, inputs.labels).sum((1, 2, 3))
+    """Focal loss, summed over all queries and classes; towards the overlaps for the true classes where they are given."""
+    logits = inputs.predictions.class_logits
+    values = focal_loss(logits, inputs.labels)
+    if inputs.overlaps is not None:
+        values = torch.where(_is_true(logits, inputs.labels), overlap_loss(logits, inputs.overlaps), values)
+    total = values.sum((1, 2, 3))
     return total * inputs.has_boxes / inputs.num_boxes
 
 
@@ -107,5 +122,17 @@ def point_labels(xyz: Tensor, targets: BoxTargets, num_classes: int) -> Tensor:
 
 def focal_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """``(..., K)`` sigmoid focal loss of logits; labels ``(...)``, K for none."""
-    true = labels.unsqueeze(-1) == torch.arange(logits.shape[-1], device=logits.device)
-    return torch.where(true, focal(logits, True), focal(logits, False))
+    return torch.where(_is_true(logits, labels), focal(logits, True), focal(logits, False))
+
+
+def overlap_loss(logits: Tensor, overlaps: Tensor) -> Tensor:
+    """``(..., K)`` cross-entropy of logits with the overlaps ``(...)`` as probabilities, weighted by these.
+
+    The weight of positives of the varifocal loss (Zhang et al., CVPR 2021) and the alpha of the focal loss.
+    """
+    wanted = overlaps.unsqueeze(-1).expand_as(logits)
+    return 0.25 * wanted * F.binary_cross_entropy_with_logits(logits, wanted, reduction='none')
+
+
+def _is_true(logits: Tensor, labels: Tensor) -> Tensor:
+    return labels.unsqueeze(-1) == torch.arange(logits.shape[-1], device=logits.device)

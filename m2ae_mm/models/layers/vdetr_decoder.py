@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from .attention import attend
 from .detr_transformer import FeedForward, MultiheadAttention
+from .box_points import BoxPoints
 from .token_mlp import TokenLayer
 from .vertex_bias import VertexBias, to_box_frame
 
@@ -20,10 +21,12 @@ class Memory(NamedTuple):
         values: ``(B, N, C)`` projected tokens.
         keys: ``(B, N, C)`` the same, perhaps with an embedding of their positions.
         xyz: ``(B, N, 3)`` their positions in metres.
+        points: ``(B, P, 3)`` the cloud that they stand for.
     """
     values: Tensor
     keys: Tensor
     xyz: Tensor
+    points: Tensor
 
 
 class BoxCrossAttention(nn.Module):
@@ -113,16 +116,18 @@ class VDETRDecoderLayer(nn.Module):
         dropout: Of attention weights, hidden units and all branches.
         bias: See :class:`BoxCrossAttention`.
         read_positions: See :class:`BoxCrossAttention`.
+        read_points: Add what :class:`BoxPoints` sees in the queries' boxes before the cross-attention.
     """
 
     def __init__(self, dims: int, num_heads: int, feedforward_channels: int, dropout: float, bias: VertexBias | None,
-                 read_positions: bool) -> None:
+                 read_positions: bool, read_points: bool) -> None:
         super().__init__()
         self.position = nn.Sequential(TokenLayer(6, dims), nn.Linear(dims, dims))
         self.norm1 = nn.LayerNorm(dims)
         self.self_attn = MultiheadAttention(dims, num_heads, dropout)
         self.norm2 = nn.LayerNorm(dims)
         self.cross_attn = BoxCrossAttention(dims, num_heads, dropout, bias, read_positions)
+        self.box_points = BoxPoints(dims) if read_points else None
         self.norm3 = nn.LayerNorm(dims)
         self.feedforward = FeedForward(dims, feedforward_channels, dropout)
         self.dropout = nn.Dropout(dropout)
@@ -147,6 +152,8 @@ class VDETRDecoderLayer(nn.Module):
         normed = self.norm1(x)
         placed = normed + position
         x = x + self.dropout(self.self_attn(placed, placed, normed))
+        if self.box_points is not None:
+            x = x + self.box_points(boxes, memory.points)
         x = x + self.dropout(self.cross_attn(self.norm2(x) + position, boxes, memory))
         return x + self.dropout(self.feedforward(self.norm3(x)))
 

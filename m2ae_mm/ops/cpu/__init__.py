@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from ..threads import for_each_cloud
-from . import ball, boxes, neighbors, sampling
+from . import ball, boxes, grids, neighbors, sampling
 from .attention import NeighborAttention
 from .mini_pointnet import MiniPointNetStep
 from .pooling import max_over_members, max_over_members_backward
 from .products import linear
 from .table_lookup import TableLookUp
 
-__all__ = ['MiniPointNetStep', 'NeighborAttention', 'TableLookUp', 'ball_query', 'furthest_point_sample', 'knn',
-           'linear', 'max_over_members', 'max_over_members_backward', 'points_in_boxes']
+__all__ = ['MiniPointNetStep', 'NeighborAttention', 'TableLookUp', 'ball_query', 'count_in_grids',
+           'furthest_point_sample', 'knn', 'linear', 'max_over_members', 'max_over_members_backward', 'points_in_boxes']
 
 _LEAF_SIZE = 16
 
@@ -58,3 +58,12 @@ def points_in_boxes(points: Tensor, frames: Tensor) -> Tensor:
     clouds, per_cloud, output = points.contiguous().numpy(), frames.contiguous().numpy(), inside.numpy()
     for_each_cloud(lambda cloud: boxes.contains(clouds[cloud], per_cloud[cloud], output[cloud]), len(clouds))
     return inside
+
+
+def count_in_grids(points: Tensor, frames: Tensor, cells: int, slices: int) -> Tensor:
+    """See :func:`m2ae_mm.ops.reference.count_in_grids`."""
+    counts = torch.zeros(points.shape[0], frames.shape[2], cells**3 + 3 * slices, dtype=torch.long)
+    clouds, per_cloud, output = points.transpose(1, 2).contiguous().numpy(), frames.contiguous().numpy(), counts.numpy()
+    for_each_cloud(lambda cloud: grids.count(clouds[cloud], per_cloud[cloud], cells, slices, output[cloud]),
+                   len(clouds))
+    return counts

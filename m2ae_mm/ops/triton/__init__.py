@@ -4,6 +4,7 @@ Functions of the same name have the arguments and results of
 :mod:`m2ae_mm.ops.reference`; the others are layers with gradients of their
 own. The kernels run under ``TRITON_INTERPRET=1`` on a CPU as well, slowly.
 """
+from ..reference import count_in_grids
 from .add_relu import add_relu
 from .attention import PackedAttention
 from .ball import ball_query
@@ -20,6 +21,6 @@ from .sampling import furthest_point_sample
 
 __all__ = [
     'AddLayerNorm', 'BatchNormReLU', 'BiasGelu', 'Linear', 'PackedAttention', 'add_relu', 'ball_query',
-    'beyond', 'furthest_point_sample', 'half_copies', 'knn', 'max_over_members', 'max_over_members_backward',
+    'beyond', 'count_in_grids', 'furthest_point_sample', 'half_copies', 'knn', 'max_over_members', 'max_over_members_backward',
     'near_marks', 'points_in_boxes'
 ]
