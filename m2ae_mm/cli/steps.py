@@ -57,10 +57,11 @@ class Steps:
         """One of our tools, by the name of its file; see :meth:`run`."""
         self.run(name, str(MIM / 'tools' / f'{tool}.py'), *arguments)
 
-    def train(self, name: str, config: str, *options: str) -> Path:
-        """Train or go on training; the last checkpoint."""
+    def train(self, name: str, config: str, *options: str, epochs: int | None = None) -> Path:
+        """Train or go on training, for as many ``epochs`` as the config says unless given; the last checkpoint."""
         folder = self.out / name
-        self.tool(name, 'train', config, '--work-dir', str(folder), '--resume', '--cfg-options', *options,
+        shorter = [] if epochs is None else ['--epochs', str(epochs)]
+        self.tool(name, 'train', config, '--work-dir', str(folder), '--resume', *shorter, '--cfg-options', *options,
                  *self.options)
         return Path((folder / 'last_checkpoint').read_text())
 

@@ -5,12 +5,14 @@ from mmengine.config import Config
 
 from m2ae_mm.checkpoint import write_checkpoint
 from m2ae_mm.cli.option_values import parse_option
-from m2ae_mm.cli.rooms_benchmark import PRETRAININGS, ROWS, mean_and_deviation
+from m2ae_mm.cli.rooms_benchmark import PRETRAININGS, ROWS, RoomsBenchmark, mean_and_deviation, parse_args
 from mmdet3d.registry import MODELS
 
 
 def config_of(row):
-    return Config.fromfile(row.config)
+    config = Config.fromfile(row.config)
+    config.merge_from_dict(dict(parse_option(option, config.to_dict()) for option in row.options))
+    return config
 
 
 @pytest.mark.parametrize('row', ROWS, ids=lambda row: row.name)
@@ -42,7 +44,28 @@ def test_pretraining_fits_the_detector_whole(row, tmp_path):
     assert all(torch.equal(value, stored[f'backbone.{name}']) for name, value in own.items())
     # A fourth column is the height: in the files' pipelines and in the encoder, or in neither.
     height = pretrain.train_dataloader.dataset.pipeline[0].shift_height
-    assert height == (config.model.backbone.in_channels == 4)
+    assert height == (config.model.backbone.get('in_channels', 3) == 4)
+
+
+def test_fewer_labels_are_fewer_rooms_and_as_many_steps(tmp_path, monkeypatch):
+    calls = []
+
+    def tool(self, name, *call):
+        calls.append(call)
+        (self.out / name).mkdir()
+        (self.out / name / 'last_checkpoint').write_text('epoch_5.pth')
+
+    monkeypatch.setattr(RoomsBenchmark, 'tool', tool)
+    monkeypatch.setattr(RoomsBenchmark, 'test', lambda self, *_: {})
+    args = parse_args(['--out', str(tmp_path), '--train', '800', '--labels', '1', '0.1'])
+    benchmark = RoomsBenchmark(args)
+    for labels in args.labels:
+        benchmark.score(ROWS[0], labels, seed=0)
+    full, few = calls
+    assert '--epochs' not in full and not any('indices' in option for option in full)
+    assert few[few.index('--epochs') + 1] == '50' and 'train_dataloader.dataset.indices=80' in few
+    with pytest.raises(SystemExit):
+        parse_args(['--labels', '0'])
 
 
 def test_mean_and_deviation_by_hand():
