@@ -7,7 +7,8 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=3),
+    checkpoint=dict(type='M2AECheckpointHook', interval=10, max_keep_ckpts=3),
+    keeping=dict(type='M2AEKeepingHook'),  # exact resumes, orderly ends, broken steps left out
     sampler_seed=dict(type='DistSamplerSeedHook'))
 
 env_cfg = dict(

@@ -22,8 +22,9 @@ def check_start(config: Config) -> str | None:
     Args:
         config: A full config, changed in place: ``load_from`` becomes the
             path of a file, and ``resume`` False if there is none to resume.
-            With ``resume='auto'`` the latest checkpoint of the work folder is
-            resumed, and ``load_from`` is where to start if there is none.
+            With ``resume='auto'`` the newest whole checkpoint of the work
+            folder is resumed, and ``load_from`` is where to start if there is
+            none.
 
     Returns:
         What to tell about the start, or None if that goes without saying.
@@ -37,9 +38,10 @@ def check_start(config: Config) -> str | None:
         latest = _latest(Path(config.work_dir))
         config.resume = latest is not None
         if latest is None:
-            message = (f'nothing to resume: {config.work_dir} holds no last_checkpoint. Training starts at epoch 0'
+            message = (f'nothing to resume: {config.work_dir} holds no checkpoint. Training starts at epoch 0'
                        f'{f", from {path}" if path else ""}.')
-        path = latest or path
+        else:
+            path, message = latest
     if path:
         epoch, report = _check_file(config, resolve(path))
         message = message or report
@@ -76,16 +78,36 @@ def _check_file(config: Config, path: Path) -> tuple[int, str | None]:
     return meta.get('epoch', 0) if isinstance(meta, dict) else 0, report
 
 
-def _latest(folder: Path) -> Path | None:
-    """The file that mmengine noted as the latest in a work folder."""
+def _latest(folder: Path) -> tuple[Path, str | None] | None:
+    """The newest whole checkpoint of a work folder, and what to tell if that is not the latest; None if it has none.
+
+    Raises:
+        FileNotFoundError: If the noted one is not there, nor any other.
+        ValueError: If none of them can be read.
+    """
     note = folder / 'last_checkpoint'
-    if not note.is_file():
+    noted = Path(note.read_text().strip()) if note.is_file() else None
+    if noted is not None and noted.name and not noted.is_file():
+        noted = noted if not (folder / noted.name).is_file() else folder / noted.name  # the folder was moved
+    found = [path for place in {folder, noted.parent if noted else folder} for path in place.glob('*.pth')
+             if not path.name.startswith('best_')]
+    found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    if noted in found:
+        found = [noted, *(path for path in found if path != noted)]
+    problems = []
+    for path in found:
+        try:
+            if {'meta', 'message_hub'} <= read_content(path, mapped=True).keys():
+                told = f'{"; ".join(problems)} The training goes on from {path}.' if problems else None
+                return path, told
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError(f'no checkpoint in {str(folder)!r} can be resumed: {" ".join(problems)}')
+    if noted is None or not noted.name:
         return None
-    path = Path(note.read_text().strip())
-    if not path.is_file():
-        raise FileNotFoundError(f'{str(note)!r} names {str(path)!r}, which does not exist; say where to go on from '
-                                'with --resume FILE.')
-    return path
+    raise FileNotFoundError(f'{str(note)!r} names {str(noted)!r}, which does not exist; say where to go on from with '
+                            '--resume FILE.')
 
 
 def _check_weights(own: dict[str, Tensor], stored: dict[str, Tensor], path: Path, model: str) -> str:

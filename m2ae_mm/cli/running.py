@@ -1,5 +1,6 @@
 """How a command runs and ends."""
 import gc
+import logging
 import os
 import sys
 
@@ -21,20 +22,25 @@ def run(main) -> None:
     several processes part once ``main()``, and with it the runner, is done.
     """
     tune_process()
-    failed = False
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, is no news in every line
+    code = 0
     try:
         main()
+    except SystemExit as stop:  # of a training that was told to end
+        code = stop.code
     except (KeyboardInterrupt, Exception) as error:
         if _interrupted(error):
             print('\ninterrupted. A training goes on from its latest checkpoint with --resume.', file=sys.stderr)
             sys.exit(130)
         print(report(error, show=os.environ.get('M2AE_TRACEBACK') == '1'), file=sys.stderr)
-        failed = True
+        code = 1
     # The runner is in a reference cycle. At the interpreter's end, PyTorch before 2.13 waits five seconds for each
     # loading process of a loader that pins memory, unless that loader is gone by then.
     gc.collect()
-    if failed:
+    if code == 1:
         sys.exit(1)
     engine = sys.modules.get('m2ae_mm.engine')  # not there if the tool starts no processes
     if engine is not None:
         engine.end_processes()
+    if code:
+        sys.exit(code)

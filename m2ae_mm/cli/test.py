@@ -41,11 +41,11 @@ def main(args) -> None:
     check_data(config, ('test_dataloader', ))
     prepare_loaders(config)
     prepare_processes(config)
+    hooks = [dict(type='M2AEFinitePredictionsHook')]
     if args.show_dir:
-        hooks = config.get('custom_hooks') or []
-        config.custom_hooks = hooks + [
-            dict(type='M2AEPictureHook', out_dir=args.show_dir, score_thr=args.score_thr, limit=args.max_pictures)
-        ]
+        hooks.append(dict(type='M2AEPictureHook', out_dir=args.show_dir, score_thr=args.score_thr,
+                          limit=args.max_pictures))
+    config.custom_hooks = [*(config.get('custom_hooks') or []), *hooks]
     # The test needs all of the weights: the pre-training of the backbone is
     # not read again, and nothing may be missing.
     config.load_from, config.resume = None, False

@@ -3,7 +3,15 @@ from .building import name_what_is_built
 from .compilation import compile_forward
 from .data_check import check_data, class_count, datasets_of
 from .distributed import M2AEDistributedCPU, end_processes, init_cpu_processes, prepare_processes
-from .hooks import M2AELinearProbeHook, M2AEPictureHook, M2AEResumeHook, M2AERuntimeInfoHook
+from .hooks import (
+    M2AECheckpointHook,
+    M2AEFinitePredictionsHook,
+    M2AEKeepingHook,
+    M2AELinearProbeHook,
+    M2AEPictureHook,
+    M2AEResumeHook,
+    M2AERuntimeInfoHook,
+)
 from .loaders import prepare_loaders
 from .optimizer import M2AEBFloat16OptimWrapper, M2AEOptimWrapper, M2AEOptimWrapperConstructor
 from .option_check import check_options
@@ -12,9 +20,9 @@ from .sync_batch_norm import SyncBatchNormCPU
 from .training import training_runner
 
 __all__ = [
-    'M2AEBFloat16OptimWrapper', 'M2AEDistributedCPU', 'M2AELinearProbeHook', 'M2AEOptimWrapper',
-    'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'M2AEResumeHook', 'M2AERunner', 'M2AERuntimeInfoHook',
-    'SyncBatchNormCPU', 'check_data', 'check_options', 'class_count', 'compile_forward', 'datasets_of',
-    'end_processes', 'init_cpu_processes', 'name_what_is_built', 'prepare_loaders', 'prepare_processes',
-    'training_runner'
+    'M2AEBFloat16OptimWrapper', 'M2AECheckpointHook', 'M2AEDistributedCPU', 'M2AEFinitePredictionsHook',
+    'M2AEKeepingHook', 'M2AELinearProbeHook', 'M2AEOptimWrapper', 'M2AEOptimWrapperConstructor', 'M2AEPictureHook',
+    'M2AEResumeHook', 'M2AERunner', 'M2AERuntimeInfoHook', 'SyncBatchNormCPU', 'check_data', 'check_options',
+    'class_count', 'compile_forward', 'datasets_of', 'end_processes', 'init_cpu_processes', 'name_what_is_built',
+    'prepare_loaders', 'prepare_processes', 'training_runner'
 ]

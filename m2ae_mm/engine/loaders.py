@@ -1,6 +1,9 @@
 """What loaders need that depends on the machine or on other options."""
+from typing import Any
+
 import torch
 from mmengine.config import Config
+from torch.utils.data import DataLoader
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -31,3 +34,19 @@ def prepare_loaders(config: Config) -> None:
 def _pins() -> bool:
     # Apple's accelerator shares the host's memory.
     return torch.accelerator.is_available() and torch.accelerator.current_accelerator().type != 'mps'
+
+
+def end_workers(loader: Any) -> None:
+    """End the processes that a loader keeps between its epochs; it starts others when it is used again.
+
+    Python's garbage collection closes the queues of a forgotten loader before
+    the loader tells its processes to end, so that it waits five seconds for
+    each of them and then leaves them.
+
+    Args:
+        loader: Anything but a loader stays as it is.
+    """
+    iterator = getattr(loader, '_iterator', None) if isinstance(loader, DataLoader) else None
+    if iterator is not None and hasattr(iterator, '_shutdown_workers'):
+        iterator._shutdown_workers()
+        loader._iterator = None

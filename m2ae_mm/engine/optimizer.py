@@ -9,25 +9,86 @@ from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMI
 from torch import Tensor, nn
 
 from .late_history import log_late
+from .step_guard import RunningStatistics, gradient_norm, spoil_unless_finite
 
 
 @OPTIM_WRAPPERS.register_module()
 class M2AEOptimWrapper(OptimWrapper):
-    """mmengine's wrapper, but the norm that ``clip_grad`` logs is not waited for.
+    """mmengine's wrapper, which leaves out steps that are not finite and does not wait for the norm it logs.
+
+    A step is left out if a loss or the gradient has NaN or infinite values:
+    neither weights nor the optimizer's state change, nor, for long, what
+    BatchNorm has seen. On an accelerator, fused optimizers are told by the
+    accelerator itself; any other is waited for.
 
     Takes mmengine's arguments.
+
+    Attributes:
+        finite: Of the last iteration, bool of one element: whether its step
+            was taken; None if it only collected gradients.
+        statistics: Of the model's norms, which whoever learns of such a step
+            late restores.
     """
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        self.finite: Tensor | None = None
+        self.statistics: RunningStatistics | None = None
+        self._norm: Tensor | None = None
         if self.clip_grad_kwargs:
             # mmengine logs, and so reads, what this function returns.
             self._clip, self.clip_func = self.clip_func, self._clip_and_log
 
     def _clip_and_log(self, parameters: Sequence[Tensor], **options) -> None:
-        norm = self._clip(parameters, **options)
+        norm = self._norm = self._clip(parameters, **options)
         if norm is not None:  # clipping by value has none
             log_late(self.message_hub, f'train/{self.grad_name}', norm)
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """See mmengine; keeps what the forward pass will change."""
+        if self.statistics is None:
+            self.statistics = RunningStatistics(model)
+        if self._inner_count % self._accumulative_counts == 0:
+            self.statistics.keep(self._inner_count)
+        with super().optim_context(model):
+            yield
+
+    def update_params(self, *args, **kwargs) -> None:
+        """See mmengine."""
+        self.finite = None
+        super().update_params(*args, **kwargs)
+
+    def scale_loss(self, loss: Tensor) -> Tensor:
+        """See mmengine; of a loss that is not finite no gradient is."""
+        return spoil_unless_finite(super().scale_loss(loss))
+
+    def step(self, **kwargs) -> None:
+        """See mmengine; without effect if a gradient is not finite."""
+        parameters = [each for group in self.optimizer.param_groups for each in group['params']
+                      if each.grad is not None]
+        if not parameters:
+            super().step(**kwargs)
+            return
+        clips_norm = bool(self.clip_grad_kwargs) and self.grad_name == 'grad_norm'
+        norm = None if clips_norm else gradient_norm(parameters)  # before values are clipped, which makes them finite
+        if self.clip_grad_kwargs:
+            self._clip_grad()
+        self.finite = (self._norm if clips_norm else norm).isfinite()
+        if self._told_by_the_device():
+            self.optimizer.grad_scale, self.optimizer.found_inf = None, (~self.finite).float()
+            try:
+                self.optimizer.step(**kwargs)
+            finally:
+                del self.optimizer.grad_scale, self.optimizer.found_inf
+        elif self.finite:
+            self.optimizer.step(**kwargs)
+        elif self.statistics is not None:
+            self.statistics.restore(self._inner_count - 1)
+
+    def _told_by_the_device(self) -> bool:
+        """Whether the optimizer takes from the device, without the host, that a step is to be left out."""
+        return self.finite.device.type != 'cpu' and getattr(self.optimizer, '_step_supports_amp_scaling', False)
 
 
 @OPTIM_WRAPPERS.register_module()

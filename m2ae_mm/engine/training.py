@@ -10,8 +10,10 @@ from m2ae_mm.checkpoint import check_start
 
 from .compilation import compile_forward
 from .hooks import M2AEResumeHook
+from .keeping import keep_results
 from .metric_check import choose_metrics
 from .runner import M2AERunner
+from .work_folder import claim_work_folder
 
 # Of its schedule that a run goes through: the published pre-training stops at 300 of 400 epochs.
 _SHARE = 0.7
@@ -20,12 +22,15 @@ _SHARE = 0.7
 def training_runner(config: Config) -> Runner:
     """``Runner.from_cfg`` with one message for what mmengine would stop at later, or not at all.
 
+    The runner keeps its results as :func:`keep_results` describes, and its
+    work folder is this process's until it ends.
+
     Args:
         config: A full config, changed as by :func:`check_start` and :func:`choose_metrics`.
 
     Raises:
         FileNotFoundError: See :func:`check_start`.
-        ValueError: See there, :func:`choose_metrics` and
+        ValueError: See there, :func:`claim_work_folder`, :func:`choose_metrics` and
             :func:`compile_forward`; if the config has no training, mixed precision is not to be had on this machine, a
             schedule ends before it begins, or no batch can be filled.
     """
@@ -38,8 +43,10 @@ def training_runner(config: Config) -> Runner:
                          'the config has full precision.')
     _check_schedules(config)
     chosen = choose_metrics(config)
+    claim_work_folder(config)
     start = check_start(config)
     runner = M2AERunner.from_cfg(config)
+    keep_results(runner)
     if config.get('resume'):
         runner.register_hook(M2AEResumeHook())
     for message in filter(None, [start, *chosen]):

@@ -7,6 +7,7 @@ from mmengine.evaluator import BaseMetric
 from m2ae_mm.samples import sample_label
 from mmdet3d.registry import METRICS
 
+from .finite import require_finite
 from .metric_names import MetricNames
 
 
@@ -23,6 +24,7 @@ class M2AEAccuracy(BaseMetric):
         Raises:
             ValueError: For a sample without a label.
         """
+        require_finite(data_samples)
         for sample in data_samples:
             self.results.append((sample_label(sample), int(sample['pred_label']), int(sample.get('vote_label', -1))))
 

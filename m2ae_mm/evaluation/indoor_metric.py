@@ -1,5 +1,6 @@
 """mmdet3d's indoor AP, averaged over the classes that the ground truth holds and the data set names."""
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 from mmengine.logging import print_log
@@ -8,6 +9,7 @@ from m2ae_mm.class_names import check_class_names
 from mmdet3d.evaluation import IndoorMetric
 from mmdet3d.registry import METRICS
 
+from .finite import require_finite
 from .metric_names import indoor_names
 
 
@@ -27,6 +29,11 @@ class M2AEIndoorMetric(IndoorMetric):
     """
 
     metric_names = staticmethod(indoor_names)
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """See ``IndoorMetric``; boxes that are no numbers are an error."""
+        require_finite(data_samples)
+        super().process(data_batch, data_samples)
 
     def compute_metrics(self, results: list[tuple[dict, dict]]) -> dict[str, float]:
         """AP and recall per class, ``mAP_0.25`` and so on.

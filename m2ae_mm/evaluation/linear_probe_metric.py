@@ -8,6 +8,7 @@ from sklearn.svm import SVC
 
 from mmdet3d.registry import METRICS
 
+from .finite import require_finite
 from .metric_names import MetricNames
 
 
@@ -40,6 +41,7 @@ class M2AELinearProbeMetric(BaseMetric):
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Collect split, label and feature of every labelled sample."""
+        require_finite(data_samples)
         for sample in data_samples:
             # Unlabelled samples keep their place: gathering counts the data set's samples.
             label = int(sample.get('gt_label', -1))

@@ -8,6 +8,7 @@ from mmengine.logging import print_log
 from m2ae_mm.samples import sample_label, sample_name
 from mmdet3d.registry import METRICS
 
+from .finite import require_finite
 from .metric_names import MetricNames
 
 
@@ -32,6 +33,7 @@ class M2AEPartIoU(BaseMetric):
         Raises:
             ValueError: For a sample without a category or without part labels, or a data set without parts.
         """
+        require_finite(data_samples)
         for sample in data_samples:
             label = sample_label(sample)
             if 'gt_pts_seg' not in sample:

@@ -6,6 +6,7 @@ from mmengine.evaluator import BaseMetric
 
 from mmdet3d.registry import METRICS
 
+from .finite import require_finite
 from .metric_names import MetricNames
 
 
@@ -21,6 +22,7 @@ class M2AEReconstructionMetric(BaseMetric):
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Collect one figure per cloud."""
+        require_finite(data_samples)
         self.results += [sample['reconstruction_loss'] for sample in data_samples]
 
     def compute_metrics(self, results: list[float]) -> dict[str, float]:

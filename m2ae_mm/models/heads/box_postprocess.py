@@ -55,7 +55,7 @@ def detect(predictions: ScoredBoxes, points: Tensor, config: DetectionConfig) ->
         config: Options.
 
     Returns:
-        Per cloud ``bboxes_3d``, ``scores_3d`` and ``labels_3d``; possibly none.
+        Per cloud ``bboxes_3d``, ``scores_3d`` and ``labels_3d``; possibly none. NaN and infinite boxes are among them.
     """
     boxes = predictions.boxes[-1]
     probabilities = predictions.class_probabilities[-1]
@@ -63,7 +63,9 @@ def detect(predictions: ScoredBoxes, points: Tensor, config: DetectionConfig) ->
     filled = points_in_boxes(points, boxes).sum(1, dtype=torch.int32) >= config.min_points
     best = torch.zeros_like(filled).scatter(1, objectness.argmax(1, keepdim=True), True)
     filled |= best & ~filled.any(1, keepdim=True)
-    kept = filled & (objectness > config.score_thr)
+    # Whoever scores the boxes shall see those that are no numbers.
+    broken = ~(objectness.isfinite() & boxes.isfinite().all(-1))
+    kept = filled & (objectness > config.score_thr) | broken
     kept = class_wise_nms(boxes, objectness, probabilities.argmax(-1), kept, config.nms_thr)
     rotated = predictions.angle_logits.shape[-1] > 1
     scores = probabilities * objectness.unsqueeze(-1)

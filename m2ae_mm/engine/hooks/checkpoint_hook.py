@@ -1,0 +1,133 @@
+"""Checkpoints of which a whole one is always there."""
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from m2ae_mm.files import DiskFullError, write_bytes, write_text
+from mmdet3d.registry import HOOKS
+
+_BACKEND = 'm2ae_whole_files'
+INTERRUPTED = 'interrupted.pth'
+
+
+@register_backend(_BACKEND)
+class WholeFilesBackend(LocalBackend):
+    """mmengine's way to files on this machine, which replaces them whole and can remove them later."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self._later: list[str] | None = None
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write a file in one step."""
+        Path(filepath).parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(filepath, obj)
+
+    def remove(self, filepath: str | Path) -> None:
+        """Remove a file, or within :meth:`collecting` note that it is to be removed."""
+        if self._later is None:
+            super().remove(filepath)
+        else:
+            self._later.append(str(filepath))
+
+    @contextmanager
+    def collecting(self) -> Iterator[list[str]]:
+        """Files removed in this block are only listed, in what it gives."""
+        self._later = []
+        try:
+            yield self._later
+        finally:
+            self._later = None
+
+
+@HOOKS.register_module()
+class M2AECheckpointHook(CheckpointHook):
+    """mmengine's hook, which removes an earlier checkpoint only when the next one is on the disk.
+
+    Each is written beside its name and put in place in one step, and so is
+    ``last_checkpoint``. A disk that is full ends the training with one
+    message, and all checkpoints written before are there. The options are
+    mmengine's; with a file client or backend of the config's own, files are
+    written in the way of that.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """See mmengine."""
+        super().before_train(runner)
+        if type(self.file_backend) is LocalBackend and not self.file_client_args and not self.backend_args:
+            self.backend_args = dict(backend=_BACKEND)
+            self.file_backend = WholeFilesBackend()
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        kept, ids = self.max_keep_ckpts > 0, list(getattr(self, 'keep_ckpt_ids', ()))
+        if kept and step not in ids:
+            # One more than are kept: if the process ends before the first one is removed, mmengine does so on resuming.
+            runner.message_hub.update_info('keep_ckpt_ids', [*ids, step])
+        self._write(runner, self.filename_tmpl.format(step), meta)
+        if not kept or step in ids:
+            return
+        if len(ids) == self.max_keep_ckpts:
+            self._remove(self._path(self.filename_tmpl.format(ids[0])))
+        self.keep_ckpt_ids.append(step)  # which drops the first one
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        if not isinstance(self.file_backend, WholeFilesBackend):
+            super()._save_best_checkpoint(runner, metrics)
+            return
+        with self._told_if_full(runner), self.file_backend.collecting() as earlier:
+            super()._save_best_checkpoint(runner, metrics)
+        best = [getattr(self, 'best_ckpt_path', None), *getattr(self, 'best_ckpt_path_dict', {}).values()]
+        for path in earlier:
+            if path not in best:
+                self._remove(path)
+
+    def save_interrupted(self, runner: Runner, meta: dict) -> str:
+        """Write a checkpoint between those of the interval, to go on from; the next one takes its place.
+
+        Returns:
+            Its path.
+        """
+        self._write(runner, INTERRUPTED, meta)
+        return self.last_ckpt
+
+    def _write(self, runner: Runner, name: str, meta: dict) -> None:
+        self.last_ckpt = self._path(name)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        with self._told_if_full(runner):
+            runner.save_checkpoint(
+                self.out_dir, name, self.file_client_args, save_optimizer=self.save_optimizer,
+                save_param_scheduler=self.save_param_scheduler, meta=meta, by_epoch=self.by_epoch,
+                backend_args=self.backend_args, **self.args)
+            if is_main_process():
+                write_text(Path(runner.work_dir, 'last_checkpoint'), self.last_ckpt)
+        if name != INTERRUPTED:
+            self._remove(self._path(INTERRUPTED))
+
+    def _path(self, name: str) -> str:
+        return self.file_backend.join_path(self.out_dir, name)
+
+    def _remove(self, path: str) -> None:
+        if is_main_process() and self.file_backend.exists(path):
+            remove = self.file_backend.rmtree if self.file_backend.isdir(path) else self.file_backend.remove
+            remove(path)
+
+    @contextmanager
+    def _told_if_full(self, runner: Runner) -> Iterator[None]:
+        try:
+            yield
+        except DiskFullError as error:
+            there = last_checkpoint(runner)
+            advice = 'start again.' if there == 'none' else f'go on from {there} with --resume.'
+            raise DiskFullError(f'the disk is full: {error.__cause__ or error}. The training ends at iteration '
+                                f'{runner.iter}. Free some space and {advice}') from error
+
+
+def last_checkpoint(runner: Runner) -> str:
+    """Path of the last one written in the work folder, or 'none'."""
+    note = Path(runner.work_dir, 'last_checkpoint')
+    return (note.read_text().strip() if note.is_file() else '') or 'none'
