@@ -1,19 +1,15 @@
 """Search on a CPU takes memory for points, not for pairs of them."""
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-# A query to ten points. At 160,000 points a matrix of all pairs would take 10 GB.
-GROWTH = """
-import json
 import torch
+from processes import in_fresh_process
+
 from m2ae_mm import ops
 from m2ae_mm.cli.bench.timing import memory_since, start_memory
 
+
+# A query to ten points. At 160,000 points a matrix of all pairs would take 10 GB.
 def growth(count):
     points = torch.rand(1, count, 3, generator=torch.Generator().manual_seed(0)) * 5
     queries, found = points[:, ::10].contiguous(), {}
@@ -25,17 +21,17 @@ def growth(count):
         found[name] = memory_since(start, 'cpu')
     return found
 
-growth(1000)  # compiles
-print(json.dumps([growth(40_000), growth(160_000)]))
-"""
+
+def growths():
+    growth(1000)  # compiles
+    return growth(40_000), growth(160_000)
 
 
 def test_grows_with_the_points():
     if not Path('/proc/self/status').is_file():
         pytest.skip('the system does not say')
     # A fresh process: what the tests before have freed here may be used again.
-    done = subprocess.run([sys.executable, '-c', GROWTH], cwd=ROOT, capture_output=True, text=True, check=True)
-    few, many = json.loads(done.stdout.splitlines()[-1])
+    few, many = in_fresh_process(growths)
     for name, size in few.items():
         assert many[name] < 5 * size + 2**20, (name, size, many[name])
         assert many[name] < 40 * 2**20

@@ -1,18 +1,15 @@
 """The benchmark: the baseline is the same model as ours, floors and percentiles are right, every row is reported."""
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from processes import FORKED, in_fresh_process
 from runs import shrink_model
 
 from m2ae_mm.models.layers.masking import back_project_mask
 from mmdet3d.registry import MODELS
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def copy_weights(ours, plain):
@@ -125,22 +122,18 @@ def test_at_least_three_calls_and_at_most_the_wanted_ones():
     assert len(time_calls(int, 'cpu', repeats=2, seconds=60)) == 2
 
 
-HOLD_64_MIB = """
-import torch
-from m2ae_mm.cli.bench.timing import memory_since, start_memory
-start = start_memory('cpu')
-held = torch.ones(16 * 2**20)
-print(memory_since(start, 'cpu'))
-"""
+def memory_of_64_mib():
+    from m2ae_mm.cli.bench.timing import memory_since, start_memory
+    start = start_memory('cpu')
+    held = torch.ones(16 * 2**20)  # noqa: F841
+    return memory_since(start, 'cpu')
 
 
 def test_memory_is_what_calls_allocate():
     if not Path('/proc/self/status').is_file():
         pytest.skip('the system does not say')
     # A fresh process: what the tests before have freed here may be used again.
-    done = subprocess.run([sys.executable, '-c', HOLD_64_MIB], cwd=ROOT, capture_output=True,
-                          text=True, check=True)
-    assert 60 * 2**20 < int(done.stdout) < 80 * 2**20
+    assert 60 * 2**20 < in_fresh_process(memory_of_64_mib) < 80 * 2**20
 
 
 # --- rows
@@ -156,7 +149,14 @@ def test_speed_up_is_over_the_same_case_only():
     assert speed_up(dict(plain, variant='plain+tuned', samples_per_second=6.), [plain]) == 1.5
 
 
-def test_a_failed_row_says_so_in_one_line():
+@pytest.fixture
+def quick_start(monkeypatch):
+    """Rows are measured in processes that need not import the package first."""
+    from m2ae_mm.cli.bench import rows
+    monkeypatch.setattr(rows.multiprocessing, 'get_context', lambda method: FORKED)
+
+
+def test_a_failed_row_says_so_in_one_line(quick_start):
     from m2ae_mm.cli.bench.report import line
     from m2ae_mm.cli.bench.rows import in_child
     with pytest.raises(RuntimeError, match='^a wrong thing$') as error:
@@ -197,12 +197,14 @@ def test_every_case_is_compared_with_a_baseline_of_its_title():
     assert {case.title for case in cases if case.variant != 'ours'} <= ours
 
 
-def test_the_tool_prints_and_writes_every_row(tmp_path):
+def test_the_tool_prints_and_writes_every_row(tmp_path, capsys, quick_start, monkeypatch):
+    from m2ae_mm.cli import benchmark
+    monkeypatch.setattr(benchmark, 'tune_process', lambda: None)
     out = tmp_path / 'rows.json'
-    command = [sys.executable, 'tools/benchmark.py', '--cases', 'chamfer', 'data', '--batch', '2', '--repeats', '3',
-               '--peak-tflops', 'fp32=2', '--peak-gbs', '100', '--json', str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
+    benchmark.main(benchmark.parse_args([
+        '--cases', 'chamfer', 'data', '--batch', '2', '--repeats', '3', '--peak-tflops', 'fp32=2', '--peak-gbs', '100',
+        '--json', str(out)]))
+    printed = capsys.readouterr().out
     result = json.loads(out.read_text())
     rows = result['rows']
     assert [(row['case'], row['variant']) for row in rows] == [
@@ -216,7 +218,7 @@ def test_the_tool_prints_and_writes_every_row(tmp_path):
     # Files of 8,192 float32 points with numpy's header of 128 bytes.
     assert rows[2]['moved_bytes'] == 2 * (8192 * 3 * 4 + 128)
     assert all(row['floor_ms'] == max(row['flops'] / 2e9, row['moved_bytes'] / 1e8) for row in rows)
-    assert all(row['case'] in done.stdout for row in rows)
+    assert all(row['case'] in printed for row in rows)
 
 
 @pytest.mark.parametrize('options, message', [

@@ -1,22 +1,18 @@
 """tools/convert_checkpoint.py on files in the published formats."""
-import subprocess
-import sys
 from argparse import Namespace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from golden import load_vector, published_weights
+from processes import program
 
 from m2ae_mm.checkpoint import convert_published, read_checkpoint
 from m2ae_mm.checkpoint.published import recognise
 
-TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'convert_checkpoint.py'
-
 
 def convert(source, target):
-    return subprocess.run([sys.executable, str(TOOL), str(source), str(target)], capture_output=True, text=True)
+    return program('tools/convert_checkpoint.py', source, target)
 
 
 def test_published_pretraining_file_becomes_ours(tmp_path):

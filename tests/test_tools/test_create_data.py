@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
+from processes import program
 from raw_scannet import LABELS, write_labels, write_scan
 from scenes import box_scene
 
@@ -15,8 +16,7 @@ NAMES = ('scene0000_00', 'scene0000_01', 'scene0001_00')
 
 
 def tool(*args):
-    return subprocess.run([sys.executable, 'tools/create_data.py', *map(str, args)], cwd=ROOT, capture_output=True,
-                          text=True, timeout=120)
+    return program('tools/create_data.py', *args)
 
 
 def write_release(root):

@@ -1,12 +1,11 @@
 """The few-shot tool: all folds, resuming, and what it prints."""
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from processes import program
 from shapes import write_fewshot
 
 from m2ae_mm.checkpoint import write_checkpoint
@@ -104,7 +103,6 @@ def test_folds_of_other_settings_are_not_taken_over(tool, tmp_path):
 
 
 def test_other_configs_are_refused():
-    result = subprocess.run([sys.executable, 'tools/fewshot.py', 'configs/m2ae/modelnet40_cls.py'], cwd=ROOT,
-                            capture_output=True, text=True, timeout=300)
+    result = program('tools/fewshot.py', 'configs/m2ae/modelnet40_cls.py')
     assert result.returncode == 1
     assert 'is no few-shot config' in result.stderr and 'Traceback' not in result.stderr

@@ -1,15 +1,13 @@
 """The main job through the command line, tiny: pre-train, detect, resume, evaluate."""
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from processes import program
 from scenes import SAMPLE, box_scene, sample_scene, write_layout
 
-ROOT = Path(__file__).resolve().parents[2]
 TINY_ENCODER = [
     'model.backbone.num_centers=[64,32,16]', 'model.backbone.num_neighbors=[8,4,4]', 'model.backbone.depths=[1,1,1]',
     'model.backbone.point_hidden=[8,8,16]'
@@ -18,8 +16,7 @@ RUN = ['default_hooks.checkpoint.interval=1', 'default_hooks.logger.interval=1']
 
 
 def tool(name, *args):
-    return subprocess.run([sys.executable, f'tools/{name}.py', *map(str, args)], cwd=ROOT, capture_output=True,
-                          text=True, timeout=300)
+    return program(f'tools/{name}.py', *args)
 
 
 def loaders(root, *names):

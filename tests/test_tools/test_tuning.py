@@ -2,12 +2,13 @@ import os
 import subprocess
 import sys
 
+from m2ae_mm.cli import tuning
 from m2ae_mm.cli.tuning import variables_unset
 
-PROGRAM = '''
-import os
-from m2ae_mm.cli.tuning import tune_process
-tune_process()
+# Without the package, which takes long to import.
+PROGRAM = f'''
+import os, runpy
+runpy.run_path({tuning.__file__!r})['tune_process']()
 print(os.environ['GOMP_SPINCOUNT'], os.environ['THP_MEM_ALLOC_ENABLE'])
 '''
 

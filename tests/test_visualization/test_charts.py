@@ -43,5 +43,5 @@ def test_features_and_labels_must_agree(tmp_path):
 def test_no_two_classes_have_one_colour(count):
     colours = distinct_colours(count)
     apart = np.linalg.norm(colours[:, None] - colours[None], axis=-1) + 10 * np.eye(count)
-    assert colours.shape == (count, 3) and 0 <= colours.min() and colours.max() <= 1
+    assert colours.shape == (count, 3) and colours.min() >= 0 and colours.max() <= 1
     assert apart.min() > 0.2

@@ -60,8 +60,8 @@ def _lines(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _kernel_tests(rows: list[dict]) -> str:
-    cells = [[row['file'], str(row.get('passed', 0)), ', '.join(row.get('failed_test', [])) or str(row.get('failed', 0))]
-             for row in rows if 'file' in row]
+    cells = [[row['file'], str(row.get('passed', 0)),
+              ', '.join(row.get('failed_test', [])) or str(row.get('failed', 0))] for row in rows if 'file' in row]
     cells += [[f'indices of {row["operator"]}, {row["clouds"]} clouds of {row["points"]:,}',
                'equal' if row['equal'] else '', '' if row['equal'] else 'differ'] for row in rows if 'operator' in row]
     return _lines(['tests on the device', 'passed', 'failed'], cells)

@@ -60,7 +60,8 @@ def command(name: str) -> None:
 
     def run_tool() -> None:
         args = tool.parse_args()
-        spec.loader.exec_module(package)
+        if not hasattr(package, '__version__'):  # bare
+            spec.loader.exec_module(package)
         tool.main(args)
 
     import_module('m2ae_mm.cli.running').run(run_tool)
@@ -74,7 +75,7 @@ def main() -> None:
 
 
 def _bare_package():
-    """m2ae_mm as a module whose code has not been run yet, and its spec."""
+    """m2ae_mm as a module, whose code is not run here, and its spec."""
     from importlib.util import module_from_spec
     spec = _package()
     if spec is None:

@@ -1,5 +1,5 @@
-# Sizes for CPUs and small data sets: those of the weights 'cad_shapes', which come with the package. Against the paper's a
-# quarter of the tokens, half the width and a quarter of the depth.
+# Sizes for CPUs and small data sets: those of the weights 'cad_shapes', which come with the package. Against the
+# paper's a quarter of the tokens, half the width and a quarter of the depth.
 small_encoder = dict(
     num_centers=[128, 64, 32],
     embed_dims=[48, 96, 256],

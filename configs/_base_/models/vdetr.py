@@ -16,7 +16,8 @@ model = dict(
         dropout=0.1,
         mlp_dropout=0.3,
         num_angle_bins=1,  # axis-aligned boxes
-        anchor_sizes=None,  # cubes of 1 m (--hard_anchor of the training command); otherwise those of ../datasets/scannet_mean_sizes.py
+        # Cubes of 1 m (--hard_anchor of the training command); otherwise those of ../datasets/scannet_mean_sizes.py.
+        anchor_sizes=None,
         query_content='learned',
         position_encoding='vertices',
         rpe_channels=128,

@@ -1,5 +1,5 @@
-# V-DETR's training as published: AdamW, 540 epochs of batch 8 (8 processes with a scene each, batch norms synchronised).
-# Weight decay holds for all parameters, biases and norms included.
+# V-DETR's training as published: AdamW, 540 epochs of batch 8 (8 processes with a scene each, batch norms
+# synchronised). Weight decay holds for all parameters, biases and norms included.
 optim_wrapper = dict(
     type='M2AEOptimWrapper',
     optimizer=dict(type='AdamW', lr=7e-4, weight_decay=0.1, fused=True),

@@ -75,7 +75,7 @@ class VertexBias(nn.Module):
             return _LookUp.apply(self.tables(), self.signs, boxes, xyz, self.in_box_frame)
 
     def _levels(self, boxes: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
-        """Where the vertices are, for the CPU kernels: places along each axis, those of each vertex, frame of the query.
+        """Where the vertices are, for the CPU kernels: places along each axis, of each vertex, frame of the query.
 
         In the frame of its box a vertex has one of two places along each axis;
         in the scene's, of four along x and y, if boxes are turned.

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..threads import for_each_part
 from ..grouping import split_groups
+from ..threads import for_each_part
 from . import group_kernels
 from .pooling import max_over_members
 from .products import linear, outer

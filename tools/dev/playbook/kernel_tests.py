@@ -28,9 +28,8 @@ def run(context) -> None:
 def _test(name: str) -> dict:
     start = time.time()
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])}
-    done = subprocess.run([sys.executable, '-m', 'pytest', '-q', '--tb=short', '--show-capture=no', '-p', 'no:cacheprovider',
-                           name],
-                          cwd=ROOT, capture_output=True, text=True, env=environment)
+    command = [sys.executable, '-m', 'pytest', '-q', '--tb=short', '--show-capture=no', '-p', 'no:cacheprovider', name]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
     counts = {word: int(count) for count, word in re.findall(r'(\d+) (passed|failed|skipped|error)', done.stdout)}
     row = dict(file=name, seconds=round(time.time() - start, 1), code=done.returncode, **counts)
     if done.returncode:

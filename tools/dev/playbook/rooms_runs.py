@@ -206,8 +206,9 @@ def score(model: nn.Module, rooms: Rooms, points: int = 8192, batch: int = 8) ->
     recall, _, precision = eval_map_recall(found, truths, [0.25, 0.5])
     result = {}
     for i, name in enumerate(('25', '50')):
-        result[f'AP{name}'] = 100 * float(np.mean([float(np.ravel(precision[i].get(label, 0.))[0]) for label in truths]))
-        result[f'AR{name}'] = 100 * float(np.mean([float(np.ravel(recall[i].get(label, 0.))[-1]) for label in truths]))
+        average = [np.ravel(precision[i].get(label, 0.))[0] for label in truths]
+        recalled = [np.ravel(recall[i].get(label, 0.))[-1] for label in truths]
+        result.update({f'AP{name}': 100 * float(np.mean(average)), f'AR{name}': 100 * float(np.mean(recalled))})
     return result
 
 

@@ -104,8 +104,9 @@ def measure(case: str, variant: str, device: str, place: Path) -> dict:
                 break
     times.sort()
     memory = torch.cuda.max_memory_reserved() / 2**20 if device == 'cuda' else None
-    return dict(samples_a_second=batch / times[len(times) // 2], ms=1e3 * times[len(times) // 2], ms_10=1e3 * times[len(times) // 10],
-                ms_90=1e3 * times[-1 - len(times) // 10], batch=batch, prepared_seconds=prepared,
+    median, tenth = times[len(times) // 2], len(times) // 10
+    return dict(samples_a_second=batch / median, ms=1e3 * median, ms_10=1e3 * times[tenth],
+                ms_90=1e3 * times[-1 - tenth], batch=batch, prepared_seconds=prepared,
                 mib_reserved=memory, losses=losses[:3])
 
 

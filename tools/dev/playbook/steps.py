@@ -20,11 +20,11 @@ _SMALL = dict(num_centers=[32, 16, 8], num_neighbors=[8, 4, 4], depths=[1, 1, 1]
 
 def build_step(case: str, device: str, small: bool) -> tuple[nn.Module, Callable[[], Tensor], int]:
     """The model, a function that makes a step and returns its loss, and the clouds of a step."""
-    import m2ae_mm  # noqa: F401
     from mmengine.config import Config
     from mmengine.logging import MMLogger
     from mmengine.registry import init_default_scope
 
+    import m2ae_mm  # noqa: F401
     from mmdet3d.registry import MODELS
     MMLogger.get_instance('playbook', log_level='WARNING')  # without the list of initial weights
     init_default_scope('mmdet3d')

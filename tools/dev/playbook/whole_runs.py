@@ -27,8 +27,8 @@ def run(context) -> None:
     _write_packs(made_up)
     shapes = [f'{loader}.data_root={made_up}/' for loader in (
         'train_dataloader.dataset', 'val_dataloader.dataset', 'custom_hooks.0.dataloader.dataset')]
-    _measure(context, 'pre-training, made-up shapes in the sizes of cad_shapes', 'configs/m2ae/cad_shapes/pretrain_probe.py',
-             ['--repeat', '15', '--steps', '100'], [_AMP, *shapes])
+    _measure(context, 'pre-training, made-up shapes in the sizes of cad_shapes',
+             'configs/m2ae/cad_shapes/pretrain_probe.py', ['--repeat', '15', '--steps', '100'], [_AMP, *shapes])
     _measure(context, '3DETR-m, rooms of 100,000 points', 'configs/3detr/3detr-m_scannet.py',
              ['--repeat', '20', '--steps', '60'], [_AMP, *sets, 'train_dataloader.num_workers=8'])
 
