@@ -3,10 +3,12 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
-from starts import ROOT, python
+from processes import program
+from starts import python
 
 from m2ae_mm.datasets.rooms import create_rooms
 
@@ -19,22 +21,68 @@ test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=1, val_interval=1)
 default_hooks = dict(logger=dict(interval=1))
 """
+CALLS = {
+    'test.py': 'mine.py rooms_det --work-dir theirs',
+    'train.py': 'mine.py --work-dir trained',
+    'analysis_tools/analyze_logs.py': 'plot_curve {scalars} --keys loss --out curve.png',
+    'analysis_tools/benchmark.py': 'mine.py rooms_det --samples 2',
+    'misc/print_config.py': 'mine.py',
+    'misc/browse_dataset.py': 'mine.py --task lidar_det --output-dir seen',
+}
+# The tools one after the other, each in a fork of a process that has imported mmdet3d and never m2ae_mm: a process for
+# each would import mmdet3d anew, which takes long.
+RUN = """
+import glob, json, os, runpy, sys, traceback
+import mmdet3d.apis
+assert 'm2ae_mm' not in sys.modules
+import torch
+folder, calls = sys.argv[1], json.loads(sys.argv[2])
+
+def run(tool, arguments):
+    with open(f'{os.path.basename(tool)}.txt', 'w') as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    if not torch.cuda.is_available():
+        torch.cuda.synchronize = lambda: None  # benchmark.py waits for a GPU after each sample
+    sys.path.insert(0, os.path.dirname(folder))  # benchmark.py imports its neighbours as `tools...`
+    sys.argv = [tool, *arguments.format(scalars=''.join(glob.glob('trained/*/vis_data/scalars.json'))).split()]
+    runpy.run_path(f'{folder}/{tool}', run_name='__main__')
+
+codes = {}
+for tool, arguments in calls.items():
+    process = os.fork()
+    if not process:
+        code = 1
+        try:
+            run(tool, arguments)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    codes[tool] = os.waitpid(process, 0)[1]
+print(json.dumps(codes))
+"""
 
 
 @pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    """A folder with rooms and ``mine.py``."""
+def done(tmp_path_factory):
+    """A ``folder`` with rooms and ``mine.py``, and ``output(tool)`` of each tool that was run there."""
     folder = tmp_path_factory.mktemp('elsewhere')
     create_rooms(folder / 'rooms', 4, 2, 20000, 0, 'normal', 1)
     (folder / 'mine.py').write_text(MINE.format(rooms=f'{folder / "rooms"}/'))
-    return folder
+    # Without a screen.
+    ran = python(folder, '-c', RUN, TOOLS, json.dumps(CALLS), DISPLAY='', MPLBACKEND='Agg')
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    codes = json.loads(ran.stdout.splitlines()[-1])
 
+    def output(tool):
+        text = (folder / f'{Path(tool).name}.txt').read_text()
+        assert codes[tool] == 0, text[-3000:]
+        return text
 
-def run(folder, tool, *arguments, **variables):
-    # analysis_tools/benchmark.py imports its neighbours as `tools...`.
-    done = python(folder, TOOLS / tool, *arguments, paths=[TOOLS.parent], **variables)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout + done.stderr
+    return SimpleNamespace(folder=folder, output=output)
 
 
 def scores(folder):
@@ -42,45 +90,34 @@ def scores(folder):
     return {key: value for key, value in json.loads(newest.read_text()).items() if key.startswith(('mAP', 'mAR'))}
 
 
-def test_same_scores_as_ours(folder):
-    run(folder, 'test.py', 'mine.py', 'rooms_det', '--work-dir', 'theirs')
-    done = python(folder, ROOT / 'tools' / 'test.py', 'mine.py', 'rooms_det', '--work-dir', 'ours')
-    assert done.returncode == 0, done.stderr[-2000:]
-    theirs, ours = scores(folder / 'theirs'), scores(folder / 'ours')
+def test_same_scores_as_ours(done):
+    done.output('test.py')
+    ran = program('tools/test.py', done.folder / 'mine.py', 'rooms_det', '--work-dir', done.folder / 'ours')
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    theirs, ours = scores(done.folder / 'theirs'), scores(done.folder / 'ours')
     assert theirs == ours and theirs['mAP_0.25'] > 0.05
 
 
-def test_training_and_its_curves(folder):
-    log = run(folder, 'train.py', 'mine.py', '--work-dir', 'trained')
-    assert re.search(r'Epoch\(val\).*mAP_0.25', log) and (folder / 'trained' / 'epoch_1.pth').is_file()
+def test_training(done):
+    assert re.search(r'Epoch\(val\).*mAP_0.25', done.output('train.py'))
+    assert (done.folder / 'trained' / 'epoch_1.pth').is_file()
+
+
+def test_curves_of_a_training(done):
     pytest.importorskip('seaborn')
-    scalars = next((folder / 'trained').glob('*/vis_data/scalars.json'))
-    run(folder, 'analysis_tools/analyze_logs.py', 'plot_curve', scalars, '--keys', 'loss', '--out', 'curve.png',
-        MPLBACKEND='Agg')
-    with Image.open(folder / 'curve.png') as picture:
+    done.output('analysis_tools/analyze_logs.py')
+    with Image.open(done.folder / 'curve.png') as picture:
         assert min(picture.size) > 100
 
 
-def test_config_and_data_can_be_looked_at(folder):
-    assert 'PointM2AEEncoder' in run(folder, 'misc/print_config.py', 'mine.py')
+def test_config_and_data_can_be_looked_at(done):
+    assert 'PointM2AEEncoder' in done.output('misc/print_config.py')
     # A window is asked for; where there is no screen, its picture is written.
-    run(folder, 'misc/browse_dataset.py', 'mine.py', '--task', 'lidar_det', '--output-dir', 'seen', DISPLAY='')
-    with Image.open(folder / 'seen' / '0.jpg') as picture:
+    done.output('misc/browse_dataset.py')
+    with Image.open(done.folder / 'seen' / '0.jpg') as picture:
         assert min(picture.size) > 100
-    assert len(list((folder / 'seen').iterdir())) == 4
+    assert len(list((done.folder / 'seen').iterdir())) == 4
 
 
-# It waits for a GPU after each sample; here there may be none to wait for.
-WITHOUT_GPU = """
-import runpy, sys, torch
-if not torch.cuda.is_available():
-    torch.cuda.synchronize = lambda: None
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name='__main__')
-"""
-
-
-def test_speed(folder):
-    done = python(folder, '-c', WITHOUT_GPU, TOOLS / 'analysis_tools' / 'benchmark.py', 'mine.py', 'rooms_det',
-                  '--samples', '2', paths=[TOOLS.parent])
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_speed(done):
+    assert 'Overall fps' in done.output('analysis_tools/benchmark.py')

@@ -5,6 +5,16 @@ import time
 
 from starts import python
 
+CONFIG = """
+_base_ = 'm2ae_mm::m2ae/scannet_det.py'
+train_dataloader = dict(batch_size=3)
+"""
+NAMES = """
+from mmengine.config import Config
+config = Config.fromfile('mine.py')
+project = Config.fromfile('m2ae_mm::projects/votenet_m2ae/configs/votenet_m2ae_scannet.py')
+print(config.model.type, config.model.get('_scope_'), config.train_dataloader.batch_size, project.model.backbone.type)
+"""
 # mmdet3d's box operators and mmcv's functions that call torch.cuda themselves.
 ALONE = """
 import json, sys
@@ -25,10 +35,13 @@ print(json.dumps(dict(
 """
 
 
-def test_mmdet3d_alone(tmp_path):
-    done = python(tmp_path, '-c', ALONE)
+def test_mmdet3d_alone_then_configs_by_the_name_of_the_package(tmp_path):
+    (tmp_path / 'mine.py').write_text(CONFIG)
+    done = python(tmp_path, '-c', ALONE + NAMES)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    *_, found, names = done.stdout.splitlines()
+    assert names.split() == ['ThreeDETR', 'None', '3', 'PointM2AEEncoder']
+    found = json.loads(found)
     assert found['before'] is False and found['same'] is True
     assert len(set(found['picked'][0])) == 5
     assert found['nearest'] == list(range(30)) and found['inside'] == 30
@@ -75,23 +88,14 @@ def test_an_open3d_that_cannot_be_loaded_is_one_that_is_missing(tmp_path):
         assert done.stdout.split()[-1:] == ['None'], done.stderr
 
 
-CONFIG = """
-_base_ = 'm2ae_mm::m2ae/scannet_det.py'
-train_dataloader = dict(batch_size=3)
-"""
-
-
-def test_configs_inherit_by_the_name_of_the_package(tmp_path):
+def test_configs_by_the_name_of_the_package_where_it_is_not_installed(tmp_path):
+    """Without the hooks: once m2ae_mm is imported."""
     (tmp_path / 'mine.py').write_text(CONFIG)
-    code = ('from mmengine.config import Config; config = Config.fromfile("mine.py"); '
-            'project = Config.fromfile("m2ae_mm::projects/votenet_m2ae/configs/votenet_m2ae_scannet.py"); '
-            'print(config.model.type, config.model.get("_scope_"), config.train_dataloader.batch_size, '
-            'project.model.backbone.type)')
-    done = python(tmp_path, '-c', code)
+    done = python(tmp_path, '-S', '-c', f'import sys; sys.path += {sys.path!r}; import m2ae_mm' + NAMES)
     assert done.stdout.split()[-4:] == ['ThreeDETR', 'None', '3', 'PointM2AEEncoder'], done.stderr
-    # Without the hooks, as in a clone that is not installed: once m2ae_mm is imported.
-    done = python(tmp_path, '-S', '-c', 'import sys; sys.path += ' + repr(sys.path) + '; import m2ae_mm; ' + code)
-    assert done.stdout.split()[-4:] == ['ThreeDETR', 'None', '3', 'PointM2AEEncoder'], done.stderr
+
+
+def test_a_config_that_is_not_there(tmp_path):
     done = python(tmp_path, '-c', 'from mmengine.config import Config; Config.fromfile("m2ae_mm::m2ae/scanet_det.py")')
     assert "there is no config 'm2ae_mm::m2ae/scanet_det.py'" in done.stderr
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from processes import free_port
+from processes import free_port, program
 from shapes import write_modelnet40_h5, write_shapenet55
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,12 +33,22 @@ def data(tmp_path_factory):
                       for option in ('num_workers=0', 'persistent_workers=False')]
 
 
-def train(command, work_dir, options, *flags):
-    """Pre-train for some epochs with a probe; what was printed and the last checkpoint's optimizer."""
-    done = subprocess.run(
-        [*command, *flags, '--work-dir', str(work_dir), '--auto-scale-lr', '--cfg-options', *OPTIONS, *options],
-        cwd=ROOT, capture_output=True, text=True, timeout=900,
+CONFIG = 'configs/m2ae/shapenet_pretrain_probe.py'
+
+
+def one_process(*arguments):
+    return program('tools/train.py', CONFIG, *arguments)
+
+
+def two_processes(*arguments):
+    return subprocess.run(
+        ['bash', 'tools/dist_train.sh', CONFIG, '2', *arguments], cwd=ROOT, capture_output=True, text=True, timeout=900,
         env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable, 'PORT': str(free_port())})
+
+
+def train(run, work_dir, options, *flags):
+    """Pre-train for some epochs with a probe; what was printed and the last checkpoint's optimizer."""
+    done = run(*flags, '--work-dir', str(work_dir), '--auto-scale-lr', '--cfg-options', *OPTIONS, *options)
     log = done.stdout + done.stderr
     assert done.returncode == 0, log[-3000:]
     name = (work_dir / 'last_checkpoint').read_text()
@@ -49,8 +59,7 @@ def train(command, work_dir, options, *flags):
 @pytest.fixture(scope='module')
 def alone(data, tmp_path_factory):
     """4 epochs of one batch, two batches to a step; a batch of 32 where the rate is meant for 128."""
-    return train([sys.executable, 'tools/train.py', 'configs/m2ae/shapenet_pretrain_probe.py'],
-                 tmp_path_factory.mktemp('alone'),
+    return train(one_process, tmp_path_factory.mktemp('alone'),
                  [*data, 'optim_wrapper.accumulative_counts=2', 'train_cfg.max_epochs=4'])
 
 
@@ -61,8 +70,7 @@ def test_accumulation_makes_a_step_of_two_batches(alone):
 
 
 def test_learning_rate_follows_the_batch_of_all_processes(data, alone, tmp_path):
-    log, optimizer = train(['bash', 'tools/dist_train.sh', 'configs/m2ae/shapenet_pretrain_probe.py', '2'], tmp_path,
-                           [*data, 'train_cfg.max_epochs=1'], '--sync_bn', 'torch')
+    log, optimizer = train(two_processes, tmp_path, [*data, 'train_cfg.max_epochs=1'], '--sync_bn', 'torch')
     # Two processes make one batch of two shapes each: one step.
     assert {float(state['step']) for state in optimizer['state'].values()} == {1}
     # 32 / 128 and 2 * 32 / 128. Accumulated batches do not count.

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from processes import program
 from scenes import SAMPLE, box_scene, sample_scene, write_layout
+from shapes import write_packs
 
 TINY_ENCODER = [
     'model.backbone.num_centers=[64,32,16]', 'model.backbone.num_neighbors=[8,4,4]', 'model.backbone.depths=[1,1,1]',
@@ -42,8 +43,10 @@ def boxes(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def pretrained(boxes, tmp_path_factory):
+    """A checkpoint, of a run with --resume in a folder in which there is nothing yet."""
     folder = tmp_path_factory.mktemp('pretrain')
-    done = train('configs/m2ae/rooms_pretrain.py', folder, boxes, 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1')
+    done = train('configs/m2ae/rooms_pretrain.py', folder, boxes, 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
+                 flags=['--resume'])
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'reconstruction/chamfer' in done.stdout + done.stderr
     return folder / 'epoch_1.pth'
@@ -61,10 +64,29 @@ def test_mixed_precision_takes_the_same_steps_but_for_rounding(boxes, pretrained
     assert found == pytest.approx(expected, rel=0.02) and found != expected
 
 
-def test_resuming_an_empty_folder_says_that_it_starts_anew(boxes, tmp_path):
-    done = train('configs/m2ae/rooms_pretrain.py', tmp_path, boxes, 'train_cfg.max_epochs=1', flags=['--resume'])
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert 'nothing to resume' in next(tmp_path.glob('*/*.log')).read_text()
+def test_resuming_an_empty_folder_says_that_it_starts_anew(pretrained):
+    assert 'nothing to resume' in next(pretrained.parent.glob('*/*.log')).read_text()
+
+
+def test_segmentation_is_resumed_and_tested(tmp_path):
+    """Its data set has what the config says of categories and parts, which goes into the checkpoint."""
+    data = write_packs(tmp_path / 'packs')
+    options = [*TINY_ENCODER, 'model.backbone.embed_dims=[12,24,48]', 'model.backbone.num_heads=3',
+               'model.head.in_channels=[12,24,48]', 'model.head.propagated=[16,16]', 'model.head.hidden=[16,16,16]',
+               'model.head.num_parts=4', 'model.head.num_categories=2']
+    config = 'configs/m2ae/labeled_parts_seg.py'
+    for epochs, flags in ((1, []), (2, ['--resume'])):
+        done = tool('train', config, '--work-dir', tmp_path, *flags, '--cfg-options', *options, *RUN,
+                    *loaders(data, 'train_dataloader', 'val_dataloader'), f'train_cfg.max_epochs={epochs}',
+                    'train_cfg.val_interval=1', 'train_dataloader.batch_size=4', 'train_dataloader.drop_last=False')
+        assert done.returncode == 0, done.stderr[-2000:]
+    log = done.stdout + done.stderr
+    assert re.search(r'Epoch\(train\)\s+\[2\]', log) and not re.search(r'Epoch\(train\)\s+\[1\]', log)
+    tested = tool('test', config, tmp_path / 'epoch_2.pth', '--work-dir', tmp_path / 'test', '--cfg-options',
+                  *options, *loaders(data, 'test_dataloader'))
+    assert tested.returncode == 0, tested.stderr[-2000:]
+    validated = float(re.findall(r'part/instance_miou: ([\d.]+)', log)[-1])
+    assert score(tmp_path / 'test')['part/instance_miou'] == pytest.approx(validated, abs=1e-3)
 
 
 def test_detector_trains_from_pretrained_weights_resumes_and_is_scored(boxes, pretrained, tmp_path):

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -30,6 +32,16 @@ def test_a_map_shows_the_classes_that_occur(tmp_path):
     features = random.normal(size=(12, 4)) + 10 * labels[:, None]
     path = feature_map({'all': features, 'again': features}, labels, ['chair', 'unused', 'table'], tmp_path / 'map.png')
     assert coloured(path) > 0.0005
+
+
+def test_the_legend_of_a_map_names_the_classes_in_their_colours(tmp_path):
+    count = 34  # two columns
+    labels, names = np.repeat(np.arange(count), 2), [f'class {i}' for i in range(count)]
+    features = np.random.default_rng(0).normal(size=(2 * count, 4))
+    legend = feature_map({'all': features}, labels, names, tmp_path / 'map.svg').read_text().split('id="legend_1"')[1]
+    assert re.findall('<!-- (.*) -->', legend) == names
+    markers = re.findall('<use [^>]*style="([^"]*)"', legend)
+    assert len(markers) == len(set(markers)) == count
 
 
 def test_features_and_labels_must_agree(tmp_path):
