@@ -22,7 +22,7 @@ def run(context) -> None:
     few = context.rehearse
     rooms = context.out / 'rooms.npz'
     if not rooms.is_file():
-        rooms_runs.compose(rooms, *((4, 2) if few else (_TRAIN, _VAL)), 2, 2 if few else 16)
+        rooms_runs.compose(rooms, *((4, 2) if few else (_TRAIN, _VAL)), 2, 1 if few else 16)
     context.record.set(train_rooms=4 if few else _TRAIN, val_rooms=2 if few else _VAL, pretraining=_PRETRAINING,
                        fine_tuning=_FINE_TUNING)
     seeds = SEEDS[:1] if few else SEEDS

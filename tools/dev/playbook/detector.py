@@ -12,7 +12,7 @@ _SPEED_STEPS = 60
 def run(context) -> None:
     few = context.rehearse
     rooms = context.out / 'rooms_for_detector.npz'
-    rooms_runs.compose(rooms, *((4, 2) if few else (_TRAIN, _VAL)), 3, 2 if few else 16)
+    rooms_runs.compose(rooms, *((4, 2) if few else (_TRAIN, _VAL)), 3, 1 if few else 16)
     train_rooms, val_rooms = rooms_runs.Rooms.load(rooms, context.device)
     schedule = rooms_runs.Schedule(steps=2, batch=2) if few else _fitting(context, train_rooms)
     model, config = rooms_runs.build(CONFIG, 0, context.device, {'model.backbone.init_cfg.checkpoint': None})

@@ -17,11 +17,14 @@ _ROTATION = 0.087266  # +-5 degrees, as 3DETR
 
 
 def compose(path: Path, train: int, val: int, seed: int, workers: int, profile: str = 'normal') -> None:
-    """Compose rooms in parallel and write them to one ``.npz``."""
+    """Compose rooms, in parallel or by one worker in this process, and write them to one ``.npz``."""
     jobs = [(split, index, seed, _POINTS, profile) for split, count in (('train', train), ('val', val))
             for index in range(count)]
-    with multiprocessing.get_context('spawn').Pool(workers) as pool:
-        rooms = pool.starmap(_compose, jobs, chunksize=4)
+    if workers == 1:
+        rooms = [_compose(*job) for job in jobs]
+    else:
+        with multiprocessing.get_context('spawn').Pool(workers) as pool:
+            rooms = pool.starmap(_compose, jobs, chunksize=4)
     counts = np.array([len(boxes) for _, boxes, _ in rooms])
     np.savez(path, points=np.stack([points for points, _, _ in rooms]), counts=counts,
              boxes=np.concatenate([boxes for _, boxes, _ in rooms]),

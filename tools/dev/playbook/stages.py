@@ -75,8 +75,10 @@ def run_stage(stage: Stage, args: Namespace, left: float) -> bool:
     seconds = 600. if args.rehearse else min(left, stage.seconds)
     print(f'{stage.name}: {stage.purpose} ({seconds:.0f} s)', flush=True)
     start = time.time()
-    process = multiprocessing.get_context('spawn').Process(
-        target=_child, args=(stage, vars(args), start + seconds))
+    # A rehearsal is short: its stages do not import the package anew.
+    processes = multiprocessing.get_context('forkserver' if args.rehearse else 'spawn')
+    processes.set_forkserver_preload(['m2ae_mm'])
+    process = processes.Process(target=_child, args=(stage, vars(args), start + seconds))
     process.start()
     process.join(seconds)
     cut = process.is_alive()
