@@ -49,6 +49,7 @@ def _run_program(command, outputs, variables):
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(ROOT)
+    multiprocessing.set_start_method(None, force=True)  # the system's
     torch.set_num_threads(1)
     sys.argv = command
     sys.path[0] = str(Path(command[0]).parent)

@@ -13,7 +13,7 @@ def build(tmp_path):
     write_shapenet55(tmp_path / 'data', num_train=4, num_test=2)
     return lambda compiled: training_runner(
         tiny_config('shapenet_pretrain.py', tmp_path / 'run', tmp_path / 'data', compile=compiled,
-                    **{'train_cfg.val_begin': 2}))
+                    **{'train_cfg.val_begin': 2, 'model.backbone.depths': [1, 1, 1]}))  # tracing takes long
 
 
 def loss_of(model, data):
