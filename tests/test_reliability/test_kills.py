@@ -24,7 +24,7 @@ def test_ten_kills(chaos, tmp_path):
 
 def test_full_disks(chaos, tmp_path):
     report = chaos.Report()
-    chaos.fill_disks(tmp_path, 3, 0, report)
+    chaos.fill_disks(tmp_path, 2, 0, report)
     assert not report.wrong, str(report)
 
 
