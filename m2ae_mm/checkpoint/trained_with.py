@@ -42,18 +42,27 @@ def other_settings(model: Mapping, content: Mapping, path: Path) -> list[str]:
 
 
 def _stored_model(content: Mapping) -> dict:
-    """``model`` of the config that mmengine stores as the text of a Python file, which is read and not run."""
+    model = stored_config(content).get('model')
+    return model if isinstance(model, dict) else {}
+
+
+def stored_config(content: Mapping) -> dict[str, Any]:
+    """The config that a checkpoint was trained with; empty if it does not say.
+
+    mmengine stores it as the text of a Python file, which is read and not
+    run: values are literals and ``dict(...)``, and None where they are more.
+
+    Args:
+        content: Of the checkpoint.
+    """
     meta = content.get('meta')
     text = meta.get('cfg') if isinstance(meta, Mapping) else None
     try:
         lines = ast.parse(text).body if isinstance(text, str) else []
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # whatever a damaged text makes the parser say
         lines = []
-    for line in lines:
-        if isinstance(line, ast.Assign) and getattr(line.targets[0], 'id', None) == 'model':
-            model = _value(line.value)
-            return model if isinstance(model, dict) else {}
-    return {}
+    return {line.targets[0].id: _value(line.value) for line in lines
+            if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name)}
 
 
 def _value(node: ast.expr) -> Any:

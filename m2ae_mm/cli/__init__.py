@@ -10,6 +10,11 @@ import sys
 COMMANDS = {
     'train': 'train whatever a config describes',
     'test': 'evaluate a checkpoint with the metrics of its config',
+    'predict': 'boxes of the things in scans of rooms',
+    'classify': 'the class of each shape',
+    'segment': 'the part that each point of a shape belongs to',
+    'embed': 'a feature of each shape or scan',
+    'reconstruct': 'what a masked autoencoder fills in',
     'fewshot': 'few-shot classification: all folds, mean and deviation',
     'convert': 'convert a published Point-M2AE or 3DETR checkpoint',
     'data': 'prepare a data set from the files that its authors hand out',

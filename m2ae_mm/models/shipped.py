@@ -25,11 +25,21 @@ def shipped_model(name: str) -> nn.Module:
     Raises:
         ValueError: If there are no such weights.
     """
-    description = describe(name)
-    config = Config.fromfile(find_config(f'{PREFIX}{description["config"]}'))
-    config.model = description['model']
+    config = shipped_config(name)
     init_default_scope(config.default_scope)  # as mmdet3d's init_model does, for what is built later
     model = MODELS.build(copy.deepcopy(config.model))  # mmdet3d's heads change what they are built from
     load_for_test(model, name)
     model.cfg = config
     return model.eval()
+
+
+def shipped_config(name: str) -> Config:
+    """The config that weights of the package were trained with.
+
+    Raises:
+        ValueError: If there are no such weights.
+    """
+    description = describe(name)
+    config = Config.fromfile(find_config(f'{PREFIX}{description["config"]}'))
+    config.model = description['model']
+    return config

@@ -14,8 +14,8 @@ from .colours import distinct_colours
 
 TRUE_COLOUR = (0, 140, 70)
 PREDICTED_COLOUR = (215, 85, 20)
-_VISIBLE_COLOUR = (168, 172, 178)
-_RECONSTRUCTED_COLOUR = (40, 110, 200)
+VISIBLE_COLOUR = (168, 172, 178)
+RECONSTRUCTED_COLOUR = (40, 110, 200)
 _HEIGHT_COLOURS = ((105, 135, 180), (150, 190, 175), (240, 215, 165))
 _AZIMUTH = 235.0
 # Pictures are drawn at twice their size and reduced, which smooths edges.
@@ -82,6 +82,11 @@ def reconstruction_figure(points: np.ndarray, masked_points: np.ndarray, reconst
     Returns:
         The path written.
     """
+    return _save(reconstruction_image(points, masked_points, reconstruction), path)
+
+
+def reconstruction_image(points: np.ndarray, masked_points: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
+    """As ``reconstruction_figure``, but the picture itself, uint8."""
     points = _checked(points, 'points', (3, 6))[:, :3]
     visible = _checked(masked_points, 'masked_points', (3, 6))[:, :3]
     predicted = _checked(reconstruction, 'reconstruction', (3, 6))[:, :3]
@@ -96,11 +101,11 @@ def reconstruction_figure(points: np.ndarray, masked_points: np.ndarray, reconst
     # Stray predictions must not shrink the shape: the camera shows the input.
     camera = _camera(points, (560, 560), elevation=50.0 if is_room else 30.0)
     radius = _radius(points, camera)
-    grey = np.tile(_VISIBLE_COLOUR, (len(visible), 1))
-    blue = np.tile(_RECONSTRUCTED_COLOUR, (len(predicted), 1))
-    panels = [_cloud_panel(points, _by_height(points), camera, radius), _cloud_panel(visible, grey, camera, radius),
+    grey = np.tile(VISIBLE_COLOUR, (len(visible), 1))
+    blue = np.tile(RECONSTRUCTED_COLOUR, (len(predicted), 1))
+    panels = [_cloud_panel(points, by_height(points), camera, radius), _cloud_panel(visible, grey, camera, radius),
               _cloud_panel(np.concatenate([visible, predicted]), np.concatenate([grey, blue]), camera, radius)]
-    return _save(text.side_by_side(panels, ['input', 'visible part', 'reconstruction']), path)
+    return text.side_by_side(panels, ['input', 'visible part', 'reconstruction'])
 
 
 def class_figure(points: np.ndarray, title: str, path: str | Path) -> Path:
@@ -114,10 +119,15 @@ def class_figure(points: np.ndarray, title: str, path: str | Path) -> Path:
     Returns:
         The path written.
     """
+    return _save(class_image(points, title), path)
+
+
+def class_image(points: np.ndarray, title: str) -> np.ndarray:
+    """As ``class_figure``, but the picture itself, uint8."""
     points = _shape(points)
     camera = _camera(points, (560, 560), elevation=30.0)
-    panel = _cloud_panel(points, _by_height(points), camera, _radius(points, camera))
-    return _save(text.side_by_side([panel], [title], size=16), path)
+    panel = _cloud_panel(points, by_height(points), camera, _radius(points, camera))
+    return text.side_by_side([panel], [title], size=16)
 
 
 def parts_figure(points: np.ndarray, true_parts: np.ndarray | None, parts: np.ndarray, path: str | Path) -> Path:
@@ -131,6 +141,11 @@ def parts_figure(points: np.ndarray, true_parts: np.ndarray | None, parts: np.nd
     Returns:
         The path written.
     """
+    return _save(parts_image(points, true_parts, parts), path)
+
+
+def parts_image(points: np.ndarray, true_parts: np.ndarray | None, parts: np.ndarray) -> np.ndarray:
+    """As ``parts_figure``, but the picture itself, uint8."""
     points = _shape(points)
     camera = _camera(points, (560, 560), elevation=30.0)
     shown = {title: labels for title, labels in (('ground truth', true_parts), ('prediction', parts))
@@ -139,7 +154,7 @@ def parts_figure(points: np.ndarray, true_parts: np.ndarray | None, parts: np.nd
     colours = 255 * distinct_colours(len(numbers))
     panels = [_cloud_panel(points, colours[np.searchsorted(numbers, labels)], camera, _radius(points, camera))
               for labels in shown.values()]
-    return _save(text.side_by_side(panels, list(shown)), path)
+    return text.side_by_side(panels, list(shown))
 
 
 def _shape(points: np.ndarray) -> np.ndarray:
@@ -151,7 +166,7 @@ def _shape(points: np.ndarray) -> np.ndarray:
 
 def _scene(points: np.ndarray, boxes: Sequence[np.ndarray], size: tuple[int, int]) -> tuple[render.Canvas, Camera]:
     """The opened room and the camera that shows it; boxes only matter where there are no points."""
-    xyz, rgb = points[:, :3], points[:, 3:] if points.shape[1] == 6 else _by_height(points)
+    xyz, rgb = points[:, :3], points[:, 3:] if points.shape[1] == 6 else by_height(points)
     kept = render.open_front(xyz, _AZIMUTH)
     xyz, rgb = xyz[kept], rgb[kept]
     if len(xyz) == 0:
@@ -200,7 +215,7 @@ def _radius(points: np.ndarray, camera: Camera) -> float:
     return float(np.clip(1.5 * distance * camera.scale, 1.5, 6.0 * _OVERSAMPLING))
 
 
-def _by_height(points: np.ndarray) -> np.ndarray:
+def by_height(points: np.ndarray) -> np.ndarray:
     """Colours (N, 3) for points without any: from blue at the bottom over green to sand at the top."""
     z = points[:, 2]
     low, high = (z.min(), z.max()) if len(z) else (0.0, 1.0)

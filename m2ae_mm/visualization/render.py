@@ -11,7 +11,7 @@ from .camera import Camera
 
 BACKGROUND = (255, 255, 255)
 # Edges of a box: pairs of corners in the order of ``box_corners``.
-_EDGES = ((0, 1), (1, 3), (3, 2), (2, 0), (4, 5), (5, 7), (7, 6), (6, 4), (0, 4), (1, 5), (2, 6), (3, 7))
+EDGES = ((0, 1), (1, 3), (3, 2), (2, 0), (4, 5), (5, 7), (7, 6), (6, 4), (0, 4), (1, 5), (2, 6), (3, 7))
 
 
 @dataclass
@@ -134,7 +134,7 @@ def draw_boxes(canvas: Canvas, camera: Camera, boxes: np.ndarray, colour: Sequen
         width: Of the lines in pixels.
     """
     for corners in box_corners(boxes):
-        for first, second in _EDGES:
+        for first, second in EDGES:
             _draw_line(canvas, camera, corners[first], corners[second], colour, width)
 
 

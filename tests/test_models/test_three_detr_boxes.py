@@ -146,7 +146,7 @@ def test_where_all_boxes_are_empty_the_most_certain_stays(two_boxes):
 
 
 def test_published_thresholds_are_the_defaults():
-    assert DetectionConfig() == (0.25, 0.05, 5, True)
+    assert DetectionConfig() == (0.25, 0.05, 5, True, False)
 
 
 def test_thresholds_and_single_proposals(two_boxes):

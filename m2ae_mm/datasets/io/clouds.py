@@ -2,17 +2,35 @@
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from .laser import LASER, read_laser
 from .local import Remarks, finite_rows, local_cloud
 from .pcd import parse_pcd
 from .ply import read_ply, triangles_of, vertices_of
 
 ARRAYS = ('.npy', '.npz', '.txt', '.xyz')
-MESHES = ('.ply', '.off', '.obj', '.stl')
-SUFFIXES = (*ARRAYS, '.pcd', *MESHES)
+MESHES = ('.ply', '.off', '.obj', '.stl', '.glb')
+SUFFIXES = (*ARRAYS, '.pcd', *MESHES, *LASER)
 _SEPARATORS = ' \t\r\n,;'
+# What colours of the points are called in files.
+_COLOUR_ARRAYS = ('color', 'colors', 'colour', 'colours', 'rgb')
+_COLOUR_PROPERTIES = (('red', 'green', 'blue'), ('r', 'g', 'b'), ('diffuse_red', 'diffuse_green', 'diffuse_blue'))
+
+
+class Content(NamedTuple):
+    """What a cloud file holds, as it is there.
+
+    Attributes:
+        points: ``(N, 3)``, in the numbers of the file.
+        colours: ``(N, 3)`` uint8 r, g, b; None if there are none.
+        faces: ``(F, 3)`` int64 triangles between the points; None if there are none.
+    """
+    points: np.ndarray
+    colours: np.ndarray | None = None
+    faces: np.ndarray | None = None
 
 
 def read_cloud(path: str | Path, mesh_points: int, seed: int = 0, name: str | None = None,
@@ -35,24 +53,57 @@ def read_cloud(path: str | Path, mesh_points: int, seed: int = 0, name: str | No
     Raises:
         ValueError: Saying why the file gives no points.
     """
+    content, name = read_content(path), name or str(path)
+    points = content.points
+    if content.faces is not None:
+        points = surface(content, mesh_points, seed, name, remarks).points
+    return local_cloud(points, name, remarks)
+
+
+def read_content(path: str | Path) -> Content:
+    """Points, colours and faces of a file in one of the formats of :data:`SUFFIXES`.
+
+    Raises:
+        ValueError: Saying why the file gives no points.
+    """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(f'unknown suffix {suffix!r}; known are {" ".join(SUFFIXES)}')
     try:
-        points, faces = _read_mesh(path, suffix) if suffix in MESHES else (_read_array(path, suffix), None)
-    except Exception as error:  # parsers of eight formats raise whatever they like on damaged files
-        raise ValueError(f'{type(error).__name__}: {error}') from error
+        content = _READERS[suffix](path)
+    except Exception as error:  # parsers of ten formats raise whatever they like on damaged files
+        raise ValueError(str(error) if type(error) is ValueError else f'{type(error).__name__}: {error}') from error
+    return content._replace(points=check_rows(content.points)[:, :3])
+
+
+def check_rows(points: np.ndarray) -> np.ndarray:
+    """Points ``(N, C)``, also from ``(1, N, C)``.
+
+    Raises:
+        ValueError: For arrays of another shape, or without points.
+    """
     if points.ndim == 3 and len(points) == 1:
         points = points[0]
     if points.ndim == 2 and len(points) == 3 and points.shape[1] > 9:
         raise ValueError(f'holds an array of shape {points.shape}: each point must be a row, (N, 3)')
     if points.ndim != 2 or points.shape[1] < 3 or not len(points):
         raise ValueError(f'holds an array of shape {points.shape}, not points (N, 3)')
-    points, name = points[:, :3], name or str(path)
-    if faces is not None:
-        points = _surface(points, faces, mesh_points, seed, name, remarks)
-    return local_cloud(points, name, remarks)
+    return points
+
+
+def colours_of(values: np.ndarray | None, count: int) -> np.ndarray | None:
+    """``(N, 3)`` uint8 from colours in 0..1, 0..255 or 0..65535; None for what can be no colours of ``count`` points."""
+    if values is None or np.shape(values) != (count, 3) or not count:
+        return None
+    values = np.asarray(values)
+    if values.dtype == np.uint8:
+        return values
+    values = values.astype(np.float64)
+    most = values.max()
+    if not np.isfinite(values).all() or values.min() < 0 or most > 65535:
+        return None
+    return (values * (255 if most <= 1 else 1 if most <= 255 else 255 / 65535)).round().astype(np.uint8)
 
 
 def read_columns(path: str | Path) -> np.ndarray:
@@ -96,41 +147,58 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def _read_array(path: Path, suffix: str) -> np.ndarray:
-    if suffix == '.pcd':
-        return parse_pcd(path.read_bytes())
-    if suffix in ('.txt', '.xyz'):
-        return read_columns(path)
-    content = np.load(path, allow_pickle=False)
-    if suffix == '.npy':
-        return content
-    with content:
+def _of_rows(rows: np.ndarray, colours: np.ndarray | None = None) -> Content:
+    """Of an array: columns 4 to 6 are colours if they can be and no others are known."""
+    rows = check_rows(rows)
+    if colours is None and rows.shape[1] >= 6:
+        colours = rows[:, 3:6]
+    return Content(rows[:, :3], colours_of(colours, len(rows)))
+
+
+def _read_npz(path: Path) -> Content:
+    with np.load(path, allow_pickle=False) as content:
         if 'points' not in content and len(content.files) != 1:
             raise ValueError(f'several arrays and none is called points: {", ".join(content.files[:6])}')
-        return content['points' if 'points' in content else content.files[0]]
+        name = next((each for each in _COLOUR_ARRAYS if each in content), None)
+        return _of_rows(content['points' if 'points' in content else content.files[0]], name and content[name])
 
 
-def _read_mesh(path: Path, suffix: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Vertices ``(V, 3)`` and faces ``(F, 3)``, None if there are none."""
-    if suffix == '.ply':
-        elements = read_ply(path)
-        return vertices_of(elements), triangles_of(elements)
+def _read_ply(path: Path) -> Content:
+    elements = read_ply(path)
+    points = vertices_of(elements)
+    names = next((each for each in _COLOUR_PROPERTIES if set(each) <= set(elements['vertex'])), None)
+    colours = names and vertices_of(elements, names)
+    return Content(points, colours_of(colours, len(points)), triangles_of(elements))
+
+
+def _read_mesh(path: Path) -> Content:
     import trimesh
     parts = trimesh.load_scene(path, process=False, skip_materials=True).dump()
     meshes = [part for part in parts if isinstance(part, trimesh.Trimesh) and len(part.faces)]
     if meshes:
-        mesh = trimesh.util.concatenate(meshes)
-        return np.asarray(mesh.vertices), np.asarray(mesh.faces)
-    points = [part.vertices for part in parts if len(getattr(part, 'vertices', ()))]
-    return np.concatenate(points) if points else np.empty((0, 3)), None
+        starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
+        faces = np.concatenate([np.asarray(mesh.faces, np.int64) + start for mesh, start in zip(meshes, starts)])
+        return Content(*_vertices(meshes), faces)
+    parts = [part for part in parts if len(getattr(part, 'vertices', ()))]
+    return Content(*_vertices(parts)) if parts else Content(np.empty((0, 3)))
 
 
-def _surface(vertices: np.ndarray, faces: np.ndarray, count: int, seed: int, name: str,
-             remarks: Remarks | None) -> np.ndarray:
-    """``(count, 3)`` float64 points on the faces, uniformly by area; faces with a corner that is not finite are lost.
+def _vertices(parts: list) -> tuple[np.ndarray, np.ndarray | None]:
+    """Of all parts of a scene; colours if all have them at the vertices."""
+    colours = [getattr(part.visual, 'vertex_colors', None) if part.visual.kind == 'vertex' else None
+               for part in parts]
+    known = all(each is not None for each in colours)
+    return (np.concatenate([np.asarray(part.vertices) for part in parts]),
+            np.concatenate([np.asarray(each)[:, :3] for each in colours]) if known else None)
 
-    Vertices of no face do not count.
+
+def surface(content: Content, count: int, seed: int, name: str, remarks: Remarks | None) -> Content:
+    """Points drawn on the faces, uniformly by area; faces with a corner that is not finite are lost.
+
+    Vertices of no face do not count. A mesh far from the origin gets one of
+    its own, see :func:`local_cloud`.
     """
+    vertices, colours, faces = content
     import trimesh
     finite = finite_rows(vertices)
     whole = finite[faces].all(1)
@@ -142,7 +210,22 @@ def _surface(vertices: np.ndarray, faces: np.ndarray, count: int, seed: int, nam
     if not len(faces):
         raise ValueError(f'none of {len(whole)} faces has three finite corners')
     used, corners = np.unique(faces, return_inverse=True)
-    mesh = trimesh.Trimesh(local_cloud(vertices[used], name, remarks), corners.reshape(-1, 3), process=False)
+    corners = corners.reshape(-1, 3)
+    mesh = trimesh.Trimesh(local_cloud(vertices[used], name, remarks), corners, process=False)
     if not mesh.area > 0:
         raise ValueError(f'{len(faces)} faces without area')
-    return np.asarray(trimesh.sample.sample_surface(mesh, count, seed=seed)[0])
+    points, chosen = trimesh.sample.sample_surface(mesh, count, seed=seed)[:2]
+    if colours is not None:
+        colours = colours[used][corners[chosen]].mean(1).round().astype(np.uint8)
+    return Content(np.asarray(points), colours)
+
+
+_READERS = {
+    '.npy': lambda path: _of_rows(np.load(path, allow_pickle=False)),
+    '.npz': _read_npz,
+    '.pcd': lambda path: Content(parse_pcd(path.read_bytes())),
+    '.ply': _read_ply,
+    **dict.fromkeys(('.txt', '.xyz'), lambda path: _of_rows(read_columns(path))),
+    **dict.fromkeys(('.off', '.obj', '.stl', '.glb'), _read_mesh),
+    **dict.fromkeys(LASER, lambda path: _of_rows(*read_laser(path))),
+}

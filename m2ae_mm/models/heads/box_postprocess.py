@@ -39,11 +39,14 @@ class DetectionConfig(NamedTuple):
         per_class_proposal: Emit each box once per class, scored by class
             probability times objectness, as the published evaluation does;
             False emits it once, for its most probable class.
+        class_agnostic: Boxes of other classes are dropped, too, where ``nms_thr`` says so, for one box a thing. Not
+            for the usual evaluation, in which a box counts in its own class only.
     """
     nms_thr: float = 0.25
     score_thr: float = 0.05
     min_points: int = 5
     per_class_proposal: bool = True
+    class_agnostic: bool = False
 
 
 def detect(predictions: ScoredBoxes, points: Tensor, config: DetectionConfig) -> list[InstanceData]:
@@ -66,7 +69,10 @@ def detect(predictions: ScoredBoxes, points: Tensor, config: DetectionConfig) ->
     # Whoever scores the boxes shall see those that are no numbers.
     broken = ~(objectness.isfinite() & boxes.isfinite().all(-1))
     kept = filled & (objectness > config.score_thr) | broken
-    kept = class_wise_nms(boxes, objectness, probabilities.argmax(-1), kept, config.nms_thr)
+    labels = probabilities.argmax(-1)
+    if config.class_agnostic:
+        labels = torch.zeros_like(labels)
+    kept = class_wise_nms(boxes, objectness, labels, kept, config.nms_thr)
     rotated = predictions.angle_logits.shape[-1] > 1
     scores = probabilities * objectness.unsqueeze(-1)
     # The clouds' results are selected together, since for each selection the host waits for a GPU, then parted.

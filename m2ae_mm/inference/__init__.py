@@ -1,0 +1,15 @@
+"""Results for your own scans and shapes, from Python: one inferencer a task, called as those of mmengine are."""
+from .base import M2AEInferencer, left_out_text
+from .classes import M2AEClassifyInferencer
+from .features import M2AEEmbedInferencer, M2AEReconstructInferencer
+from .opening import description, task_of
+from .parts import M2AESegmentInferencer
+from .scenes import M2AEDetInferencer
+
+INFERENCERS = (M2AEDetInferencer, M2AEClassifyInferencer, M2AESegmentInferencer, M2AEEmbedInferencer,
+               M2AEReconstructInferencer)
+
+__all__ = [
+    'INFERENCERS', 'M2AEClassifyInferencer', 'M2AEDetInferencer', 'M2AEEmbedInferencer', 'M2AEInferencer',
+    'M2AEReconstructInferencer', 'M2AESegmentInferencer', 'description', 'left_out_text', 'task_of'
+]

@@ -1,0 +1,137 @@
+"""Features of shapes and scans."""
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from m2ae_mm.datasets.io.scans import SCAN_SUFFIXES
+from m2ae_mm.models.classifiers.point_m2ae_classifier import PointM2AEClassifier
+from m2ae_mm.models.segmentors.point_m2ae_segmentor import PointM2AESegmentor
+from m2ae_mm.models.selfsup.point_m2ae import PointM2AE, pool_tokens
+
+from .base import Entry, Item
+from .results import Writer, plain
+from .scenes import SceneSteps, place_of, read_source, reads_scenes
+from .shapes import ShapeInferencer, ShapeSteps, host
+
+
+class PretrainedInferencer(ShapeInferencer):
+    """What inferencers of pre-trained models have in common, which are of shapes or of scenes."""
+
+    preprocess_kwargs = {'up', 'unit', 'align', 'columns'}
+
+    def read(self, item: Item, up: str | None = None, **options) -> Entry:
+        """A shape, or a scan of a room; ``unit``, ``align`` and ``columns`` are for scans only."""
+        if not self.of_scenes:
+            return super().read(item, up or 'z')
+        source = read_source(item, place_of(self.title, self.cfg), up=up, **options)
+        return Entry(item, self.pipeline(item.name, source), source)
+
+    def _init_pipeline(self, cfg: Config) -> SceneSteps | ShapeSteps:
+        self.of_scenes = reads_scenes(cfg)
+        if self.of_scenes:
+            self.suffixes = SCAN_SUFFIXES
+        return SceneSteps(cfg) if self.of_scenes else ShapeSteps(cfg)
+
+
+class M2AEEmbedInferencer(PretrainedInferencer):
+    """A feature of each shape or scan: mean + max over the coarsest tokens, what the linear probe sees.
+
+    Options of a call: ``up`` and, for models of scenes, ``unit``, ``align``
+    and ``columns``, see :func:`read_source`; ``out_dir`` and ``write``.
+
+    Each prediction holds ``name`` and ``feature`` ``(C,)`` float32.
+
+    Args:
+        args, kwargs: See :class:`M2AEInferencer`.
+    """
+
+    command = 'embed'
+    tasks = ('pre-training', )
+    default = 'cad_shapes'
+    formats = ('json', 'npz')
+
+    def accepts(self, model: nn.Module) -> bool:
+        """Models whose backbone gives tokens of shapes."""
+        return isinstance(model, (PointM2AE, PointM2AEClassifier, PointM2AESegmentor))
+
+    @torch.no_grad()
+    def forward(self, inputs: dict) -> list[torch.Tensor]:
+        """One feature ``(C,)`` each."""
+        data = self.model.data_preprocessor(inputs, False)
+        points = data['inputs']['points']
+        points = torch.stack(list(points)) if isinstance(points, (list, tuple)) else points
+        if isinstance(self.model, PointM2AE):
+            return list(self.model.extract_feat(points))
+        backbone = self.model.backbone
+        return list(pool_tokens(backbone.encode(points, backbone.build_scales(points))[-1]))
+
+    def result(self, entry: Entry, sample: Any) -> dict:
+        """See the class."""
+        return dict(name=entry.item.name, feature=host(sample).astype(np.float32))
+
+    def write(self, result: dict, entry: Entry, writer: Writer) -> None:
+        """The feature as JSON or as array ``feature``."""
+        writer.json(entry.item.stem, plain(dict(shape=result['name'], model=self.title, feature=result['feature'])))
+        if path := writer.path('npz', entry.item.stem):
+            np.savez(path, feature=result['feature'])
+
+
+class M2AEReconstructInferencer(PretrainedInferencer):
+    """What a masked autoencoder fills in: each shape or scan is masked anew, always alike.
+
+    Options of a call: as for :class:`M2AEEmbedInferencer`, and ``return_vis``.
+
+    Each prediction holds ``name``, ``points`` (N, 3), what the model got,
+    ``visible`` (V, 3), the part of it that was left, ``reconstructed``
+    (R, 3), what the model predicts for the rest, all float32 in its frame
+    (the unit sphere, or metres), and ``loss``, the Chamfer distance of the rest.
+
+    Args:
+        args, kwargs: See :class:`M2AEInferencer`.
+    """
+
+    command = 'reconstruct'
+    tasks = ('pre-training', )
+    default = 'cad_shapes'
+    formats = ('json', 'ply', 'png', 'html', 'npz')
+    visualize_kwargs = {'return_vis'}
+
+    def accepts(self, model: nn.Module) -> bool:
+        """Pre-trained models, with their decoder."""
+        return isinstance(model, PointM2AE) and hasattr(model, 'neck')
+
+    def result(self, entry: Entry, sample: Any) -> dict:
+        """See the class."""
+        points = entry.packed['inputs']['points']
+        return dict(name=entry.item.name, points=host(points)[:, :3], visible=host(sample.visible_points),
+                    reconstructed=host(sample.reconstructed_points), loss=float(sample.reconstruction_loss))
+
+    def write(self, result: dict, entry: Entry, writer: Writer) -> None:
+        """The loss as JSON; clouds as PLY and arrays; a picture, a page."""
+        from m2ae_mm.visualization.figures import RECONSTRUCTED_COLOUR, VISIBLE_COLOUR
+        from m2ae_mm.visualization.text import save
+
+        from .results import write_ply
+        stem = entry.item.stem
+        clouds, colours = [result['visible'], result['reconstructed']], [VISIBLE_COLOUR, RECONSTRUCTED_COLOUR]
+        writer.json(stem, plain(dict(shape=result['name'], model=self.title, chamfer_distance=result['loss'],
+                                     visible=len(clouds[0]), reconstructed=len(clouds[1]))))
+        if path := writer.path('ply', stem):
+            of = np.repeat([0, 1], [len(cloud) for cloud in clouds])
+            write_ply(path, np.concatenate(clouds), np.array(colours, np.uint8)[of], reconstructed=of)
+        if path := writer.path('npz', stem):
+            np.savez(path, **{key: result[key] for key in ('points', 'visible', 'reconstructed')})
+        if path := writer.path('png', stem):
+            save(self.picture(entry, result), path)
+        if path := writer.path('html', stem):
+            from m2ae_mm.visualization.page import write_cloud_page
+            write_cloud_page(path, dict(zip(('visible part', 'reconstruction'), clouds)), colours,
+                             f'{result["name"]}, reconstructed by {self.title}')
+
+    def picture(self, entry: Entry, result: dict) -> np.ndarray:
+        """Input, visible part and reconstruction side by side."""
+        from m2ae_mm.visualization.figures import reconstruction_image
+        return reconstruction_image(result['points'], result['visible'], result['reconstructed'])

@@ -1,0 +1,96 @@
+"""Models with their weights and all that is known about them, from whatever names them."""
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+from torch import nn
+
+from m2ae_mm.checkpoint import describe, load_for_test, read_content, resolve, shipped_names
+from m2ae_mm.checkpoint.trained_with import stored_config, trained_classes
+from m2ae_mm.models.shipped import shipped_config
+from mmdet3d.registry import MODELS
+
+# What the entries in a description are called on the screen.
+_TITLES = dict(task='task', input='input', classes='classes', figures='figures', training='trained on')
+
+
+def is_checkpoint(name: str) -> bool:
+    """Whether a model is named by its checkpoint alone, which tells its config."""
+    return str(name).endswith(('.pth', '.pt', '.safetensors'))
+
+
+def config_of(weights: str | Path) -> Config:
+    """The config that a checkpoint was trained with, from the checkpoint.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it does not say.
+    """
+    if str(weights) in shipped_names():
+        return shipped_config(str(weights))
+    path = resolve(weights)
+    found = stored_config(read_content(path, mapped=True)) if path.suffix != '.safetensors' else {}
+    if not isinstance(found.get('model'), dict):
+        raise ValueError(f'{str(weights)!r} does not say which config it was trained with, as checkpoints of our '
+                         'trainings do. Give its config, too: --model CONFIG CHECKPOINT.')
+    # What was on the disk of its author is neither needed nor touched.
+    return Config({key: value for key, value in found.items() if key not in ('custom_imports', '_base_')})
+
+
+def open_model(config: Config | ConfigDict, weights: str | Path) -> nn.Module:
+    """The model of a config with all of its weights, in evaluation mode.
+
+    Returns:
+        The model. Its ``cfg`` is the config, ``dataset_meta`` holds ``classes``, a tuple of names, perhaps empty.
+
+    Raises:
+        ValueError: If the weights are of another model.
+    """
+    init_default_scope('mmdet3d')
+    model = MODELS.build(copy.deepcopy(config.model))  # mmdet3d's heads change what they are built from
+    load_for_test(model, weights, config=config.model)
+    model.cfg = config
+    model.dataset_meta = dict(classes=_classes(config, weights))
+    return model.eval()
+
+
+def _classes(config: Config | ConfigDict, weights: str | Path) -> tuple[str, ...]:
+    path = resolve(weights)
+    known = trained_classes(read_content(path, mapped=True), path)
+    dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
+    listed: Sequence = (dataset.get('metainfo') or {}).get('classes') or dataset.get('classes') or ()
+    return tuple(known or listed or config.get('class_names') or ())
+
+
+def task_of(name: str) -> str:
+    """The task of weights that come with the package."""
+    return describe(name)['task']
+
+
+def description(name: str) -> str:
+    """What is to be known about weights that come with the package, in a few lines.
+
+    Raises:
+        ValueError: If there are no such weights.
+    """
+    found = describe(name)
+    found['input'] = input_of(found)
+    found['training'] = found.get('training') or _first_words(found.get('data', ''))
+    found['classes'] = ', '.join(found.get('classes', ()))
+    found['figures'] = '; '.join(f'{what}: {value}' for what, value in (found.get('figures') or {}).items())
+    return '\n'.join([name, *(f'  {title:<11}{found[key]}' for key, title in _TITLES.items() if found.get(key))])
+
+
+def input_of(found: dict) -> str:
+    """Unit and up axis of what weights were trained on."""
+    if found['task'] == 'detection':
+        return 'rooms in metres, z up, floor at 0; scans in other units and frames are brought there'
+    return 'single shapes of any unit, z up; --up says which axis points up in a file'
+
+
+def _first_words(text: str) -> str:
+    """The first paragraph of a notice that is no title."""
+    paragraphs = [' '.join(each.split()) for each in text.split('\n\n')]
+    return next((each for each in paragraphs if each and not each.startswith('#')), '')

@@ -1,0 +1,107 @@
+"""Files of results."""
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from m2ae_mm.files import replacing, write_json
+from m2ae_mm.visualization.render import EDGES
+
+# Metres between the points that a box's edges are drawn with in a PLY file, and the most for one edge.
+_STEP, _MOST = 0.01, 400
+
+
+class Writer:
+    """Puts files of results into a folder, which it makes when the first comes.
+
+    Args:
+        folder: None for none.
+        wanted: Kinds of files; all if there is a folder and nothing is given.
+        known: Kinds that there are.
+
+    Raises:
+        ValueError: For unknown kinds, or kinds without a folder.
+    """
+
+    def __init__(self, folder: str | Path | None, wanted: Sequence[str], known: Sequence[str]) -> None:
+        unknown = [kind for kind in wanted if kind not in known]
+        if unknown:
+            raise ValueError(f'results are written as {", ".join(known)}; got {", ".join(map(str, unknown))}.')
+        if wanted and not folder:
+            raise ValueError(f'write={list(wanted)} needs a folder: set out_dir.')
+        self.folder = Path(folder) if folder else None
+        self.wanted = tuple(wanted or known) if folder else ()
+        self.written: list[Path] = []
+
+    def path(self, kind: str, stem: str) -> Path | None:
+        """Where a file of this kind goes; None if it is not wanted."""
+        if kind not in self.wanted:
+            return None
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f'cannot write into {str(self.folder)!r} ({error.strerror}). Choose another folder with '
+                             '--out.') from error
+        path = self.folder / f'{stem}.{kind}'
+        self.written.append(path)
+        return path
+
+    def json(self, stem: str, content: dict) -> None:
+        """Plain values."""
+        path = self.path('json', stem)
+        if path:
+            write_json(path, content)
+
+
+def plain(value):
+    """Arrays and numbers of NumPy as lists and numbers of Python, at any depth."""
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def write_ply(path: Path, xyz: np.ndarray, colours: np.ndarray, **columns: np.ndarray) -> None:
+    """A binary PLY file of coloured points.
+
+    Args:
+        path: Of the file.
+        xyz: ``(N, 3)``; written in double precision, so that coordinates of surveys keep their places.
+        colours: ``(N, 3)`` uint8.
+        columns: Further properties of the points, ``(N,)`` integers by name.
+    """
+    fields = [*((axis, '<f8') for axis in 'xyz'), *((name, 'u1') for name in ('red', 'green', 'blue')),
+              *((name, '<i4') for name in columns)]
+    rows = np.empty(len(xyz), fields)
+    for values, names in ((xyz, 'xyz'), (colours, ('red', 'green', 'blue'))):
+        for i, name in enumerate(names):
+            rows[name] = values[:, i]
+    for name, values in columns.items():
+        rows[name] = values
+    kinds = {'<f8': 'double', 'u1': 'uchar', '<i4': 'int'}
+    head = ['ply', 'format binary_little_endian 1.0', f'element vertex {len(rows)}',
+            *(f'property {kinds[kind]} {name}' for name, kind in fields), 'end_header', '']
+    with replacing(path, durable=False) as file:
+        file.write('\n'.join(head).encode() + rows.tobytes())
+
+
+def edge_points(corners: np.ndarray, step: float = _STEP) -> tuple[np.ndarray, np.ndarray]:
+    """Points along the edges of boxes, dense enough to be seen as lines in every viewer.
+
+    Args:
+        corners: ``(M, 8, 3)``, see ``box_corners``.
+        step: Between two of them.
+
+    Returns:
+        ``(P, 3)``, and the box ``(P,)`` of each.
+    """
+    points, owners = [np.empty((0, 3))], [np.empty(0, np.int64)]
+    for number, box in enumerate(corners):
+        for first, last in EDGES:
+            count = int(np.clip(np.linalg.norm(box[last] - box[first]) / step, 2, _MOST))
+            points.append(box[first] + np.linspace(0, 1, count)[:, None] * (box[last] - box[first]))
+            owners.append(np.full(count, number))
+    return np.concatenate(points), np.concatenate(owners)

@@ -1,0 +1,272 @@
+"""Scans of rooms as the models of scenes take them, and boxes in scans."""
+import copy
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from torch import nn
+
+from m2ae_mm.datasets.io.scans import Scan, read_scan, scan_of
+from m2ae_mm.datasets.scan_frame import PLACES, ScanFrame, find_frame
+from m2ae_mm.models.heads.box_set_head import BoxSetHead
+from m2ae_mm.ops import nms3d
+from m2ae_mm.visualization.colours import distinct_colours
+from m2ae_mm.visualization.figures import by_height, detection_image
+from m2ae_mm.visualization.render import box_corners
+from m2ae_mm.visualization.text import save
+from mmdet3d.models.detectors import Base3DDetector
+from mmdet3d.registry import TRANSFORMS
+from mmdet3d.structures import Box3DMode, DepthInstance3DBoxes
+
+from .base import Entry, Item, M2AEInferencer
+from .results import Writer, edge_points, plain, write_ply
+
+# Steps of a pipeline that reading a scan and its frame take the place of, or that need labels.
+_REPLACED = ('LoadPointsFromFile', 'GlobalAlignment', 'M2AESceneFrame', 'LoadAnnotations3D', 'PointSegClassMapping')
+# The formats that have an axis pointing up by their definition.
+_UP = {'.glb': 'y'}
+# Of two boxes with a larger IoU, heads that are not ours keep the one with the higher score.
+_OVERLAP = 0.25
+
+
+class SceneSource(NamedTuple):
+    """What results of a scan refer to.
+
+    Attributes:
+        scan: As it is in the file.
+        frame: The frame it was recorded in.
+    """
+    scan: Scan
+    frame: ScanFrame
+
+
+class SceneSteps:
+    """From a scan to what a model of scenes takes: the steps of its test pipeline, without those that read files.
+
+    Args:
+        config: Of the model.
+
+    Raises:
+        ValueError: If its test data are no indoor scenes.
+    """
+
+    def __init__(self, config: Config) -> None:
+        pipeline = list(pipeline_of(config))
+        names = [step_name(step) for step in pipeline]
+        if 'LoadPointsFromFile' not in names:
+            raise ValueError(f'the test pipeline of this model reads no points ({", ".join(names)}), so it is not known '
+                             'what it wants of a scan.')
+        self.load = pipeline[names.index('LoadPointsFromFile')]
+        if self.load.get('coord_type') != 'DEPTH':
+            raise ValueError(f'this model is made for points of coord_type={self.load.get("coord_type")!r}, and scans '
+                             "of rooms are of 'DEPTH'.")
+        used = self.load.get('use_dim', [0, 1, 2])
+        self.columns = list(range(used) if isinstance(used, int) else used)
+        options = {key: value for key, value in self.load.items() if key not in ('type', 'backend_args')}
+        kept = [dict(type='LoadPointsFromDict', **options),
+                *(step for step, name in zip(pipeline, names) if name not in _REPLACED)]
+        self.pipeline = Compose([TRANSFORMS.build(copy.deepcopy(dict(step))) for step in kept])
+
+    def __call__(self, name: str, source: SceneSource) -> dict:
+        """``inputs`` and ``data_samples`` of a scan.
+
+        Raises:
+            ValueError: If the model reads colours and the scan has none.
+        """
+        xyz = source.frame.apply(source.scan.xyz)
+        if max(self.columns) > 2:
+            if source.scan.colours is None or max(self.columns) > 5:
+                raise ValueError(f'the model reads columns {self.columns} of a point, and this scan has '
+                                 f'{"x, y, z" if source.scan.colours is None else "x, y, z, r, g, b"} only')
+            xyz = np.hstack([xyz, source.scan.colours])[:, self.columns]
+        state = np.random.get_state()
+        np.random.seed(0)  # some steps of mmdet3d draw: of a scan always the same points
+        try:
+            return self.pipeline(dict(points=xyz.astype(np.float32), name=name, sample_idx=0, lidar_path=name,
+                                      box_type_3d=DepthInstance3DBoxes, box_mode_3d=Box3DMode.DEPTH))
+        finally:
+            np.random.set_state(state)
+
+
+def pipeline_of(config: Config) -> list[dict]:
+    """The steps that test data go through.
+
+    Raises:
+        ValueError: If the config has no test data.
+    """
+    dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
+    while 'pipeline' not in dataset and isinstance(dataset.get('dataset'), Mapping):
+        dataset = dataset['dataset']
+    if 'pipeline' not in dataset:
+        raise ValueError('the config has no test_dataloader with a pipeline, so it is not known what the model wants '
+                         'of its input.')
+    return dataset['pipeline']
+
+
+def step_name(step: dict) -> str:
+    """The class of a step, without scope and module."""
+    return str(getattr(step.get('type'), '__name__', step.get('type'))).rpartition('.')[2]
+
+
+def reads_scenes(config: Config) -> bool:
+    """Whether test data are scenes in files, in contrast to shapes."""
+    return any(step_name(step) == 'LoadPointsFromFile' for step in pipeline_of(config))
+
+
+def read_source(item: Item, place: str, unit: str | float | None = None, up: str | None = None, align: bool = True,
+                columns: int | None = None) -> SceneSource:
+    """A scan with its frame.
+
+    Args:
+        item: The input.
+        place: One of :data:`PLACES`.
+        unit: Of the scan, see :func:`scale_of`; None finds it.
+        up: The axis that points up; None finds it.
+        align: Whether to turn the walls parallel to the axes.
+        columns: Numbers a point has in a ``.bin`` file; None finds that out.
+
+    Raises:
+        ValueError: If there are no points, or this can be no scan of a room.
+    """
+    scan = (scan_of(item.value, item.name) if isinstance(item.value, np.ndarray) else
+            read_scan(item.value, columns, item.name))
+    usual = 'z' if isinstance(item.value, np.ndarray) else _UP.get(item.value.suffix.lower(), 'z')
+    return SceneSource(scan, find_frame(scan.xyz, unit, up, place, align, usual))
+
+
+class M2AEDetInferencer(M2AEInferencer):
+    """Boxes in scans of rooms: 3DETR's, V-DETR's and mmdet3d's indoor detectors.
+
+    A scan is brought to metres, z up, the floor at 0 and its place at the
+    origin; boxes come back in the frame of the scan. Of overlapping boxes one
+    is kept, whatever their classes.
+
+    Options of a call: ``unit``, ``up``, ``align`` and ``columns``, see
+    :func:`read_source`; ``score_thr``, below which boxes are left out;
+    ``return_vis``, ``out_dir`` and ``write``.
+
+    Each prediction holds ``name``, ``boxes`` (M, 7) float64, see
+    :meth:`ScanFrame.undo_boxes`, ``corners`` (M, 8, 3), ``scores`` (M,),
+    ``labels`` (M,) int64, ``classes``, M names, and ``frame``. The highest score comes first.
+
+    Args:
+        args, kwargs: See :class:`M2AEInferencer`.
+    """
+
+    command = 'predict'
+    tasks = ('detection', )
+    default = 'rooms_det'
+    formats = ('json', 'ply', 'png', 'html')
+    preprocess_kwargs = {'unit', 'up', 'align', 'columns'}
+    forward_kwargs = {'score_thr'}
+    visualize_kwargs = {'return_vis'}
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        head = getattr(self.model, 'bbox_head', None)
+        self.own_head = isinstance(head, BoxSetHead)
+        if self.own_head:
+            head.detection = head.detection._replace(class_agnostic=True, per_class_proposal=False)
+        elif isinstance(getattr(head, 'test_cfg', None), dict):
+            head.test_cfg['per_class_proposal'] = False
+        self.place = place_of(self.title, self.cfg)
+
+    def accepts(self, model: nn.Module) -> bool:
+        """Detectors."""
+        return isinstance(model, Base3DDetector)
+
+    def read(self, item: Item, **options) -> Entry:
+        """See :func:`read_source`."""
+        source = read_source(item, self.place, **options)
+        return Entry(item, self.pipeline(item.name, source), source)
+
+    @torch.no_grad()
+    def forward(self, inputs: dict, score_thr: float = 0.3) -> list[Any]:
+        """Samples with ``pred_instances_3d``, one box a thing, the best first."""
+        samples = self.model.test_step(inputs)
+        for sample in samples:
+            found = sample.pred_instances_3d
+            found = found[found.scores_3d > score_thr]
+            if not self.own_head:
+                boxes = torch.cat([found.bboxes_3d.gravity_center, found.bboxes_3d.tensor[:, 3:]], 1)
+                found = found[nms3d(boxes.float(), found.scores_3d.float(), _OVERLAP)]
+            sample.pred_instances_3d = found[found.scores_3d.argsort(descending=True, stable=True)]
+        return samples
+
+    def result(self, entry: Entry, sample: Any) -> dict:
+        """See the class."""
+        found, frame = sample.pred_instances_3d.numpy(), entry.source.frame
+        boxes = gravity_boxes(found.bboxes_3d)
+        labels = np.asarray(found.labels_3d, np.int64)
+        return dict(name=entry.item.name, boxes=frame.undo_boxes(boxes),
+                    corners=frame.undo(box_corners(boxes).reshape(-1, 3)).reshape(-1, 8, 3),
+                    scores=np.asarray(found.scores_3d, np.float64), labels=labels,
+                    classes=[self.class_name(int(label)) for label in labels], frame=frame.describe())
+
+    def write(self, result: dict, entry: Entry, writer: Writer) -> None:
+        """Boxes as JSON, scan and boxes as PLY, a picture, a page that turns in the browser."""
+        stem = entry.item.stem
+        writer.json(stem, detections_json(result, self.title))
+        if path := writer.path('ply', stem):
+            write_boxed_ply(path, entry.source, result)
+        if path := writer.path('png', stem):
+            save(self.picture(entry, result), path)
+        if path := writer.path('html', stem):
+            from m2ae_mm.visualization.page import write_scene_page
+            xyz, rgb = scene_points(entry.source)
+            write_scene_page(path, xyz, rgb, entry.source.frame.apply_to_boxes(result['boxes']), result,
+                             f'{entry.item.name}: {len(result["boxes"])} boxes by {self.title}')
+
+    def picture(self, entry: Entry, result: dict) -> np.ndarray:
+        """The room, opened in front, with its boxes; ``(H, W, 3)`` uint8."""
+        xyz, rgb = scene_points(entry.source)
+        names = list(dict.fromkeys(result['classes']))
+        labels = np.array([names.index(name) for name in result['classes']], np.int64)
+        return detection_image(np.hstack([xyz, rgb]), None, None, entry.source.frame.apply_to_boxes(result['boxes']),
+                               labels, result['scores'], names)
+
+    def _init_pipeline(self, cfg: Config) -> SceneSteps:
+        return SceneSteps(cfg)
+
+
+def place_of(title: str, config: Config) -> str:
+    """Where the scenes lay that a model was trained on: composed rooms have a corner at the origin."""
+    folder = str(((config.get('test_dataloader') or {}).get('dataset') or {}).get('data_root') or '')
+    return PLACES[1] if 'rooms' in folder else PLACES[0]
+
+
+def gravity_boxes(boxes: DepthInstance3DBoxes) -> np.ndarray:
+    """``(M, 7)`` float64: centre, sides, yaw."""
+    tensor = torch.as_tensor(boxes.tensor)
+    return torch.cat([boxes.gravity_center, tensor[:, 3:7]], 1).double().numpy()
+
+
+def scene_points(source: SceneSource) -> tuple[np.ndarray, np.ndarray]:
+    """Points ``(N, 3)`` in metres with z up, and their colours, by height if there are none."""
+    xyz = source.frame.apply(source.scan.xyz)
+    return xyz, by_height(xyz) if source.scan.colours is None else source.scan.colours.astype(np.float64)
+
+
+def detections_json(result: dict, model: str) -> dict:
+    """Plain values for a file."""
+    rows = zip(result['classes'], result['scores'], result['boxes'], result['corners'])
+    return plain(dict(
+        scan=result['name'], model=model, frame=result['frame'],
+        boxes=[dict(label=name, score=score, center=box[:3], size=box[3:6], yaw=box[6], corners=corners)
+               for name, score, box, corners in rows]))
+
+
+def write_boxed_ply(path, source: SceneSource, result: dict) -> None:
+    """The scan and the edges of its boxes as points, in the frame of the scan; ``box`` is 0 for the scan, then 1, ..."""
+    step = 0.01 / source.frame.unit_scale
+    edges, owners = edge_points(result['corners'], step)
+    names = sorted(set(result['classes']))
+    palette = np.round(255 * distinct_colours(max(len(names), 1))).astype(np.uint8)
+    tints = np.array([palette[names.index(name)] for name in result['classes']], np.uint8).reshape(-1, 3)
+    _, rgb = scene_points(source)
+    write_ply(path, np.concatenate([source.scan.xyz, edges]),
+              np.concatenate([np.round(rgb).astype(np.uint8), tints[owners]]),
+              box=np.concatenate([np.zeros(len(source.scan.xyz), np.int64), owners + 1]))
