@@ -8,6 +8,7 @@ from importlib import metadata
 # What some commands need beyond the requirements: the package, what for, and how to get it.
 OPTIONAL = {
     'h5py': ('ModelNet40 and ScanObjectNN as HDF5 files', 'pip install h5py'),
+    'laspy': ('scans as .las and .laz', "pip install 'laspy[lazrs]'"),
     'seaborn': ("mmdet3d's analyze_logs.py", 'pip install seaborn'),
 }
 _LIBRARIES = ('torch', 'mmengine', 'mmdet', 'mmdet3d', 'numpy')

@@ -3,7 +3,8 @@ from .inference import add_frame, base_parser, infer
 
 
 def parse_args(arguments: list[str] | None = None):
-    parser = base_parser(__doc__, 'shapes, or scans for models of scenes', ('json', 'ply', 'png', 'html', 'npz'), ' (default: cad_shapes)')
+    parser = base_parser(__doc__, 'shapes, or scans for models of scenes',
+                         ('json', 'ply', 'png', 'html', 'npz'), ' (default: cad_shapes)')
     add_frame(parser)
     return parser.parse_args(arguments)
 

@@ -57,8 +57,8 @@ class SceneSteps:
         pipeline = list(pipeline_of(config))
         names = [step_name(step) for step in pipeline]
         if 'LoadPointsFromFile' not in names:
-            raise ValueError(f'the test pipeline of this model reads no points ({", ".join(names)}), so it is not known '
-                             'what it wants of a scan.')
+            raise ValueError(f'the test pipeline of this model reads no points ({", ".join(names)}), so it is not '
+                             'known what it wants of a scan.')
         self.load = pipeline[names.index('LoadPointsFromFile')]
         if self.load.get('coord_type') != 'DEPTH':
             raise ValueError(f'this model is made for points of coord_type={self.load.get("coord_type")!r}, and scans '
@@ -260,7 +260,7 @@ def detections_json(result: dict, model: str) -> dict:
 
 
 def write_boxed_ply(path, source: SceneSource, result: dict) -> None:
-    """The scan and the edges of its boxes as points, in the frame of the scan; ``box`` is 0 for the scan, then 1, ..."""
+    """The scan and the edges of its boxes as points, in its own frame; ``box`` is 0 for the scan, then 1, 2, ..."""
     step = 0.01 / source.frame.unit_scale
     edges, owners = edge_points(result['corners'], step)
     names = sorted(set(result['classes']))

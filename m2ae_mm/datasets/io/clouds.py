@@ -93,7 +93,7 @@ def check_rows(points: np.ndarray) -> np.ndarray:
 
 
 def colours_of(values: np.ndarray | None, count: int) -> np.ndarray | None:
-    """``(N, 3)`` uint8 from colours in 0..1, 0..255 or 0..65535; None for what can be no colours of ``count`` points."""
+    """``(N, 3)`` uint8 from colours in 0..1, 0..255 or 0..65535; None for what can be none of ``count`` points."""
     if values is None or np.shape(values) != (count, 3) or not count:
         return None
     values = np.asarray(values)
@@ -185,11 +185,16 @@ def _read_mesh(path: Path) -> Content:
 
 def _vertices(parts: list) -> tuple[np.ndarray, np.ndarray | None]:
     """Of all parts of a scene; colours if all have them at the vertices."""
-    colours = [getattr(part.visual, 'vertex_colors', None) if part.visual.kind == 'vertex' else None
-               for part in parts]
+    points = [np.asarray(part.vertices) for part in parts]
+    colours = [_vertex_colours(part, len(each)) for part, each in zip(parts, points)]
     known = all(each is not None for each in colours)
-    return (np.concatenate([np.asarray(part.vertices) for part in parts]),
-            np.concatenate([np.asarray(each)[:, :3] for each in colours]) if known else None)
+    return np.concatenate(points), np.concatenate(colours) if known else None
+
+
+def _vertex_colours(part, count: int) -> np.ndarray | None:
+    visual = getattr(part, 'visual', None)
+    found = np.asarray(visual.vertex_colors) if getattr(visual, 'kind', None) == 'vertex' else np.empty(0)
+    return colours_of(found[:, :3] if found.ndim == 2 else None, count)
 
 
 def surface(content: Content, count: int, seed: int, name: str, remarks: Remarks | None) -> Content:
