@@ -24,8 +24,6 @@ _LEAST_HEIGHT, _LARGEST_HEIGHT, _USUAL_HEIGHT = 0.4, 15., 2.5
 _LEAST_POINTS = 200
 # Single precision may blur this share of a scan's size.
 _BLUR = 1e-3
-# Where detectors may want a scan: its middle at the origin, as ScanNet's aligned scans have it, or its lowest corner.
-PLACES = ('middle', 'corner')
 
 
 @dataclass(frozen=True)
@@ -114,15 +112,14 @@ def scale_of(unit: str | float) -> float:
     return scale
 
 
-def find_frame(xyz: np.ndarray, unit: str | float | None = None, up: str | None = None, place: str = 'middle',
-               turn: bool = True, usual_up: str = 'z') -> ScanFrame:
+def find_frame(xyz: np.ndarray, unit: str | float | None = None, up: str | None = None, turn: bool = True,
+               usual_up: str = 'z') -> ScanFrame:
     """The frame of a scan, as far as it is not given found from its floor and its extent.
 
     Args:
         xyz: ``(N, 3)`` finite points.
         unit: See :func:`scale_of`; None finds metres, centimetres or millimetres.
         up: A key of :data:`TO_Z_UP`; None finds it.
-        place: One of :data:`PLACES`: what becomes the origin, with the floor at 0.
         turn: Whether to find by how much the walls are turned; otherwise the heading is 0.
         usual_up: The axis to be taken where floor and ceiling leave several.
 
@@ -146,7 +143,7 @@ def find_frame(xyz: np.ndarray, unit: str | float | None = None, up: str | None 
     heading = wall_heading(upright) if turn else 0.
     turned = ScanFrame(heading=heading).apply(upright)
     low, high = scene_bounds(turned)
-    origin = (low + high) / 2 if place == 'middle' else low
+    origin = (low + high) / 2  # as ScanNet's aligned scans have it; a corner changes no figure on composed rooms
     origin[2] = floor_height(turned)
     rotation = ScanFrame(scale, up_axis, np.zeros(3), heading).rotation
     return ScanFrame(scale, up_axis, first + origin @ rotation / scale, heading)

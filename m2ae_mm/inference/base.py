@@ -1,12 +1,13 @@
 """What all inferencers have in common: the model, the inputs, and what becomes of bad ones."""
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.infer import BaseInferencer
 from mmengine.infer.infer import InferencerMeta
 from mmengine.logging import print_log
@@ -225,6 +226,9 @@ class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
             raise ValueError(f'{weights!r} is a {type(model).__name__}, which m2ae {self.command} cannot use'
                              f'{other_command(model)}.')
         return model.to(torch.device(device))
+
+    def _init_collate(self, cfg: Config) -> Callable:
+        return pseudo_collate  # a config may have one for its data set
 
     def _init_visualizer(self, cfg: Config) -> None:
         return None  # pictures and pages are drawn from the results

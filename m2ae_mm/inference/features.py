@@ -13,7 +13,7 @@ from m2ae_mm.models.selfsup.point_m2ae import PointM2AE, pool_tokens
 
 from .base import Entry, Item
 from .results import Writer, plain
-from .scenes import SceneSteps, place_of, read_source, reads_scenes
+from .scenes import SceneSteps, read_source, reads_scenes
 from .shapes import ShapeInferencer, ShapeSteps, host
 
 
@@ -26,7 +26,7 @@ class PretrainedInferencer(ShapeInferencer):
         """A shape, or a scan of a room; ``unit``, ``align`` and ``columns`` are for scans only."""
         if not self.of_scenes:
             return super().read(item, up or 'z')
-        source = read_source(item, place_of(self.title, self.cfg), up=up, **options)
+        source = read_source(item, up=up, **options)
         return Entry(item, self.pipeline(item.name, source), source)
 
     def _init_pipeline(self, cfg: Config) -> SceneSteps | ShapeSteps:

@@ -10,7 +10,7 @@ from mmengine.dataset import Compose
 from torch import nn
 
 from m2ae_mm.datasets.io.scans import Scan, read_scan, scan_of
-from m2ae_mm.datasets.scan_frame import PLACES, ScanFrame, find_frame
+from m2ae_mm.datasets.scan_frame import ScanFrame, find_frame
 from m2ae_mm.models.heads.box_set_head import BoxSetHead
 from m2ae_mm.ops import nms3d
 from m2ae_mm.visualization.colours import distinct_colours
@@ -116,13 +116,12 @@ def reads_scenes(config: Config) -> bool:
     return any(step_name(step) == 'LoadPointsFromFile' for step in pipeline_of(config))
 
 
-def read_source(item: Item, place: str, unit: str | float | None = None, up: str | None = None, align: bool = True,
+def read_source(item: Item, unit: str | float | None = None, up: str | None = None, align: bool = True,
                 columns: int | None = None) -> SceneSource:
     """A scan with its frame.
 
     Args:
         item: The input.
-        place: One of :data:`PLACES`.
         unit: Of the scan, see :func:`scale_of`; None finds it.
         up: The axis that points up; None finds it.
         align: Whether to turn the walls parallel to the axes.
@@ -134,13 +133,13 @@ def read_source(item: Item, place: str, unit: str | float | None = None, up: str
     scan = (scan_of(item.value, item.name) if isinstance(item.value, np.ndarray) else
             read_scan(item.value, columns, item.name))
     usual = 'z' if isinstance(item.value, np.ndarray) else _UP.get(item.value.suffix.lower(), 'z')
-    return SceneSource(scan, find_frame(scan.xyz, unit, up, place, align, usual))
+    return SceneSource(scan, find_frame(scan.xyz, unit, up, align, usual))
 
 
 class M2AEDetInferencer(M2AEInferencer):
     """Boxes in scans of rooms: 3DETR's, V-DETR's and mmdet3d's indoor detectors.
 
-    A scan is brought to metres, z up, the floor at 0 and its place at the
+    A scan is brought to metres, z up, its middle on the floor at the
     origin; boxes come back in the frame of the scan. Of overlapping boxes one
     is kept, whatever their classes.
 
@@ -172,7 +171,6 @@ class M2AEDetInferencer(M2AEInferencer):
             head.detection = head.detection._replace(class_agnostic=True, per_class_proposal=False)
         elif isinstance(getattr(head, 'test_cfg', None), dict):
             head.test_cfg['per_class_proposal'] = False
-        self.place = place_of(self.title, self.cfg)
 
     def accepts(self, model: nn.Module) -> bool:
         """Detectors."""
@@ -180,7 +178,7 @@ class M2AEDetInferencer(M2AEInferencer):
 
     def read(self, item: Item, **options) -> Entry:
         """See :func:`read_source`."""
-        source = read_source(item, self.place, **options)
+        source = read_source(item, **options)
         return Entry(item, self.pipeline(item.name, source), source)
 
     @torch.no_grad()
@@ -230,12 +228,6 @@ class M2AEDetInferencer(M2AEInferencer):
 
     def _init_pipeline(self, cfg: Config) -> SceneSteps:
         return SceneSteps(cfg)
-
-
-def place_of(title: str, config: Config) -> str:
-    """Where the scenes lay that a model was trained on: composed rooms have a corner at the origin."""
-    folder = str(((config.get('test_dataloader') or {}).get('dataset') or {}).get('data_root') or '')
-    return PLACES[1] if 'rooms' in folder else PLACES[0]
 
 
 def gravity_boxes(boxes: DepthInstance3DBoxes) -> np.ndarray:
