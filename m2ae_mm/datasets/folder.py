@@ -21,7 +21,7 @@ _SPLIT_FOLDERS = dict(train='train', val='val', valid='val', validation='val', t
 
 @DATASETS.register_module()
 class M2AEFolder(ShapeDataset):
-    """Every ``.npy .npz .txt .xyz .ply .pcd .off .obj .stl`` file under a folder.
+    """Every ``.npy .npz .txt .xyz .ply .pcd .off .obj .stl .glb .las .laz`` file under a folder.
 
     The first folder below ``data_root`` is the class, if it holds files with
     these suffixes; files beside it have none and serve pre-training. Two or

@@ -135,7 +135,8 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match='there is no config'):
         M2AEDetInferencer('no_such_model', 'a.pth')
     hostile = tmp_path / 'hostile.pth'
-    torch.save(dict(state_dict=dict(a=torch.ones(1)), meta=dict(cfg='import os\nmodel = os.system("touch x")')), hostile)
+    text = 'import os\nmodel = os.system("exit")'
+    torch.save(dict(state_dict=dict(a=torch.ones(1)), meta=dict(cfg=text)), hostile)
     with pytest.raises(ValueError, match='does not say which config'):
         M2AEDetInferencer(hostile)
 
