@@ -16,7 +16,7 @@ def shipped_model(name: str) -> nn.Module:
     Args:
         name: ``'cad_shapes'`` is a :class:`PointM2AE`: its ``extract_feat``
             gives features of shapes, its ``backbone`` is the encoder.
-            ``'rooms_det'`` and ``'rooms_groupfree3d'`` are detectors.
+            ``'rooms_det'`` is a detector of rooms.
 
     Returns:
         The model. Its ``cfg`` is the config it was trained with, as functions

@@ -14,7 +14,7 @@ from m2ae_mm.datasets.rooms import create_rooms
 
 TOOLS = Path(importlib.util.find_spec('mmdet3d').origin).parent / '.mim' / 'tools'
 MINE = """
-_base_ = 'm2ae_mm::m2ae/rooms_det.py'
+_base_ = 'm2ae_mm::vdetr/vdetr-m2ae_rooms.py'
 train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(data_root={rooms!r}))
 val_dataloader = dict(batch_size=1, num_workers=0, persistent_workers=False, dataset=dict(data_root={rooms!r}))
 test_dataloader = val_dataloader

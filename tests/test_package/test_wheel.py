@@ -99,7 +99,7 @@ def test_a_new_environment(wheel, tmp_path):
     told = call('m2ae', 'info')
     assert 'mmdet3d can be imported on its own' in told and str(tmp_path / 'env') in told
     call('m2ae', 'rooms', '--out', 'rooms', '--train', 4, '--val', 2)
-    (tmp_path / 'mine.py').write_text("_base_ = 'm2ae_mm::m2ae/rooms_det.py'\n")
+    (tmp_path / 'mine.py').write_text("_base_ = 'm2ae_mm::vdetr/vdetr-m2ae_rooms.py'\n")
     assert 'mAP_0.25' in call('m2ae', 'train', 'mine.py', '--data', 'rooms', '--epochs', 1)
     site = next((tmp_path / 'env').glob('lib/*/site-packages'))
     root = ['--cfg-options', f'test_dataloader.dataset.data_root={tmp_path}/rooms/']

@@ -154,7 +154,7 @@ def test_wrong_checkpoint_ends_in_one_message(boxes, pretrained, tmp_path):
 
 
 def test_other_data_for_validation_only_are_no_test_data(tmp_path):
-    done = tool('test', 'configs/m2ae/rooms_det.py', 'rooms_det', '--cfg-options',
+    done = tool('test', 'configs/vdetr/vdetr-m2ae_rooms.py', 'rooms_det', '--cfg-options',
                 f'val_dataloader.dataset.data_root={tmp_path}/')
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert 'Set test_dataloader.dataset.data_root, too' in done.stderr

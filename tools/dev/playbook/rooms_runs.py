@@ -216,11 +216,12 @@ def score(model: nn.Module, rooms: Rooms, points: int = 8192, batch: int = 8) ->
 
 
 def save_half(model: nn.Module, path: Path, keys: str = '') -> None:
-    """Weights below ``keys`` in half precision."""
+    """Weights below ``keys`` in half precision; running statistics of norms, some too small for it, as they are."""
     from safetensors.torch import save_file
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
                if name.startswith(keys)}
-    save_file({name: value.half() if value.is_floating_point() else value for name, value in weights.items()}, path)
+    save_file({name: value.half() if value.is_floating_point() and '.running_' not in name else value
+               for name, value in weights.items()}, path)
 
 
 def load_encoder(model: nn.Module, path: Path) -> None:
