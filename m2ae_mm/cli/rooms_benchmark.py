@@ -16,7 +16,7 @@ METRICS = {'AP25': 'mAP_0.25', 'AP50': 'mAP_0.50', 'AR25': 'mAR_0.25', 'AR50': '
 
 
 class Row(NamedTuple):
-    """A detector: its config, the pre-training it starts from, where its training data set is in the config, overrides."""
+    """A detector: config, pre-training it starts from, where its training data set is in the config, overrides."""
 
     name: str
     config: str
@@ -67,8 +67,8 @@ def parse_args(arguments: list[str] | None = None):
     parser.add_argument('--rows', nargs='+', choices=names, default=names, help='detectors (default: all)')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], help='(default: 0 1 2)')
     parser.add_argument('--labels', nargs='+', type=share, default=[1.], metavar='SHARE',
-                        help='shares of the training rooms whose boxes are used, each above 0 up to 1; pre-training sees '
-                        'all rooms, and the steps stay as many (default: 1)')
+                        help='shares of the training rooms whose boxes are used, each above 0 up to 1; pre-training '
+                        'sees all rooms, and the steps stay as many (default: 1)')
     parser.add_argument('--train', type=int, default=800, help='rooms to train on (default: %(default)s)')
     parser.add_argument('--val', type=int, default=200, help='unseen rooms to evaluate on (default: %(default)s)')
     parser.add_argument('--jobs', type=int, default=2, help='trainings at a time, one thread each (default: 2)')

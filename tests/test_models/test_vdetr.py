@@ -80,7 +80,8 @@ def test_it_learns_to_find_the_boxes_of_a_scene(options, overlap):
 OPTIONS = [
     dict(position_encoding='center'), dict(position_encoding='fourier'), dict(position_encoding=None),
     dict(relative_to='previous'), dict(scene_normalized=True), dict(read_positions=True),
-    dict(read_positions=True, position_encoding='fourier'), dict(read_points=True), dict(anchor_sizes=[[0.5, 1, 2]] * 3),
+    dict(read_positions=True, position_encoding='fourier'), dict(read_points=True),
+    dict(anchor_sizes=[[0.5, 1, 2]] * 3),
     dict(query_content='tokens'), dict(query_content='both'), dict(query_content='zeros'),
     dict(train_cfg=dict(matcher=dict(copies=1))), dict(train_cfg=dict(matcher=dict(first_assignment='nearest'))),
     dict(train_cfg=dict(class_target='overlap')), dict(rotated=True),
@@ -107,7 +108,8 @@ def test_every_option_lowers_the_loss_and_reaches_every_parameter(options):
 ], ids=str)
 def test_bad_options_are_named_with_what_is_possible(wanted):
     name = next(iter(wanted))
-    with pytest.raises(ValueError, match='|'.join([name, 'copies', 'first_assignment', 'loss_objectness', 'class_target'])):
+    options = [name, 'copies', 'first_assignment', 'loss_objectness', 'class_target']
+    with pytest.raises(ValueError, match='|'.join(options)):
         detector(**wanted)
 
 

@@ -202,7 +202,8 @@ def test_points_in_boxes_matches_brute_force(num_boxes, monkeypatch):
 
 def test_points_are_counted_in_cells_and_slices():
     box = [1., 2., 3., 4., 2., 6., math.pi / 2]  # turned: x from 0 to 2, y from 0 to 4, z from 0 to 6
-    points = torch.tensor([[[1.9, 0.1, 0.1], [1.9, 0.1, 0.1], [0.1, 3.9, 5.9], [0.1, 3.9, 0.1], [2.1, 2, 3], [1, 2, 6.1]]])
+    points = [[1.9, 0.1, 0.1], [1.9, 0.1, 0.1], [0.1, 3.9, 5.9], [0.1, 3.9, 0.1], [2.1, 2, 3], [1, 2, 6.1]]
+    points = torch.tensor([points])
     counts = ops.count_in_grids(points, torch.tensor([[box, [0.] * 7]]), 2, 3)
     # Along the box's x lies the scene's y, along its y the scene's -x.
     assert counts[0, 0, :8].view(2, 2, 2).tolist() == [[[2, 0], [0, 0]], [[0, 0], [1, 1]]]

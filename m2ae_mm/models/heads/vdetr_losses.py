@@ -75,7 +75,7 @@ def _overlaps(predictions: RelativeBoxes, boxes: Tensor) -> Tensor:
 
 
 def sem_cls_loss(inputs: LossInputs) -> Tensor:
-    """Focal loss, summed over all queries and classes; towards the overlaps for the true classes where they are given."""
+    """Focal loss, summed over all queries and classes; towards the overlaps for true classes where these are given."""
     logits = inputs.predictions.class_logits
     values = focal_loss(logits, inputs.labels)
     if inputs.overlaps is not None:

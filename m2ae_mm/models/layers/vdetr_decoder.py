@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from .attention import attend
-from .detr_transformer import FeedForward, MultiheadAttention
 from .box_points import BoxPoints
+from .detr_transformer import FeedForward, MultiheadAttention
 from .token_mlp import TokenLayer
 from .vertex_bias import VertexBias, to_box_frame
 

@@ -21,6 +21,6 @@ from .sampling import furthest_point_sample
 
 __all__ = [
     'AddLayerNorm', 'BatchNormReLU', 'BiasGelu', 'Linear', 'PackedAttention', 'add_relu', 'ball_query',
-    'beyond', 'count_in_grids', 'furthest_point_sample', 'half_copies', 'knn', 'max_over_members', 'max_over_members_backward',
-    'near_marks', 'points_in_boxes'
+    'beyond', 'count_in_grids', 'furthest_point_sample', 'half_copies', 'knn', 'max_over_members',
+    'max_over_members_backward', 'near_marks', 'points_in_boxes'
 ]
