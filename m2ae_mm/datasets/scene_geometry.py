@@ -34,6 +34,8 @@ _LAYER, _CELL, _BIN = 0.03, 0.1, 0.05
 _MOST_CELLS = 2000
 # Entropies, measured on composed rooms and ScanNet: what a frame must be better than the scan's own, and than most.
 _SHARPER, _WALLS = 0.05, 0.15
+# Radians: what is turned by less counts as parallel to the axes; detectors are trained with 5 degrees to either side.
+_STRAIGHT = np.deg2rad(1.5)
 # Float32 may blur this share of a scene's size.
 _BLUR = 1e-4
 
@@ -155,6 +157,8 @@ def wall_heading(xyz: np.ndarray) -> float:
     fine = coarse[spread.argmin()] + np.deg2rad(np.arange(-1, 1.01, 0.1))
     fine_spread = np.array([_spread(wall, angle) for angle in fine])
     best = int(fine_spread.argmin())
+    if abs(fine[best]) < _STRAIGHT:
+        return 0.
     if _spread(wall, 0.) - fine_spread[best] < _SHARPER or np.median(spread) - fine_spread[best] < _WALLS:
         return 0.
     return float((fine[best] + np.pi / 4) % (np.pi / 2) - np.pi / 4)

@@ -49,6 +49,11 @@ def test_boxes_go_there_and_back():
     np.testing.assert_allclose(standing, [[1, 3, -2, 0.1, 0.3, 0.2, 0.5]])
 
 
+def test_walls_that_are_nearly_straight_are_left_alone():
+    assert find_frame(turned(room(), 0.012)).heading == 0
+    assert find_frame(turned(room(), -0.08)).heading == pytest.approx(-0.08, abs=0.005)
+
+
 def test_what_is_given_is_taken():
     frame = find_frame(room() / 0.3048, unit='ft', up='z', turn=False)
     assert frame.unit == 'ft' and frame.heading == 0
