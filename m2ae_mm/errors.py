@@ -69,7 +69,7 @@ def reading(path: str | Path, what: str = '', advice: str = 'Get the file again,
 
     Args:
         path: The file.
-        what: What it should be.
+        what: How it should be read: ``'as PLY'``, ``'safely'``.
         advice: What to do.
     """
     try:
@@ -78,8 +78,8 @@ def reading(path: str | Path, what: str = '', advice: str = 'Get the file again,
         text = reason(error)
         if isinstance(error, UserError) and str(path) in text:
             raise
-        what = f' as {what}' if what else ''
-        raise UserError(f'{str(path)!r} cannot be read{what}: {text.rstrip(".")}. {advice}'.rstrip()) from error
+        start = f'{str(path)!r} cannot be read {what}'.rstrip()
+        raise UserError(f'{start}: {text.rstrip(".")}. {advice}'.rstrip()) from error
 
 
 def note(error: BaseException, what: str, value: object = None) -> None:
@@ -132,8 +132,8 @@ def keep_tracebacks_in(folder: str | Path) -> None:
 
 
 def _keep(trace: str) -> Path | None:
-    if _work_folder is not None and _work_folder.is_dir():
-        with suppress(OSError):
+    with suppress(OSError):
+        if _work_folder is not None and _work_folder.is_dir():
             file = _work_folder / _FILE
             file.write_text(trace, encoding='utf-8', errors='backslashreplace')
             return file

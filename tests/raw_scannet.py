@@ -40,3 +40,12 @@ def write_scan(scans, name, points, segments=None, objects=(), alignment=None):
             json.dumps(dict(sceneId=name, segIndices=list(map(int, segments)))))
     (folder / f'{name}.txt').write_text('\n'.join(lines) + '\n')
     return folder
+
+
+def write_release(root):
+    """A release with one annotated scan; its folder."""
+    write_scan(root / 'scans', 'scene0000_00', np.random.default_rng(0).uniform(0, 3, (9, 6)), [1, 2, 3] * 3,
+               [('chair', [1])])
+    write_labels(root / LABELS, [('chair', 5)])
+    (root / 'scannetv2_train.txt').write_text('scene0000_00\n')
+    return root / 'scans' / 'scene0000_00'

@@ -7,6 +7,8 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 import torch
 from torch import Tensor
 
+from m2ae_mm.errors import UserError
+
 # Parameters and statistics of all of PyTorch's layers, which are floating-point numbers.
 _FLOATS = ('weight', 'bias', 'running_mean', 'running_var')
 _SHOWN = 3
@@ -18,7 +20,7 @@ def check_archive(path: Path) -> None:
     PyTorch does not look at the checksums that it writes.
 
     Raises:
-        ValueError: Saying what is wrong; nothing of the file was loaded.
+        UserError: Saying what is wrong; nothing of the file was loaded.
     """
     size = path.stat().st_size
     try:
@@ -26,12 +28,12 @@ def check_archive(path: Path) -> None:
             entries = archive.infolist()
             if any(entry.compress_type != ZIP_STORED for entry in entries) or sum(
                     entry.file_size for entry in entries) > size:
-                raise ValueError('its entries are compressed, which those of checkpoints never are')
+                raise UserError('its entries are compressed, which those of checkpoints never are')
             damaged = archive.testzip()
     except (BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise ValueError(f'it is no whole archive: {error}') from error
+        raise UserError(f'it is no whole archive: {error}') from error
     if damaged is not None:
-        raise ValueError(f'its part {damaged!r} has another checksum than it was written with')
+        raise UserError(f'its part {damaged!r} has another checksum than it was written with')
 
 
 def check_tensors(content: Any, path: Path) -> None:
@@ -42,15 +44,15 @@ def check_tensors(content: Any, path: Path) -> None:
         path: Its file.
 
     Raises:
-        ValueError: Naming the first one.
+        UserError: Naming the first one.
     """
     size = path.stat().st_size
     for name, value in _tensors(content):
         if value.layout != torch.strided or value.is_quantized or value.device.type == 'meta':
-            raise ValueError(f'{str(path)!r}: {name} is no dense tensor. Convert it with value.to_dense() or '
+            raise UserError(f'{str(path)!r}: {name} is no dense tensor. Convert it with value.to_dense() or '
                              'value.dequantize() and save it again.')
         if value.numel() * value.element_size() > size:
-            raise ValueError(f'{str(path)!r}: {name} has {value.numel()} elements, more than fit into a file of {size} '
+            raise UserError(f'{str(path)!r}: {name} has {value.numel()} elements, more than fit into a file of {size} '
                              'bytes.')
 
 
@@ -58,16 +60,16 @@ def check_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Refuse weights that are NaN, infinite or complex, or integers where floating-point numbers belong.
 
     Raises:
-        ValueError: With the first names.
+        UserError: With the first names.
     """
     wrong = [f'{name} is {_kind(value)}' for name, value in tensors.items()
              if value.is_complex() or not value.is_floating_point() and name.rpartition('.')[2] in _FLOATS]
     if wrong:
-        raise ValueError(f'{str(path)!r} holds {len(wrong)} tensors of a wrong type: {_some(wrong)}. Weights are '
+        raise UserError(f'{str(path)!r} holds {len(wrong)} tensors of a wrong type: {_some(wrong)}. Weights are '
                          'floating-point numbers.')
     broken = not_finite(tensors)
     if broken:
-        raise ValueError(f'{str(path)!r} holds NaN or infinite values in {len(broken)} of {len(tensors)} tensors: '
+        raise UserError(f'{str(path)!r} holds NaN or infinite values in {len(broken)} of {len(tensors)} tensors: '
                          f'{_some(broken)}. Take an earlier checkpoint.')
 
 

@@ -11,9 +11,10 @@ from mmengine.logging import print_log
 from mmengine.utils import apply_to
 from torch import Tensor
 
-from m2ae_mm.errors import reason
+from m2ae_mm.errors import UserError, reason
 
 from .contents import check_archive, check_tensors, check_weights
+from .digest import check_digest
 from .places import resolve
 from .published import convert_published, is_published
 
@@ -48,7 +49,7 @@ def read_content(path: str | Path, map_location: str | torch.device | None = Non
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no checkpoint, is cut short or altered, or holds
+        UserError: If it is no checkpoint, is cut short or altered, or holds
             anything that only unpickling arbitrary objects could read, or
             weights that are no finite floating-point numbers.
     """
@@ -71,7 +72,7 @@ def _find_tensors(content: Any, path: Path) -> tuple[str | None, OrderedDict[str
     place = next((key for key in _PLACES if isinstance(content, dict) and isinstance(content.get(key), dict)), None)
     found = content[place] if place else content
     if not isinstance(found, dict) or not any(isinstance(value, Tensor) for value in found.values()):
-        raise ValueError(f'{str(path)!r} holds no state dict: expected names with tensors, found '
+        raise UserError(f'{str(path)!r} holds no state dict: expected names with tensors, found '
                          f'{type(found).__name__}.')
     tensors = OrderedDict((str(name).removeprefix('module.'), value) for name, value in found.items()
                           if isinstance(value, Tensor))
@@ -84,7 +85,7 @@ def _converted(tensors: OrderedDict[str, Tensor], path: Path) -> OrderedDict[str
     try:
         model, converted = convert_published(tensors)
     except ValueError as error:
-        raise ValueError(f'{str(path)!r} looks like a published checkpoint and differs from it: {error}') from error
+        raise UserError(f'{str(path)!r} looks like a published checkpoint and differs from it: {error}') from error
     print_log(f'{path} is a published checkpoint ({model.title}): its {len(converted)} tensors were given the names '
               f'of this project, as tools/convert_checkpoint.py does.{model.what_is_left_out(tensors)} It belongs to '
               f'{model.config}', 'current')
@@ -99,18 +100,21 @@ def _read_torch(path: Path, mapped: bool) -> Any:
         with torch.serialization.safe_globals([Namespace]):
             return torch.load(path, map_location='cpu', weights_only=True, mmap=mapped and archive)
     except UnpicklingError as error:
-        raise ValueError(f'{str(path)!r} cannot be read safely: it is no checkpoint, or needs Python objects beyond '
-                         f'tensors. First line of the reason: {reason(error)}') from error
+        raise UserError(f'{str(path)!r} cannot be read safely: it is no checkpoint, or needs Python objects beyond '
+                         f'tensors. {reason(error)}') from error
     except Exception as error:  # damaged files make PyTorch raise nearly anything
-        raise ValueError(_damaged(path, error)) from error
+        raise UserError(_damaged(path, error)) from error
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
+    from safetensors import safe_open
     try:
-        return load_file(path)
+        with safe_open(path, 'pt') as file:
+            tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
     except Exception as error:
-        raise ValueError(_damaged(path, error)) from error
+        raise UserError(_damaged(path, error)) from error
+    check_digest(tensors, metadata, path)
+    return tensors
 
 
 def _damaged(path: Path, error: Exception) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from mmengine.logging import print_log
 
+from m2ae_mm.errors import UserError
+
 FOLDER = Path(__file__).resolve().parent.parent / 'weights'
 # What of an encoder's config decides the shapes of its weights and the tokens it was trained with.
 SIZES = ('in_channels', 'num_centers', 'num_neighbors', 'embed_dims', 'depths', 'num_heads', 'point_hidden')
@@ -51,6 +53,9 @@ def start_from(config, name: str) -> None:
         if kind not in kinds:
             raise ValueError(f'pre-trained weights by name are for PointM2AEEncoder; {what} has {kind}.')
     sizes = {key: stored['backbone'][key] for key in SIZES if key in stored['backbone']}
+    if _of_shapes(model) and not _of_shapes(stored):
+        raise UserError(f'the weights {name!r} were trained on scenes in metres, this {model.type} gets single shapes '
+                        'in the unit sphere. Take weights that were trained on shapes, or leave out --pretrained.')
     if _of_shapes(stored) and not _of_shapes(model):
         print_log(f'the weights {name!r} were trained on single shapes in the unit sphere, this {model.type} gets '
                   f'scenes in metres: with the sizes of these weights it has {sizes["num_centers"]} tokens for all of '
@@ -58,6 +63,9 @@ def start_from(config, name: str) -> None:
     model.backbone.update(sizes, init_cfg=_weights_of(name, 'backbone'))
     dims = sizes['embed_dims']
     if model.type.startswith('PointM2AE') and 'mask_ratio' in model:
+        if 'mask_ratio' not in stored:
+            raise UserError(f'the weights {name!r} are of {stored["type"]} and have no decoder, with which this '
+                            'pre-training goes on. Take weights of a pre-training, or leave out --pretrained.')
         if list(model.neck.depths) != stored['neck']['depths']:
             raise ValueError(f'the weights {name!r} come with a decoder of {stored["neck"]["depths"]} blocks in its '
                              f'stages, this config has {model.neck.depths}. Leave out --pretrained, or use a config '

@@ -10,6 +10,7 @@ from .loading import check_types, differences
 from .places import resolve
 from .published import advice_for
 from .reading import read_content
+from .resume_check import check_resumable
 
 
 def check_start(config: Config) -> str | None:
@@ -61,15 +62,14 @@ def _check_file(config: Config, path: Path) -> tuple[int, str | None]:
     report = None
     config.load_from = str(path)
     content = read_content(path, mapped=True)
+    if config.get('resume'):
+        check_resumable(content, path)
     stored = content['state_dict']
     with DefaultScope.overwrite_default_scope(config.get('default_scope')):
         own = MODELS.build(copy.deepcopy(config.model)).state_dict()  # mmdet3d's heads change what they are built from
     check_types(own, stored, path)
     if not config.get('resume'):
         report = _check_weights(own, stored, path, config.model.type)
-    elif not {'meta', 'message_hub'} <= content.keys():
-        raise ValueError(f'{str(path)!r} holds weights only, so no training can be resumed from it; to start one from '
-                         f'these weights, leave out --resume and add --cfg-options load_from={path}.')
     elif problems := differences(own, stored):
         raise ValueError(f'{str(path)!r} cannot be resumed with this config: {len(problems)} of {len(own)} tensors of '
                          f'its {config.model.type} differ ({"; ".join(problems[:3])}). Use the config and options it '

@@ -22,7 +22,8 @@ def trained_classes(content: Mapping, path: Path) -> tuple[str, ...]:
         return tuple(describe(path.stem).get('classes', ()))
     meta = content.get('meta')
     dataset = meta.get('dataset_meta') if isinstance(meta, Mapping) else None
-    return tuple((dataset or {}).get('classes') or ())
+    classes = dataset.get('classes') if isinstance(dataset, Mapping) else None
+    return tuple(map(str, classes)) if isinstance(classes, (list, tuple)) else ()
 
 
 def other_settings(model: Mapping, content: Mapping, path: Path) -> list[str]:
@@ -59,10 +60,10 @@ def stored_config(content: Mapping) -> dict[str, Any]:
     text = meta.get('cfg') if isinstance(meta, Mapping) else None
     try:
         lines = ast.parse(text).body if isinstance(text, str) else []
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # whatever a damaged text makes the parser say
-        lines = []
-    return {line.targets[0].id: _value(line.value) for line in lines
-            if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name)}
+        return {line.targets[0].id: _value(line.value) for line in lines
+                if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name)}
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):  # whatever damage makes the parser say
+        return {}
 
 
 def _value(node: ast.expr) -> Any:

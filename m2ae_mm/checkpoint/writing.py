@@ -9,6 +9,8 @@ from torch import Tensor
 
 from m2ae_mm.files import write_bytes
 
+from .digest import KEY, digest
+
 
 def write_checkpoint(tensors: Mapping[str, Tensor], path: str | Path) -> None:
     """Write tensors so that :func:`read_checkpoint` and mmengine read them.
@@ -23,7 +25,7 @@ def write_checkpoint(tensors: Mapping[str, Tensor], path: str | Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == '.safetensors':
         from safetensors.torch import save
-        write_bytes(path, save({name: value.contiguous() for name, value in tensors.items()}))
+        write_bytes(path, save({name: value.contiguous() for name, value in tensors.items()}, {KEY: digest(tensors)}))
         return
     content = BytesIO()
     torch.save(dict(state_dict=OrderedDict(tensors), meta={}), content)

@@ -19,7 +19,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
                          help='keep at most so many points of a scan, drawn at random (default: all; training draws '
                          'its own sample anew each time, and from capped scans it ends several points of AP lower)')
     scannet.add_argument('--skip-incomplete', action='store_true',
-                         help='leave scans out of which files are missing, instead of stopping')
+                         help='leave scans out of which files are missing or damaged, instead of stopping')
     return parser.parse_args(arguments)
 
 

@@ -4,9 +4,9 @@ Folds that are done or begun in the work folder are taken over only if model, da
 checkpoint are the same.
 """
 import copy
-import json
 from pathlib import Path
 
+from ..errors import UserError, reading
 from .options import base_parser, load_config
 from .run_settings import check_settings, settings_of, write_settings
 from .shortcuts import add_epochs
@@ -54,13 +54,30 @@ def run_fold(config, settings: dict) -> float:
     return runner.message_hub.get_scalar('val/accuracy/overall').current()
 
 
+def read_folds(table: Path) -> dict[int, float]:
+    """Accuracies in percent by fold, as an earlier run left them.
+
+    Raises:
+        UserError: If it is damaged, or one of them is no percentage.
+    """
+    from m2ae_mm.files import read_json
+    advice = f'Take the entry out of {table} to run that fold again.'
+    with reading(table, 'as accuracies by fold', advice):
+        done = {int(fold): float(value) for fold, value in read_json(table, dict, advice).items()}
+        wrong = {fold: value for fold, value in done.items() if not 0 <= value <= 100}
+        if wrong:
+            fold, value = wrong.popitem()
+            raise UserError(f'fold {fold} has {value}, which is no accuracy in percent')
+    return done
+
+
 def run_folds(configs: list, folder: Path, settings: dict) -> dict[int, float]:
     """Accuracy of every fold in percent; those in the table of ``folder`` are not run again."""
     from mmengine.dist import is_main_process
 
     from m2ae_mm.files import write_json
     table = folder / 'folds.json'
-    done = {int(fold): value for fold, value in json.loads(table.read_text()).items()} if table.is_file() else {}
+    done = read_folds(table) if table.is_file() else {}
     for fold, each in enumerate(configs):
         if fold in done:
             if is_main_process():
@@ -74,6 +91,8 @@ def run_folds(configs: list, folder: Path, settings: dict) -> dict[int, float]:
 
 
 def main(args) -> None:
+    if args.folds < 1:
+        raise UserError(f'--folds must be 1 or more, got {args.folds}.')
     config = load_config(args)
     if config.train_dataloader.dataset.type != 'M2AEFewShot':
         raise ValueError(f'{args.config!r} is no few-shot config: its training data set is '

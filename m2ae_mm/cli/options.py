@@ -69,8 +69,9 @@ def load_config(args: argparse.Namespace):
     options = dict(parse_option(text, values) for text in args.cfg_options)
     check_keys(config, sorted({key.split('.')[0] for key in options}))
     check_types(values, options)
-    with doing('taking --cfg-options', ' '.join(args.cfg_options)):
-        config.merge_from_dict(options)
+    for key, value in options.items():
+        with doing('taking --cfg-options', f'{key}={value!r}'):
+            config.merge_from_dict({key: value})
     config.launcher = args.launcher
     if args.work_dir:
         config.work_dir = args.work_dir

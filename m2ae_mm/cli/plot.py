@@ -1,10 +1,12 @@
 """Draw learning curves of trainings, or a t-SNE map of the features of an encoder."""
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import UserError
 from .options import base_parser, load_config
 
 
@@ -39,16 +41,28 @@ def read_curve(folder: str, metric: str) -> list[tuple[float, float]]:
     logs = sorted(Path(folder).glob('*/vis_data/scalars.json'))
     if not logs:
         raise FileNotFoundError(f'{folder!r} holds no log of a training (*/vis_data/scalars.json).')
-    records = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
+    records = [record for log in logs for record in read_records(log)]
     values: dict[float, list[float]] = {}
     for record in records:
-        if metric in record:
+        if isinstance(record.get(metric), (int, float)) and isinstance(record.get('epoch', record.get('step')), int):
             # Training records count iterations in "step" and name their epoch; evaluations only have a step: the epoch.
-            values.setdefault(record.get('epoch', record['step']), []).append(record[metric])
+            values.setdefault(record['epoch'] if 'epoch' in record else record['step'], []).append(record[metric])
     if not values:
         known = sorted({key for record in records for key in record})
         raise ValueError(f'the logs in {folder!r} have no {metric!r}; they have {", ".join(known)}.')
     return [(epoch, sum(found) / len(found)) for epoch, found in values.items()]
+
+
+def read_records(log: Path) -> list[dict]:
+    """The lines of a log; those that a stopped process left half-written are counted and left out."""
+    records, lines = [], log.read_text(encoding='utf-8', errors='replace').splitlines()
+    for line in lines:
+        with contextlib.suppress(ValueError, RecursionError):
+            record = json.loads(line)
+            records += [record] if isinstance(record, dict) else []
+    if len(records) < len(lines):
+        print(f'{log}: {len(lines) - len(records)} of {len(lines)} lines are damaged and left out.', file=sys.stderr)
+    return records
 
 
 def extract(config, checkpoint: str):
@@ -80,11 +94,14 @@ def read_names(path: str | None, key: str | None, count: int, known: Sequence[st
     """Class names of at least ``count`` labels: from a JSON file if there is one, else the known ones, else numbers."""
     if path is None:
         return [known[i] if i < len(known) else str(i) for i in range(count)]
-    names = json.loads(Path(path).read_text())
+    from m2ae_mm.files import read_json
+    names = read_json(path, (list, dict), 'Give a list of names, or a dictionary of such lists with --key.')
     if isinstance(names, dict):
         if key not in names:
             raise ValueError(f'--names {path} has {", ".join(names)}; give one of them as --key, got {key!r}.')
         names = names[key]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f'--names {path} must give a list of texts, got {str(names)[:60]!r}.')
     if len(names) < count:
         raise ValueError(f'--names {path} has {len(names)} names, the labels go up to {count - 1}.')
     return names

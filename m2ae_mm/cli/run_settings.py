@@ -43,7 +43,8 @@ def check_settings(folder: Path, settings: dict, results: str, option: str = '--
     advice = f'Use another {option}, or delete this folder to start anew.'
     if not (folder / FILE).is_file():
         raise ValueError(f'{str(folder)!r} holds results, but no {FILE} that says what they are of. {advice}')
-    there, now = (dict(_flat(each)) for each in (json.loads((folder / FILE).read_text()), settings))
+    from m2ae_mm.files import read_json
+    there, now = (dict(_flat(each)) for each in (read_json(folder / FILE, dict, advice), settings))
     other = [key for key in {**there, **now} if there.get(key) != now.get(key)]
     if other:
         shown = '; '.join(f'{key} is {there.get(key)!r} there, {now.get(key)!r} now' for key in other[:3])

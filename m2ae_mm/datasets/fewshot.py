@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
+from m2ae_mm.errors import UserError, reading
 from mmdet3d.registry import DATASETS
 
 from .io.pickles import read_pickle
 from .io.problems import Problems
-from .shape_dataset import LoadedShapeDataset, ShapeDataset, check_cloud
+from .shape_dataset import LoadedShapeDataset, ShapeDataset, check_cloud, whole_labels
 
 
 @DATASETS.register_module()
@@ -49,6 +50,10 @@ class M2AEFewShot(LoadedShapeDataset):
                  test_shots: int = 20,
                  seed: int = 0,
                  **kwargs) -> None:
+        for option, value, least in (('way', way, 1), ('shot', shot, 1), ('fold', fold, 0),
+                                     ('test_shots', test_shots, 1), ('seed', seed, 0)):
+            if not isinstance(value, int) or value < least:
+                raise UserError(f'{option} must be a whole number from {least} on, got {value!r}.')
         self.way, self.shot, self.fold = way, shot, fold
         self.source = source
         self.test_shots = test_shots
@@ -66,13 +71,15 @@ class M2AEFewShot(LoadedShapeDataset):
             self._draw_episode(path, add)
 
     def _read_episode(self, path: Path, add: Callable) -> None:
-        content = read_pickle(path)
-        if not isinstance(content, dict) or not {'train', 'test'} <= content.keys():
-            raise ValueError(f'{path}: expected a dictionary with train and test, found {type(content).__name__}.')
-        for split in self.splits:
-            for i, (points, label, *_) in enumerate(content[split]):
-                cloud = check_cloud(np.asarray(points), path)[:, :3]
-                add(cloud, name=f'{path.stem}/{split}/{i}', gt_label=int(np.asarray(label).item()), split=split)
+        with reading(path, 'as a dictionary with lists of (points, label) under train and test'):
+            content = read_pickle(path)
+            for split in self.splits:
+                labels = whole_labels([label for _, label, *_ in content[split]], path)
+                if self.way <= max(labels, default=-1):
+                    raise UserError(f'{path}: the label {max(labels)}, in an episode of {self.way} classes')
+                for i, (points, *_) in enumerate(content[split]):
+                    cloud = check_cloud(np.asarray(points), path)[:, :3]
+                    add(cloud, name=f'{path.stem}/{split}/{i}', gt_label=labels[i], split=split)
 
     def _draw_episode(self, path: Path, add: Callable) -> None:
         options = dict(self.source, serialize_data=False)

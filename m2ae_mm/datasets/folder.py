@@ -1,6 +1,5 @@
 """Your own shapes: a folder of point clouds and meshes."""
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,7 +7,8 @@ import numpy as np
 from mmengine.logging import print_log
 
 from m2ae_mm.class_names import check_class_names
-from m2ae_mm.files import write_json
+from m2ae_mm.errors import UserError, reason
+from m2ae_mm.files import read_json, write_json
 from mmdet3d.registry import DATASETS
 
 from .io.clouds import SUFFIXES, read_cloud
@@ -27,8 +27,9 @@ class M2AEFolder(ShapeDataset):
     these suffixes; files beside it have none and serve pre-training. Two or
     all of the folders ``train``, ``val`` (``valid``, ``validation``) and
     ``test`` directly below ``data_root`` are the splits, with the classes
-    inside. Files that give no points are skipped: :attr:`skipped` and the log
-    say which and why. Hidden files and folders (``.git``) are not looked at.
+    inside. Files that give no points are skipped, or end the run, as
+    ``on_bad`` says; :attr:`skipped` and the log say which and why. Hidden
+    files and folders (``.git``) are not looked at.
 
     Args:
         data_root: The folder.
@@ -41,6 +42,7 @@ class M2AEFolder(ShapeDataset):
         classes: Names of the classes in the order of their labels; None
             numbers the folders found by name. Data sets in different folders
             need the same list to give a label the same meaning.
+        on_bad: What to do with a file that gives no points: ``'skip'`` or ``'raise'``.
         cache_dir: As in :class:`ShapeDataset`; without it everything is read
             into memory. The cache is made anew when files change.
         kwargs: Options of :class:`ShapeDataset`.
@@ -56,12 +58,19 @@ class M2AEFolder(ShapeDataset):
                  min_points: int = 32,
                  test_share: float = 0.2,
                  classes: Sequence[str] | None = None,
+                 on_bad: str = 'skip',
                  cache_dir: str | None = None,
                  **kwargs) -> None:
         self.mesh_points = mesh_points
         self.min_points = min_points
         self.test_share = test_share
         self.classes = None if classes is None else check_class_names(classes, 'classes')
+        if on_bad not in ('skip', 'raise'):
+            raise UserError(f"on_bad is 'skip' or 'raise', got {on_bad!r}.")
+        if not 0 <= test_share <= 1 or mesh_points < 1:
+            raise UserError(f'test_share is a share from 0 to 1 and mesh_points at least 1, got {test_share} and '
+                            f'{mesh_points}.')
+        self.on_bad = on_bad
         self.skipped: list[tuple[str, str]] = []
         self._folder_cache = cache_dir
         self._clouds: Sequence[np.ndarray] | PointCache = []
@@ -126,11 +135,13 @@ class M2AEFolder(ShapeDataset):
         for name in names:
             try:
                 cloud = read_cloud(Path(self.data_root) / name, self.mesh_points, name=name, remarks=self.remarks)
-            except ValueError as error:
-                self.skipped.append((name, str(error)))
-                continue
-            if len(cloud) < self.min_points:
-                self.skipped.append((name, f'{len(cloud)} points, fewer than min_points={self.min_points}'))
+                if len(cloud) < self.min_points:
+                    raise UserError(f'{len(cloud)} points, fewer than min_points={self.min_points}')
+            except (ValueError, OSError) as error:
+                if self.on_bad == 'raise' and Path(name).suffix.lower() in SUFFIXES:
+                    raise UserError(f'M2AEFolder: {name} in {self.data_root!r}: {reason(error).rstrip(".")}. Take it away, or skip '
+                                    "such files with on_bad='skip'.") from error
+                self.skipped.append((name, reason(error)))
                 continue
             kept.append(name)
             yield cloud
@@ -145,12 +156,14 @@ class M2AEFolder(ShapeDataset):
         digest = cache_digest(self.data_root, options, [(name, Path(self.data_root) / name) for name in names])
         cache = PointCache(Path(self._folder_cache) / f'M2AEFolder_{digest}')
         summary = Path(self._folder_cache) / f'M2AEFolder_{digest}.json'
-        if not (cache.exists() and summary.is_file()):
+        content = _summary(summary)
+        if content is None or cache.length() != len(content['kept']):
             kept: list[str] = []
+            self.skipped = []
             cache.write(self._readable(names, kept))
             remarks = dict(dropped=self.remarks.dropped, coarse=self.remarks.coarse)
-            write_json(summary, dict(kept=kept, skipped=self.skipped, **remarks))
-        content = json.loads(summary.read_text())
+            content = dict(kept=kept, skipped=self.skipped, **remarks)
+            write_json(summary, content)
         self.skipped = [tuple(entry) for entry in content['skipped']]
         self.remarks.dropped, self.remarks.coarse = content['dropped'], content['coarse']
         self._clouds = cache
@@ -161,6 +174,16 @@ class M2AEFolder(ShapeDataset):
         if self.skipped:
             lines = [f'M2AEFolder: {kept} shapes in {self.data_root!r}, {len(self.skipped)} files skipped:']
             print_log('\n'.join(lines + [f'  {name}: {reason}' for name, reason in self.skipped]), 'current')
+
+
+def _summary(path: Path) -> dict | None:
+    """What is noted beside a cache; None if that is not there, or damaged."""
+    try:
+        content = read_json(path, dict)
+    except ValueError:
+        return None
+    kinds = dict(kept=list, skipped=list, dropped=dict, coarse=list)
+    return content if all(isinstance(content.get(key), kind) for key, kind in kinds.items()) else None
 
 
 def folder_classes(root: str | Path) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from m2ae_mm.errors import UserError, reading
 from m2ae_mm.files import inside
 from m2ae_mm.ops import furthest_point_sample
 from mmdet3d.registry import DATASETS
@@ -12,7 +13,7 @@ from .io.clouds import read_columns
 from .io.h5 import read_h5
 from .io.pickles import read_pickle
 from .io.problems import Problems
-from .shape_dataset import LoadedShapeDataset, ShapeDataset, check_cloud, read_lines
+from .shape_dataset import LoadedShapeDataset, ShapeDataset, check_cloud, read_lines, whole_labels
 
 
 @DATASETS.register_module()
@@ -60,17 +61,16 @@ class M2AEModelNet40(ShapeDataset):
         return shapes
 
     def _from_pickle(self, path: Path, split: str) -> list[dict]:
-        content = read_pickle(path)
-        if not isinstance(content, (list, tuple)) or len(content) != 2 or len(content[0]) != len(content[1]):
-            raise ValueError(f'{path}: expected a list of point arrays and as many labels, found '
-                             f'{type(content).__name__} of {len(content)}.')
         first = len(self._clouds)
-        self._clouds += [self.local(check_cloud(np.asarray(points), path)[:, :3].copy(), f'{path.stem}/{i}')
-                         for i, points in enumerate(content[0])]
-        return [
-            dict(name=f'{path.stem}/{i}', loaded=first + i, gt_label=int(np.asarray(label).item()), split=split)
-            for i, label in enumerate(content[1])
-        ]
+        with reading(path, 'as a list of point arrays and a list of as many labels'):
+            clouds, labels = read_pickle(path)
+            labels = whole_labels(labels, path)
+            if len(clouds) != len(labels):
+                raise UserError(f'{path}: {len(clouds)} clouds and {len(labels)} labels')
+            self._clouds += [self.local(check_cloud(np.asarray(points), path)[:, :3].copy(), f'{path.stem}/{i}')
+                             for i, points in enumerate(clouds)]
+        return [dict(name=f'{path.stem}/{i}', loaded=first + i, gt_label=label, split=split)
+                for i, label in enumerate(labels)]
 
     def _from_text(self, split: str, classes: list[str], problems: Problems) -> list[dict]:
         root, shapes = Path(self.data_root), []
@@ -131,8 +131,9 @@ def add_h5(path: Path, split: str, problems: Problems, add: Callable) -> None:
         if data.ndim != 3 or data.shape[2] < 3 or len(data) != label.size:
             raise ValueError(f'expected data (n, N, 3) and n labels, found {data.shape} and {label.shape}')
         check_cloud(data.reshape(-1, data.shape[2]), path)
+        labels = whole_labels(label.reshape(-1), path)
     except ValueError as error:
         problems.add('unreadable', path, str(error))
         return
-    for i, (points, number) in enumerate(zip(data, label.reshape(-1))):
-        add(points, name=f'{path.stem}/{i}', gt_label=int(number), split=split)
+    for i, (points, number) in enumerate(zip(data, labels)):
+        add(points, name=f'{path.stem}/{i}', gt_label=number, split=split)

@@ -1,12 +1,11 @@
 """Packs of shapes in one ``.npz`` file each."""
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from m2ae_mm.errors import reason
-from m2ae_mm.files import load_arrays
+from m2ae_mm.errors import reading, reason
+from m2ae_mm.files import load_arrays, read_json
 from mmdet3d.registry import DATASETS
 
 from .io.problems import Problems
@@ -100,7 +99,8 @@ class M2AEPartsNpz(LoadedShapeDataset):
                          per_shape=('category', 'part', 'split', 'name'))
         if not problems.check_file(listed) or pack is None:
             return
-        parts = {category: tuple(ids) for category, ids in json.loads(listed.read_text()).items()}
+        with reading(listed, 'as a dictionary of part labels by category'):
+            parts = {category: tuple(map(int, ids)) for category, ids in read_json(listed, dict).items()}
         kept = in_splits(pack, self.splits)
         try:
             _check_parts(pack['category'][kept], pack['part'][kept], parts)

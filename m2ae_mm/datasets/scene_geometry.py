@@ -36,8 +36,25 @@ _MOST_CELLS = 2000
 _SHARPER, _WALLS = 0.05, 0.15
 # Radians: what is turned by less counts as parallel to the axes; detectors are trained with 5 degrees to either side.
 _STRAIGHT = np.deg2rad(1.5)
+# How far from a rotation the numbers of an alignment may be, which files give with six decimals.
+_ROUNDED = 1e-3
 # Float32 may blur this share of a scene's size.
 _BLUR = 1e-4
+
+
+
+def alignment_problem(matrix: object) -> str | None:
+    """What keeps a ``(4, 4)`` matrix from being a rotation and a translation, in a few words; None if it is one."""
+    try:
+        matrix = np.asarray(matrix, np.float64)
+    except (TypeError, ValueError):
+        return 'which holds other things than numbers'
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+        return f'which is no 4 x 4 matrix of finite numbers (shape {matrix.shape})'
+    rotation = matrix[:3, :3]
+    if not np.allclose(rotation @ rotation.T, np.eye(3), atol=_ROUNDED) or np.linalg.det(rotation) < 0:
+        return 'which scales, shears or mirrors'
+    return None if np.allclose(matrix[3], [0, 0, 0, 1], atol=_ROUNDED) else 'whose last row is not 0 0 0 1'
 
 
 def scene_sides(xyz: np.ndarray) -> np.ndarray:

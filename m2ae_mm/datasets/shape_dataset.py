@@ -9,6 +9,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from m2ae_mm.class_names import check_class_names
+from m2ae_mm.errors import UserError
+from m2ae_mm.files import read_text
 from mmdet3d.registry import TRANSFORMS
 
 from .io.local import Remarks, local_cloud
@@ -110,7 +112,7 @@ class ShapeDataset(BaseDataset):
         digest = cache_digest(self.data_root, options, [(info['name'], info.get('path')) for info in shapes])
         name = f'{type(self).__name__}_{"-".join(self.splits)}_{digest}'
         cache = PointCache(Path(self.cache_dir) / name)
-        if not cache.exists():
+        if cache.length() != len(shapes):
             print_log(f'{type(self).__name__}: copying {len(shapes)} clouds to {cache.points_path} once', 'current')
             cache.write(self._readable(shapes, problems))
             self.remarks.say()
@@ -211,8 +213,24 @@ def check_cloud(points: np.ndarray, path: str | Path, columns: int = 3, min_poin
     return points
 
 
+def whole_labels(values: Sequence | np.ndarray, path: str | Path) -> list[int]:
+    """Labels as a file has them, one number each or an array of one number, as integers from -1 (none) on.
+
+    Raises:
+        UserError: If one of them is no whole number, or less.
+    """
+    labels = np.array([np.asarray(value).item() for value in values])
+    with np.errstate(invalid='ignore'):
+        if len(labels) and (labels.dtype.kind not in 'biuf' or not np.array_equal(labels.astype(np.int64), labels)
+                            or labels.min() < -1):
+            wrong = next(value for value in labels.tolist()
+                         if not isinstance(value, int | float) or not value >= -1 or value % 1)
+            raise UserError(f'{path}: labels must be whole numbers from 0 on, or -1 for none; found {wrong!r}')
+    return labels.astype(np.int64).tolist()
+
+
 def read_lines(path: Path, problems: Problems) -> list[str]:
     """Lines of a text file without blanks; none, and the problem noted, if it is missing or empty."""
     if not problems.check_file(path):
         return []
-    return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]

@@ -1,10 +1,10 @@
 """ShapeNetPart: shapes with part labels."""
-import json
 from pathlib import Path
 
 import numpy as np
 
-from m2ae_mm.files import inside
+from m2ae_mm.errors import reading
+from m2ae_mm.files import inside, read_json
 from mmdet3d.registry import DATASETS
 
 from .io.clouds import read_columns
@@ -36,12 +36,16 @@ class M2AEShapeNetPart(ShapeDataset):
     def list_shapes(self, problems: Problems) -> list[dict]:
         """One entry of the lists each."""
         root = Path(self.data_root)
-        categories = dict(
-            reversed(line.split()) for line in read_lines(root / 'synsetoffset2category.txt', problems))
+        table = root / 'synsetoffset2category.txt'
+        with reading(table):
+            categories = {synset: name for name, synset in map(str.split, read_lines(table, problems))}
         shapes = []
         for split in self.splits:
             listed = root / 'train_test_split' / f'shuffled_{split}_file_list.json'
-            for entry in json.loads(listed.read_text()) if problems.check_file(listed) else ():
+            for entry in read_json(listed, list) if problems.check_file(listed) else ():
+                if not isinstance(entry, str) or entry.count('/') != 2:
+                    problems.add('unreadable', listed, f'it lists {entry!r}, expected shape_data/<synset>/<id>')
+                    continue
                 _, synset, name = entry.split('/')
                 path = inside(root, f'{synset}/{name}.txt')
                 problems.check_file(path)

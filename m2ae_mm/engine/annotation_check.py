@@ -2,6 +2,7 @@
 import inspect
 import json
 import math
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,17 +13,21 @@ from mmengine.config import ConfigDict
 from m2ae_mm.class_names import as_option
 from m2ae_mm.datasets import M2AESceneDataset
 from m2ae_mm.datasets.io.annotations import read_annotations
+from m2ae_mm.datasets.scene_geometry import alignment_problem
+from m2ae_mm.errors import UserError
 from mmdet3d.datasets import Det3DDataset, S3DISDataset, ScanNetDataset, SUNRGBDDataset
 from mmdet3d.registry import DATASETS, MODELS
 
 from .class_check import named_classes
 
 _SHOWN = 3
+_AGAIN = 'Prepare the data again.'
 # Data sets whose reading is known; derived ones that read in a way of their own are left to it.
 _KNOWN = (ScanNetDataset, S3DISDataset, SUNRGBDDataset, M2AESceneDataset)
 # Sine of a yaw below which a box counts as axis-aligned.
 _ALIGNED = 1e-3
 _MASKS = ('pts_instance_mask_path', 'pts_semantic_mask_path')
+_KINDS = dict(lidar_points=Mapping, instances=(list, tuple, np.ndarray), **dict.fromkeys(_MASKS, str))
 _HULLS = "dict(type='M2AEAxisAlignedBoxes') after LoadAnnotations3D in the pipeline"
 
 
@@ -81,6 +86,9 @@ def check_annotations(datasets: Sequence[tuple[str, ConfigDict]], model: Mapping
                              "and data_list. Older ones are converted by mmdet3d's tools/dataset_converters/"
                              'update_infos_to_v2.py; or prepare the data again.')
         entries = content['data_list']
+        if not isinstance(entries, (list, tuple)) or not isinstance(content['metainfo'], Mapping):
+            raise UserError(f'{str(file)!r} has a data_list that is no list, or a metainfo that is no dictionary. '
+                            'Prepare the data again.')
         _check_entries(use, file, entries)
         if use.reads_boxes:
             _check_categories(use, file, content['metainfo'], entries)
@@ -111,9 +119,14 @@ def _check_entries(use: _Use, file: Path, entries: Sequence[dict]) -> None:
 
 def _problem(use: _Use, entry: dict) -> tuple[str, str] | None:
     """What is wrong with an entry, and the way out."""
+    if not isinstance(entry, Mapping):
+        return f'no keys, but is {reprlib.repr(entry)}', _AGAIN
+    for key, kind in _KINDS.items():
+        if key in entry and not isinstance(entry[key], kind):
+            return f'{key}={reprlib.repr(entry[key])}', _AGAIN
     missing = [key for key in use.keys if key not in entry]
     if missing:
-        way = 'Prepare the data again.'
+        way = _AGAIN
         if 'instances' in missing:
             way = 'Scenes without boxes have instances=[]; a test without ground truth sets load_eval_anns=False.'
         elif set(missing) <= {*_MASKS}:
@@ -122,10 +135,17 @@ def _problem(use: _Use, entry: dict) -> tuple[str, str] | None:
     absent = [key for key in ('lidar_path', 'num_pts_feats') if key not in entry['lidar_points']]
     if absent and use.kind.parse_data_info is not SUNRGBDDataset.parse_data_info:
         return f'no {", ".join(map(repr, absent))} in lidar_points', 'They name the point file and its columns.'
+    problem = alignment_problem(entry['axis_align_matrix']) if 'axis_align_matrix' in entry else None
+    if problem:
+        return (f'an axis_align_matrix {problem}',
+                'It must be a rotation and a translation; for scenes in other units set M2AESceneFrame.unit_scale.')
     return _box_problem(use, entry['instances']) if use.reads_boxes else None
 
 
 def _box_problem(use: _Use, instances: Sequence[dict]) -> tuple[str, str] | None:
+    strange = next((box for box in instances if not isinstance(box, Mapping)), None)
+    if strange is not None:
+        return f'a box that is no dictionary: {reprlib.repr(strange)}', _AGAIN
     keys = list(instances[0]) if len(instances) else []
     labels = [key for key in keys if 'label' in key and key != 'attr_label']
     for box in instances:
@@ -133,15 +153,30 @@ def _box_problem(use: _Use, instances: Sequence[dict]) -> tuple[str, str] | None
         if missing:
             return f'a box without {", ".join(map(repr, sorted(missing)))}', 'Give all boxes of a scene the same keys.'
         for key in labels:
-            if box[key] not in range(-1, len(use.names)):
+            if not isinstance(box[key], (int, np.integer)) or box[key] not in range(-1, len(use.names)):
                 known = f'{use.kind.__name__} knows -1 (none) and 0 to {len(use.names) - 1} ({", ".join(use.names)})'
                 return (f'a box with {key}={box[key]!r}',
                         f'{known}. Correct the labels, or list all classes: {_own(use.path)} with {use.path}.metainfo.'
                         'classes="[FIRST,SECOND,...]".')
+        problem = _numbers_problem(box['bbox_3d'])
+        if problem:
+            return problem
         numbers = 7 if issubclass(use.kind, SUNRGBDDataset) else len(instances[0]['bbox_3d'])
         if len(box['bbox_3d']) != numbers or numbers < 6:
             wanted = 'and yaw' if numbers == 7 else 'and a yaw if all boxes of a scene have one'
             return f'a box of {len(box["bbox_3d"])} numbers', f'{use.kind.__name__} takes centre and size, {wanted}.'
+    return None
+
+
+def _numbers_problem(box: object) -> tuple[str, str] | None:
+    try:
+        numbers = np.asarray(box, np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty((0, 0))
+    if numbers.ndim != 1 or not np.isfinite(numbers).all():
+        return f'a box {reprlib.repr(box)}', 'A box is a list of finite numbers: centre, size and, if it turns, yaw.'
+    if len(numbers) > 5 and not (numbers[3:6] > 0).all():
+        return f'a box with the sides {numbers[3:6].tolist()}', 'Sides are above 0; take such boxes out.'
     return None
 
 
@@ -208,8 +243,8 @@ def _yaw_of(model: Mapping) -> tuple[bool | None, str]:
     return None, ''
 
 
-def _name(entry: dict, position: int) -> str:
-    points = entry.get('lidar_points')
+def _name(entry: object, position: int) -> str:
+    points = entry.get('lidar_points') if isinstance(entry, Mapping) else None
     return repr(points['lidar_path']) if isinstance(points, Mapping) and 'lidar_path' in points else f'entry {position}'
 
 

@@ -10,6 +10,8 @@ from torch.utils.data import DataLoader
 
 from mmdet3d.registry import DATASETS, HOOKS, OPTIMIZERS
 
+from .value_check import check_values
+
 # Taken out of a loader's config by Runner.build_dataloader before PyTorch sees it.
 _OF_MMENGINE = {'num_batch_per_epoch', 'disable_subprocess_warning'}
 # Read by the registry and the runner; the first is in all that a config inherits from mmdet3d's.
@@ -17,7 +19,7 @@ _OF_EVERY_HOOK = {'_scope_', 'type', 'priority'}
 
 
 def check_options(config: Config, loaders: Sequence[str]) -> None:
-    """Fail with one message if a loader or a hook has an option that its class does not take.
+    """Fail with one message for a value of :func:`check_values`, or an option of a loader or hook that does not exist.
 
     PyTorch's loader is not built by a registry, and mmengine's checkpoint hook
     takes any option, to fail only when the first checkpoint is written. It
@@ -31,6 +33,7 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
         ValueError: Naming the option and those there are; for an unknown
             optimizer, and for hooks that are no dictionaries.
     """
+    check_values(config, loaders)
     if 'train_dataloader' in loaders:
         _check_optimizer(config)
     hooks = dict(hooks_of(config))

@@ -13,8 +13,13 @@ from mmdet3d.registry import DATASETS
 from .scene_warnings import Scenes, warn_of_caps, warn_of_frames
 
 
+# Of a point in a mask, an int64; by the option of LoadAnnotations3D, the key of data_prefix.
+_MASK_BYTES = 8
+_MASKS = dict(with_mask_3d='pts_instance_mask', with_seg_3d='pts_semantic_mask')
+
+
 def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
-    """Fail if an annotation file names no scene, or a point file that is not there or does not hold whole points.
+    """Fail if an annotation file names no scene, or a file that is not there or does not hold its points or masks.
 
     Looks at mmdet3d's data sets that read such files from this machine; those
     with ``indices``, for which part of the scenes is enough, are left out.
@@ -40,9 +45,24 @@ def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
         for file, _ in scenes.files:
             if problems.check_file(file) and file.stat().st_size % scenes.point_bytes:
                 problems.add('short', file, f'{file.stat().st_size} bytes, no multiple of {scenes.point_bytes}')
+        for mask, points in _masks(scenes):
+            if problems.check_file(mask) and mask.stat().st_size != _MASK_BYTES * points:
+                problems.add('short', mask, f'{mask.stat().st_size} bytes, {_MASK_BYTES} for each of {points} points '
+                             'needed')
     problems.raise_any()
     warn_of_caps(checked)
     warn_of_frames(checked)
+
+
+def _masks(scenes: Scenes) -> Iterator[tuple[Path, int]]:
+    """Each mask that the pipeline loads, and the points of its scene."""
+    loaded = [key for step in scenes.dataset.pipeline if str(step.get('type')).endswith('LoadAnnotations3D')
+              for option, key in _MASKS.items() if step.get(option)]
+    for key in loaded:
+        folder = Path(scenes.dataset.get('data_root') or '', _prefix(scenes.dataset).get(key, ''))
+        for file, entry in scenes.files:
+            if entry.get(f'{key}_path') and file.is_file():
+                yield folder / entry[f'{key}_path'], file.stat().st_size // scenes.point_bytes
 
 
 def _is_local(dataset: ConfigDict) -> bool:

@@ -52,10 +52,10 @@ def test_other_files_without_words_give_a_message_too(tmp_path, monkeypatch):
 
     (tmp_path / 'a.h5').write_bytes(b'none')
     monkeypatch.setattr('h5py.File', fail)
-    with pytest.raises(ValueError, match='a.h5 cannot be read as HDF5 .*: OSError'):
+    with pytest.raises(ValueError, match="a.h5' cannot be read as HDF5 .*: OSError"):
         read_h5(tmp_path / 'a.h5')
     (tmp_path / 'a.pkl').write_bytes(b'0')  # pops from an empty stack
-    with pytest.raises(ValueError, match=r'a.pkl cannot be read safely \(1 bytes\): \w+'):
+    with pytest.raises(ValueError, match=r"a.pkl' cannot be read safely \(1 bytes\): \w+"):
         read_pickle(tmp_path / 'a.pkl')
     (tmp_path / 'a.npz').write_bytes(b'none')
     monkeypatch.setattr('m2ae_mm.datasets.npz_shapes.load_arrays', fail)

@@ -28,6 +28,11 @@ def config(tmp_path):
     return Config(dict(model=dict(type='StartTestModel'), work_dir=str(tmp_path), load_from=None, resume=False))
 
 
+# What mmengine stores beside the weights.
+WHOLE = dict(meta=dict(epoch=2, iter=4), message_hub={}, param_schedulers=[],
+             optimizer=dict(state={}, param_groups=[dict(params=[0])]))
+
+
 def save(path, model, **more):
     torch.save(dict(state_dict=model.state_dict(), **more), path)
     return str(path)
@@ -40,7 +45,7 @@ def test_nothing_to_start_from_is_fine(config):
 def test_part_of_a_model_is_enough_to_start_from_but_not_to_resume(config, tmp_path):
     model = StartTestModel()
     del model.last
-    config.load_from = save(tmp_path / 'part.pth', model, meta={}, message_hub={})
+    config.load_from = save(tmp_path / 'part.pth', model, **WHOLE)
     assert check_start(config) == (f'StartTestModel starts from 2 tensors of {tmp_path}/part.pth; '
                                    '2 are new, initialised at random (last.bias, last.weight)')
     config.resume = True
@@ -98,7 +103,7 @@ def test_the_latest_checkpoint_is_resumed_and_none_is_told(config, tmp_path):
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_2.pth'))
     with pytest.raises(FileNotFoundError, match=r"last_checkpoint' names '.*epoch_2.pth', which does not exist"):
         check_start(config)
-    latest = save(tmp_path / 'epoch_2.pth', StartTestModel(), meta=dict(epoch=2), message_hub={})
+    latest = save(tmp_path / 'epoch_2.pth', StartTestModel(), **WHOLE)
     assert check_start(config) is None and config.resume and config.load_from == latest
 
 
@@ -107,7 +112,7 @@ def test_weights_to_start_from_count_until_there_is_something_to_resume(config, 
     config.resume, config.load_from = 'auto', weights
     assert f'Training starts at epoch 0, from {weights}' in check_start(config)
     assert config.resume is False and config.load_from == weights
-    latest = save(tmp_path / 'epoch_2.pth', StartTestModel(), meta=dict(epoch=2), message_hub={})
+    latest = save(tmp_path / 'epoch_2.pth', StartTestModel(), **WHOLE)
     (tmp_path / 'last_checkpoint').write_text(latest)
     config.resume = 'auto'
     assert check_start(config) is None and config.resume is True and config.load_from == latest

@@ -65,7 +65,7 @@ def test_wrong_options(tmp_path, option, message):
 
 def test_a_file_in_the_way(tmp_path):
     (tmp_path / 'rooms').write_text('not a folder')
-    with pytest.raises(ValueError, match='a file of that name is in the way'):
+    with pytest.raises(OSError, match='rooms'):
         create_rooms(tmp_path / 'rooms', **SETTINGS)
 
 

@@ -4,6 +4,8 @@ import pytest
 from mmengine.config import Config
 
 from m2ae_mm.engine import check_options
+from m2ae_mm.engine.value_check import check_values
+from m2ae_mm.errors import UserError
 
 LOADER = dict(batch_size=2, num_workers=0, dataset=dict(), sampler=dict(), collate_fn=dict(), num_batch_per_epoch=3)
 HOOKS = dict(checkpoint=dict(type='CheckpointHook', interval=1, meta={}), timer=None,
@@ -12,7 +14,7 @@ HOOKS = dict(checkpoint=dict(type='CheckpointHook', interval=1, meta={}), timer=
 
 
 def config(loader=(), checkpoint=(), **more):
-    return Config(dict(train_dataloader=dict(LOADER, **dict(loader)), val_dataloader=None,
+    return Config(dict(model=dict(type='X'), train_dataloader=dict(LOADER, **dict(loader)), val_dataloader=None,
                        default_hooks=dict(HOOKS, checkpoint=dict(HOOKS['checkpoint'], **dict(checkpoint))), **more))
 
 
@@ -58,3 +60,21 @@ def test_options_of_a_repeated_data_set_belong_inside():
                        'mean train_dataloader.dataset.dataset.data_root'):
         check(config(loader=dict(dataset=wrapped)))
     check(config(loader=dict(dataset=dict(type='RepeatDataset', times=5, dataset=inner))))
+
+
+def test_values_of_all_our_configs_are_in_range():
+    root = Path(__file__).parents[2]
+    files = [file for folder in ('configs', 'projects') for file in sorted((root / folder).rglob('*.py'))
+             if '_base_' not in file.parts]
+    configs = [Config.fromfile(file) for file in files]
+    assert len(configs) > 30
+    for each in configs:
+        if each.get('model') is not None:
+            check_values(each, [name for name in ('train_dataloader', 'val_dataloader') if each.get(name)])
+
+
+@pytest.mark.parametrize('value', [0, -1, 1.5, float('nan'), float('inf')])
+def test_values_out_of_range_are_named_with_their_place(value):
+    wrong = config(loader=dict(dataset=dict(pipeline=[dict(type='X', steps=[dict(num_points=[4, value])])])))
+    with pytest.raises(UserError, match=r'train_dataloader.dataset.pipeline.0.steps.0.num_points.1=.* whole number'):
+        check(wrong)

@@ -92,7 +92,7 @@ def test_annotations_with_more_than_values_end_the_check_with_the_name(root):
     with open(root / 'scannet_infos_train.pkl', 'wb') as file:
         pickle.dump(dict(data_list=np.random.default_rng()), file)
     for options in ({}, dict(indices=[1])):
-        with pytest.raises(ValueError, match=r'scannet_infos_train.pkl cannot be read safely .* asks for numpy.random'):
+        with pytest.raises(ValueError, match="scannet_infos_train.pkl' cannot be read safely .* asks for numpy.random"):
             check(root, **options)
 
 

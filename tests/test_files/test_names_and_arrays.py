@@ -82,7 +82,7 @@ def test_hdf5_arrays_are_numbers_in_the_file_itself(tmp_path):
     for name, fill in cases.items():
         with h5py.File(tmp_path / f'{name}.h5', 'w') as file:
             fill(file)
-        with pytest.raises(ValueError, match=f'{name}.h5 cannot be read as HDF5'):
+        with pytest.raises(ValueError, match=f"{name}.h5' cannot be read as HDF5"):
             read_h5(tmp_path / f'{name}.h5', ['data'])
     assert read_h5(tmp_path / 'other.h5', ['data'])[0].tolist() == [0, 0, 0]
 
@@ -98,6 +98,6 @@ def test_a_cache_is_one_mapped_array(tmp_path, sizes):
     clouds = [np.full((size, 4), i, np.float32) for i, size in enumerate(sizes)]
     cache = PointCache(tmp_path / 'new' / 'a')
     cache.write(iter(clouds))
-    assert cache.exists() and len(list((tmp_path / 'new').iterdir())) == 2
+    assert cache.length() == len(sizes) and len(list((tmp_path / 'new').iterdir())) == 2
     assert np.load(tmp_path / 'new' / 'a.points.npy').shape == (sum(sizes), 4 if sizes else 3)
     assert all((cache[i] == cloud).all() for i, cloud in enumerate(clouds))

@@ -89,7 +89,7 @@ def test_texts(error, expected):
 def test_safety_is_not_talked_away(tmp_path):
     torch.save(dict(a=print), tmp_path / 'a.pth')
     np.save(tmp_path / 'a.npy', np.array([None]), allow_pickle=True)
-    for load, left in ((lambda: torch.load(tmp_path / 'a.pth'), 'GLOBAL'), (lambda: np.load(tmp_path / 'a.npy'), 'Pyth')):
+    for load, left in ((lambda: torch.load(tmp_path / 'a.pth'), 'GLOB'), (lambda: np.load(tmp_path / 'a.npy'), 'Pyth')):
         with pytest.raises(Exception) as error:  # noqa: PT011
             load()
         assert left in message(error.value)
@@ -106,7 +106,7 @@ def test_errors_of_loading_processes_are_told_without_their_traceback():
 def test_parsers_end_in_one_class_that_names_the_file():
     for wrong in (KeyError('a'), RuntimeError('of C++'), OverflowError(), UserError('no points')):
         with pytest.raises(UserError, match=r"^'/a.ply' cannot be read as PLY: .*\. Copy it again\.$"):
-            with reading('/a.ply', 'PLY', 'Copy it again.'):
+            with reading('/a.ply', 'as PLY', 'Copy it again.'):
                 raise wrong
     with pytest.raises(UserError, match="^of '/a.ply'$"):  # it names the file already
         with reading('/a.ply'):

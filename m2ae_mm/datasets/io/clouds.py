@@ -6,8 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from m2ae_mm.errors import UserError, reason
+from m2ae_mm.files import load_array, load_arrays
+
 from .laser import LASER, read_laser
 from .local import Remarks, finite_rows, local_cloud
+from .meshes import parse_obj, parse_off, parse_stl
 from .pcd import parse_pcd
 from .ply import read_ply, triangles_of, vertices_of
 
@@ -51,7 +55,7 @@ def read_cloud(path: str | Path, mesh_points: int, seed: int = 0, name: str | No
         origin of their own if they lie far from theirs.
 
     Raises:
-        ValueError: Saying why the file gives no points.
+        UserError: Saying why the file gives no points.
     """
     content, name = read_content(path), name or str(path)
     points = content.points
@@ -64,16 +68,16 @@ def read_content(path: str | Path) -> Content:
     """Points, colours and faces of a file in one of the formats of :data:`SUFFIXES`.
 
     Raises:
-        ValueError: Saying why the file gives no points.
+        UserError: Saying why the file gives no points.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ValueError(f'unknown suffix {suffix!r}; known are {" ".join(SUFFIXES)}')
+        raise UserError(f'unknown suffix {suffix!r}; known are {" ".join(SUFFIXES)}')
     try:
         content = _READERS[suffix](path)
     except Exception as error:  # parsers of ten formats raise whatever they like on damaged files
-        raise ValueError(str(error) if type(error) is ValueError else f'{type(error).__name__}: {error}') from error
+        raise UserError(reason(error)) from error
     return content._replace(points=check_rows(content.points)[:, :3])
 
 
@@ -81,14 +85,16 @@ def check_rows(points: np.ndarray) -> np.ndarray:
     """Points ``(N, C)``, also from ``(1, N, C)``.
 
     Raises:
-        ValueError: For arrays of another shape, or without points.
+        UserError: For arrays of another shape, or without points.
     """
+    if points.dtype.kind not in 'biuf':
+        raise UserError(f'holds {points.dtype}, not numbers')
     if points.ndim == 3 and len(points) == 1:
         points = points[0]
     if points.ndim == 2 and len(points) == 3 and points.shape[1] > 9:
-        raise ValueError(f'holds an array of shape {points.shape}: each point must be a row, (N, 3)')
+        raise UserError(f'holds an array of shape {points.shape}: each point must be a row, (N, 3)')
     if points.ndim != 2 or points.shape[1] < 3 or not len(points):
-        raise ValueError(f'holds an array of shape {points.shape}, not points (N, 3)')
+        raise UserError(f'holds an array of shape {points.shape}, not points (N, 3)')
     return points
 
 
@@ -135,7 +141,7 @@ def _first_point(file: Iterable[str]) -> tuple[int, str]:
     if found and found[1].rstrip(_SEPARATORS).isdecimal():
         found = next(lines, None)
     if not found:
-        raise ValueError('no lines of numbers')
+        raise UserError('no lines of numbers')
     return found
 
 
@@ -155,12 +161,19 @@ def _of_rows(rows: np.ndarray, colours: np.ndarray | None = None) -> Content:
     return Content(rows[:, :3], colours_of(colours, len(rows)))
 
 
+def _of_mesh(vertices: np.ndarray, faces: np.ndarray | None) -> Content:
+    """Of vertices ``(V, 3)``, or ``(V, 6)`` with colours."""
+    return Content(vertices[:, :3], colours_of(vertices[:, 3:], len(vertices)), faces)
+
+
 def _read_npz(path: Path) -> Content:
-    with np.load(path, allow_pickle=False) as content:
-        if 'points' not in content and len(content.files) != 1:
-            raise ValueError(f'several arrays and none is called points: {", ".join(content.files[:6])}')
-        name = next((each for each in _COLOUR_ARRAYS if each in content), None)
-        return _of_rows(content['points' if 'points' in content else content.files[0]], name and content[name])
+    def choose(names: list[str]) -> list[str]:
+        if 'points' not in names and len(names) != 1:
+            raise UserError(f'{len(names)} arrays and none is called points: {", ".join(names[:6])}')
+        return ['points' if 'points' in names else names[0], *[each for each in _COLOUR_ARRAYS if each in names][:1]]
+
+    points, *colours = load_arrays(path, choose).values()
+    return _of_rows(points, *colours)
 
 
 def _read_ply(path: Path) -> Content:
@@ -171,7 +184,7 @@ def _read_ply(path: Path) -> Content:
     return Content(points, colours_of(colours, len(points)), triangles_of(elements))
 
 
-def _read_mesh(path: Path) -> Content:
+def _read_glb(path: Path) -> Content:
     import trimesh
     parts = trimesh.load_scene(path, process=False, skip_materials=True).dump()
     meshes = [part for part in parts if isinstance(part, trimesh.Trimesh) and len(part.faces)]
@@ -213,12 +226,12 @@ def surface(content: Content, count: int, seed: int, name: str, remarks: Remarks
             remarks.drop(name, len(np.unique(lost[~finite[lost]])))
         faces = faces[whole]
     if not len(faces):
-        raise ValueError(f'none of {len(whole)} faces has three finite corners')
+        raise UserError(f'none of {len(whole)} faces has three finite corners')
     used, corners = np.unique(faces, return_inverse=True)
     corners = corners.reshape(-1, 3)
     mesh = trimesh.Trimesh(local_cloud(vertices[used], name, remarks), corners, process=False)
     if not mesh.area > 0:
-        raise ValueError(f'{len(faces)} faces without area')
+        raise UserError(f'{len(faces)} faces without area')
     points, chosen = trimesh.sample.sample_surface(mesh, count, seed=seed)[:2]
     if colours is not None:
         colours = colours[used][corners[chosen]].mean(1).round().astype(np.uint8)
@@ -226,11 +239,14 @@ def surface(content: Content, count: int, seed: int, name: str, remarks: Remarks
 
 
 _READERS = {
-    '.npy': lambda path: _of_rows(np.load(path, allow_pickle=False)),
+    '.npy': lambda path: _of_rows(load_array(path)),
     '.npz': _read_npz,
     '.pcd': lambda path: Content(parse_pcd(path.read_bytes())),
     '.ply': _read_ply,
     **dict.fromkeys(('.txt', '.xyz'), lambda path: _of_rows(read_columns(path))),
-    **dict.fromkeys(('.off', '.obj', '.stl', '.glb'), _read_mesh),
+    '.off': lambda path: _of_mesh(*parse_off(path.read_bytes())),
+    '.obj': lambda path: _of_mesh(*parse_obj(path.read_bytes())),
+    '.stl': lambda path: _of_mesh(*parse_stl(path.read_bytes())),
+    '.glb': _read_glb,
     **dict.fromkeys(LASER, lambda path: _of_rows(*read_laser(path))),
 }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from m2ae_mm.errors import reason
+from m2ae_mm.errors import reading
 from m2ae_mm.files import most_bytes
 
 
@@ -14,19 +14,15 @@ def read_h5(path: str | Path, names: Sequence[str] = ('data', 'label')) -> list[
 
     Raises:
         ImportError: If h5py is not installed.
-        ValueError: If the file cannot be read or lacks an array, or an array
+        UserError: If the file cannot be read or lacks an array, or an array
             is in another file or larger than this one accounts for.
     """
     try:
         import h5py
     except ImportError as error:
         raise ImportError(f'{path} is an HDF5 file; reading it needs h5py: pip install h5py') from error
-    try:
-        with h5py.File(path, 'r') as file:
-            return [_read(file, name, most_bytes(os.path.getsize(path))) for name in names]
-    except Exception as error:  # damaged files make HDF5 raise nearly anything
-        raise ValueError(f'{path} cannot be read as HDF5 with the arrays {", ".join(names)}: '
-                         f'{reason(error)}') from error
+    with reading(path, f'as HDF5 with the arrays {", ".join(names)}'), h5py.File(path, 'r') as file:
+        return [_read(file, name, most_bytes(os.path.getsize(path))) for name in names]
 
 
 def _read(file, name: str, most: int) -> np.ndarray:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from m2ae_mm.files import most_bytes
+
 _KINDS = {'F': 'f', 'I': 'i', 'U': 'u'}
 
 
@@ -18,8 +20,12 @@ def parse_pcd(content: bytes) -> np.ndarray:
     if not {'x', 'y', 'z'} <= set(names):
         raise ValueError(f'PCD without x, y, z fields: {" ".join(names)}')
     counts = [int(count) for count in header.get('COUNT', ['1'] * len(names))]
+    if not set(header['TYPE']) <= _KINDS.keys():
+        raise ValueError(f'PCD of the types {" ".join(header["TYPE"])}; there are {", ".join(_KINDS)}')
     kinds = [f'<{_KINDS[kind]}{size}' for kind, size in zip(header['TYPE'], header['SIZE'])]
     points, encoding = int(header['POINTS'][0]), header['DATA'][0]
+    if points < 0 or min(counts) < 0 or not len(names) == len(counts) == len(kinds):
+        raise ValueError(f'PCD of {points} points with {len(names)} fields, {len(kinds)} types and the counts {counts}')
     if encoding == 'ascii':
         columns = np.cumsum([0, *counts])
         return _ascii(body, columns[[names.index(axis) for axis in 'xyz']], int(columns[-1]), points)
@@ -70,6 +76,8 @@ def _compressed(body: bytes, names: list[str], kinds: list[str], counts: list[in
     block = body[8:8 + packed]
     if len(block) < packed:
         raise ValueError(f'PCD cut short: {packed} bytes of compressed data expected, {len(block)} found')
+    if size > most_bytes(len(body)):
+        raise ValueError(f'PCD with {size} bytes in {len(body)} compressed ones')
     raw = _unpack(block, size)
     _check_whole(len(raw) // sum(np.dtype(kind).itemsize * count for kind, count in zip(kinds, counts)), points)
     axes, offset = {}, 0
@@ -109,8 +117,9 @@ def _decompress_lzf(data: bytes, size: int) -> bytes:
             at += 1
             if start < 0:
                 raise ValueError('damaged PCD: compressed data point before their beginning')
-            for i in range(start, start + length + 2):  # may overlap what it writes
-                out.append(out[i])
+            # May overlap what it writes, which then repeats.
+            copied, length = out[start:start + length + 2], length + 2
+            out += (copied * (length // len(copied) + 1))[:length]
     except IndexError:
         raise ValueError('damaged PCD: compressed data end within a copy') from None
     if len(out) != size:

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from m2ae_mm.errors import reason
+from m2ae_mm.errors import reading
 from m2ae_mm.files.safe_arrays import CONSTRUCTORS, SafeArray, SafeType
 
 # What pickles call to make what they hold. All dictionaries keep an order.
@@ -123,8 +123,5 @@ def parse_pickle(file: BinaryIO, size: int, name: str | Path) -> Any:
         size: In bytes.
         name: For the message.
     """
-    try:
+    with reading(name, f'safely ({size} bytes)'):
         return _ArrayUnpickler(_Bounded(file, size)).load()
-    except Exception as error:  # damaged files make the unpickler raise nearly anything
-        raise ValueError(f'{name} cannot be read safely ({size} bytes): {reason(error)}. Get the file again from where '
-                         'it was published.') from error

@@ -1,6 +1,7 @@
 """Elements of PLY files: text and binary, lists of any lengths."""
 import re
 import struct
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -131,6 +132,8 @@ def _parse_header(content: bytes) -> tuple[str, list[_Element], bytes]:
             if words[0] == 'format':
                 layout = words[1]
             elif words[0] == 'element':
+                if not words[2].isdigit():
+                    raise ValueError
                 elements.append(_Element(words[1], int(words[2]), []))
             else:
                 elements[-1].properties.append(_parse_property(words[1:], layout))
@@ -198,7 +201,7 @@ def _walk(element: _Element, body: bytes, at: int, rows: int) -> tuple[np.ndarra
     """Where the values of each property in the first rows begin, how many there are, both (rows, P), and the end."""
     steps = [(_reader(each.count_kind) if each.count_kind else None,
               each.count_kind.itemsize if each.count_kind else 0, each.kind.itemsize) for each in element.properties]
-    starts, lengths = [], []
+    starts, lengths = array('q'), array('q')
     for row in range(rows):
         for read_length, head, size in steps:
             length = 1

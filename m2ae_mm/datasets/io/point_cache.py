@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from m2ae_mm.files import replacing
+from m2ae_mm.files import load_array, replacing
 
 _HEADER = 128  # bytes, by the length that NumPy gives it for any number of rows
 
@@ -28,9 +28,28 @@ class PointCache:
         self._points: np.ndarray | None = None
         self._ends: np.ndarray | None = None
 
-    def exists(self) -> bool:
-        """Whether both files are there; they are only ever put there complete."""
-        return self.points_path.is_file() and self.ends_path.is_file()
+    def length(self) -> int | None:
+        """How many clouds it has; None if a file is missing, cut short, or no such file."""
+        try:
+            return len(self._open())
+        except (OSError, ValueError, EOFError):
+            return None
+
+    def _open(self) -> np.ndarray:
+        """Map the points; the end rows.
+
+        Raises:
+            ValueError: If the files are damaged.
+        """
+        # Slicing a plain view of the mapping is much faster than slicing numpy's memmap class.
+        points = np.load(self.points_path, mmap_mode='r').view(np.ndarray)
+        ends = load_array(self.ends_path)
+        starts = np.concatenate([np.zeros(1, ends.dtype), ends])
+        if ends.dtype != np.int64 or points.dtype != np.float32 or points.ndim != 2 or starts[-1] != len(points) or (
+                np.diff(starts) < 0).any():
+            raise ValueError(f'{self.points_path} and {self.ends_path} do not belong together; delete them.')
+        self._points, self._ends = points, ends
+        return ends
 
     def write(self, clouds: Iterable[np.ndarray]) -> None:
         """Write all clouds ``(n_i, C)``.
@@ -58,9 +77,7 @@ class PointCache:
     def __getitem__(self, index: int) -> np.ndarray:
         """Cloud ``index`` as a read-only view ``(n_i, C)`` float32."""
         if self._points is None:
-            # Slicing a plain view of the mapping is much faster than slicing numpy's memmap class.
-            self._points = np.load(self.points_path, mmap_mode='r').view(np.ndarray)
-            self._ends = np.load(self.ends_path)
+            self._open()
         start = self._ends[index - 1] if index else 0
         return self._points[start:self._ends[index]]
 

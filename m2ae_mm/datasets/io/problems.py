@@ -37,6 +37,10 @@ class Problems:
             return True
         return False
 
+    def lines(self) -> list[str]:
+        """Each file that was noted, with what is wrong."""
+        return [f'{kind}: {path}' for kind, paths in self.found.items() for path in paths]
+
     def raise_any(self) -> None:
         """Raise if anything was noted.
 

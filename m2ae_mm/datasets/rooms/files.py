@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from m2ae_mm.files import write_bytes
+from m2ae_mm.files import read_json, write_bytes
 
 from .scene import Scene
 
@@ -35,12 +35,13 @@ def write_room(out: Path, name: str, scene: Scene) -> dict[str, Any]:
 def read_room(out: Path, name: str) -> dict[str, Any] | None:
     """The record of a complete room; ``None`` if anything of it is missing or cut off."""
     try:
-        record = json.loads((out / 'rooms' / f'{name}.json').read_text())
-        sizes = {folder: (out / folder / f'{name}.bin').stat().st_size for folder in _ITEM_SIZE}
-    except (OSError, ValueError):
+        record = read_json(out / 'rooms' / f'{name}.json', dict)
+        complete = all((out / folder / f'{name}.bin').stat().st_size == record['points'] * size
+                       for folder, size in _ITEM_SIZE.items())
+        whole = all(isinstance(record[key], list) for key in ('boxes', 'labels', 'items'))
+    except (OSError, ValueError, LookupError, TypeError):  # damaged: it is made anew
         return None
-    complete = all(sizes[folder] == record['points'] * _ITEM_SIZE[folder] for folder in _ITEM_SIZE)
-    return record if complete else None
+    return record if complete and whole else None
 
 
 def scannet_info(name: str, record: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import multiprocessing
 import os
 import pickle
@@ -15,7 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from m2ae_mm.files import write_bytes, write_json
+from m2ae_mm.files import read_json, write_bytes, write_json
 
 from .files import FOLDERS, read_room, room_id, scannet_info, write_room
 from .furniture import ASSET, CLASSES, load_furniture
@@ -49,7 +48,7 @@ def create_rooms(out: str | Path, train: int, val: int, points: int = 20000, see
 
     Raises:
         ValueError: For a wrong option, or a folder with rooms of other settings.
-        PermissionError: If the folder cannot be written.
+        OSError: If the folder cannot be written.
     """
     _check_options(train, val, points, seed, profile, workers)
     out = Path(out)
@@ -97,21 +96,11 @@ def _check_options(train: int, val: int, points: int, seed: int, profile: str, w
 def _claim(out: Path, settings: dict[str, Any]) -> None:
     """Make the folder, or make sure that its rooms have these settings."""
     file = out / SETTINGS
-    try:
-        for folder in FOLDERS:
-            (out / folder).mkdir(parents=True, exist_ok=True)
-        if not file.is_file():
-            write_json(file, settings)
-    except (FileExistsError, NotADirectoryError):
-        raise ValueError(f'{str(out)!r} cannot be a folder for rooms: a file of that name is in the way. '
-                         'Choose another --out.') from None
-    except OSError as error:
-        raise PermissionError(f'cannot write to {str(out)!r} ({error.strerror}). Choose a folder you may write to '
-                              'with --out.') from None
-    try:
-        existing = json.loads(file.read_text())
-    except ValueError:
-        existing = {}
+    for folder in FOLDERS:
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    if not file.is_file():
+        write_json(file, settings)
+    existing = read_json(file, dict, 'Choose another --out, or delete that folder.')
     if existing != settings:
         differences = ', '.join(f'{key} {existing.get(key)!r} there, {settings[key]!r} asked for'
                                 for key in settings if existing.get(key) != settings[key])

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from m2ae_mm.files import write_bytes
+from m2ae_mm.files import read_json, write_bytes
 
 from .scene import Scene
 
 RECORDS = 'scenes'
 FOLDERS = ('points', 'instance_mask', 'semantic_mask', RECORDS)
+_ENTRIES = dict(points=int, scanned=int, max_points=int, sizes=dict, boxes=list, labels=list, alignment=list)
 
 
 def write_scene(out: Path, name: str, scene: Scene, max_points: int) -> dict[str, Any]:
@@ -50,12 +51,13 @@ def write_scene(out: Path, name: str, scene: Scene, max_points: int) -> dict[str
 def read_record(out: Path, name: str) -> dict[str, Any] | None:
     """The record of a complete scan; ``None`` if anything of it is missing or cut off."""
     try:
-        record = json.loads((out / RECORDS / f'{name}.json').read_text())
+        record = read_json(out / RECORDS / f'{name}.json', dict)
         complete = all((out / folder / f'{name}.bin').stat().st_size == size
                        for folder, size in record['sizes'].items())
-    except (OSError, ValueError):
+        whole = all(isinstance(record[key], kind) for key, kind in _ENTRIES.items())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # damaged: it is made anew
         return None
-    return record if complete else None
+    return record if complete and whole else None
 
 
 def scannet_info(name: str, record: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from m2ae_mm.files import inside
+from m2ae_mm.errors import UserError, reading
+from m2ae_mm.files import inside, read_text
 
 SPLITS = ('train', 'val', 'test')
 LABELS = 'scannetv2-labels.combined.tsv'
@@ -76,14 +77,15 @@ def find_scenes(root: Path, splits: Path) -> dict[str, list[RawScene]]:
     seen: dict[str, Path] = {}
     scenes: dict[str, list[RawScene]] = {}
     for split, path in lists.items():
-        names = path.read_text().split()
+        names = read_text(path).split()
         if not names:
             raise ValueError(f'{str(path)!r} lists no scene; get it again or remove it to leave the split out.')
         for name in names:
             if name in seen:
                 raise ValueError(f'{name} is listed twice, in {str(seen[name])!r} and {str(path)!r}; a scene belongs '
                                  'to one split.')
-            inside(root, name)
+            if inside(root, name).parent != root:
+                raise UserError(f'{str(path)!r} lists {name!r}, which is no name of a scene: it has folders in it.')
             seen[name] = path
         scenes[split] = [RawScene(name, _folder(root, name), split != 'test') for name in names]
     return scenes
@@ -111,17 +113,14 @@ def read_labels(path: Path) -> dict[str, int]:
     Raises:
         ValueError: If the table is not UTF-8 or lacks a column, or an id is no number from 0 to 40.
     """
-    try:
-        table = StringIO(path.read_text(encoding='utf-8-sig'))
-    except UnicodeDecodeError as error:
-        raise ValueError(f'{str(path)!r} is no text in UTF-8 ({error.reason} at byte {error.start}). Use {LABELS} of '
-                         'the second release as it is.') from error
-    reader = csv.DictReader(table, delimiter='\t')
-    columns = reader.fieldnames or []
+    advice = f'Use {LABELS} of the second release as it is.'
+    with reading(path, advice=advice):
+        reader = csv.DictReader(StringIO(path.read_text(encoding='utf-8-sig')), delimiter='\t')
+        columns, table = reader.fieldnames or [], list(reader)
     if not {'raw_category', 'nyu40id'} <= set(columns):
         raise ValueError(f'{str(path)!r} needs columns raw_category and nyu40id split by tabs, got '
-                         f'{", ".join(columns) or "nothing"}. Use {LABELS} of the second release.')
-    rows = [(row['raw_category'], (row['nyu40id'] or '').strip() or '0') for row in reader]
+                         f'{", ".join(columns) or "nothing"}. {advice}')
+    rows = [(row['raw_category'], (row['nyu40id'] or '').strip() or '0') for row in table]
     for label, number in rows:
         if not number.isdecimal() or int(number) > 40:
             raise ValueError(f'{str(path)!r} gives {label!r} the nyu40id {number!r}, expected 0 to 40.')

@@ -1,17 +1,20 @@
 """One scan of the raw release: vertices, annotation and boxes."""
 from __future__ import annotations
 
-import json
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from m2ae_mm.errors import UserError
+from m2ae_mm.files import read_json, read_text
 from mmdet3d.datasets import ScanNetDataset
 
 from ..io.local import far_origin
 from ..io.ply import read_ply, vertices_of
+from ..scene_geometry import alignment_problem
 from .layout import RawScene
 
 # NYU40 id -> label of the 18 detection classes, in mmdet3d's order.
@@ -96,20 +99,24 @@ def _aligned(xyz: np.ndarray, alignment: np.ndarray) -> np.ndarray:
 
 def _read_alignment(path: Path) -> np.ndarray:
     """``(4, 4)`` from the line ``axisAlignment = ...``."""
-    for line in path.read_text().splitlines():
+    for line in read_text(path).splitlines():
         key, _, value = line.partition('=')
         if key.strip() != 'axisAlignment':
             continue
         numbers = np.array(value.split(), np.float64)
-        if numbers.shape != (16, ) or not np.isfinite(numbers).all():
-            raise ValueError(f'{path.name}: axisAlignment needs 16 numbers, got {value.strip()!r}')
+        if numbers.shape != (16, ) or (problem := alignment_problem(numbers.reshape(4, 4))):
+            raise ValueError(f'{path.name}: axisAlignment needs 16 numbers, got {value.strip()!r}'
+                             f'{f", {problem}" if numbers.shape == (16, ) else ""}; they rotate and translate')
         return numbers.reshape(4, 4)
     raise ValueError(f'{path.name}: no line axisAlignment')
 
 
 def _read_masks(raw: RawScene, count: int, nyu40: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
     """Object id + 1 and NYU40 id of each of the ``count`` vertices, ``(count,)`` int64 each."""
-    of_vertex = np.asarray(_entry(raw.segments, 'segIndices'))
+    of_vertex = _entry(raw.segments, 'segIndices')
+    if not _are_numbers(of_vertex):
+        raise UserError(f'{raw.segments.name}: segIndices must be whole numbers from 0 on')
+    of_vertex = np.asarray(of_vertex, np.int64)
     if of_vertex.shape != (count, ):
         raise ValueError(f'{raw.segments.name}: {of_vertex.size} vertices, but {raw.mesh.name} has {count}')
     groups = _entry(raw.aggregation, 'segGroups')
@@ -135,11 +142,14 @@ def _check_groups(raw: RawScene, groups: list[dict[str, Any]], nyu40: Mapping[st
         lacking = [name for name in ('objectId', 'segments', 'label') if name not in group]
         if lacking:
             raise ValueError(f'{raw.aggregation.name}: an object without {", ".join(lacking)}')
-        if not isinstance(group['segments'], list):
+        if not isinstance(group['segments'], list) or not _are_numbers(group['segments']):
             raise ValueError(f'{raw.aggregation.name}: object {group["objectId"]} has no list of segments, but '
-                             f'{group["segments"]!r}')
+                             f'{reprlib.repr(group["segments"])}')
+        if not isinstance(group['label'], str):
+            raise UserError(f'{raw.aggregation.name}: object {group["objectId"]} has the label '
+                            f'{reprlib.repr(group["label"])}, which is no text')
     ids = [group['objectId'] for group in groups]
-    if not all(isinstance(number, int) and number >= 0 for number in ids):
+    if not _are_numbers(ids):
         raise ValueError(f'{raw.aggregation.name}: objectIds are numbers from 0 on, got {ids[:5]}')
     twice = sorted({number for number in ids if ids.count(number) > 1})
     if twice:
@@ -150,12 +160,14 @@ def _check_groups(raw: RawScene, groups: list[dict[str, Any]], nyu40: Mapping[st
                          f'{", ".join(map(repr, unknown))}')
 
 
+def _are_numbers(values: list) -> bool:
+    """Whether all are whole numbers from 0 on that an array can hold."""
+    return all(type(value) is int and 0 <= value < 2**62 for value in values)
+
+
 def _entry(path: Path, name: str) -> Any:
     """One list of a JSON object."""
-    try:
-        value = json.loads(path.read_bytes())[name]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'{path.name}: no JSON with the entry {name} ({type(error).__name__}: {error})') from error
+    value = read_json(path, dict).get(name)
     if not isinstance(value, list):
         raise ValueError(f'{path.name}: {name} is {type(value).__name__}, not a list')
     return value
@@ -171,6 +183,8 @@ def _boxes(xyz: np.ndarray, instance: np.ndarray, semantic: np.ndarray) -> tuple
         if number == 0 or label is None:
             continue
         low, high = xyz[members].min(0), xyz[members].max(0)
+        if not (high > low).all():
+            continue  # a single vertex, or a few in a plane: no box that could be learnt
         boxes.append(np.concatenate([(low + high) / 2, high - low]))
         labels.append(label)
     return np.array(boxes).reshape(-1, 6), labels

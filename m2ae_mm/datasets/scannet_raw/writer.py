@@ -13,6 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from m2ae_mm.errors import reason
 from m2ae_mm.files import write_bytes
 from mmdet3d.datasets import ScanNetDataset
 
@@ -41,7 +42,7 @@ def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: 
         splits: Folder with ``scannetv2_{train,val,test}.txt``; ``root`` if None.
         labels: ``scannetv2-labels.combined.tsv``; searched in and beside ``root`` if None.
         max_points: Keep this many points of a scan; 0 keeps all.
-        skip_incomplete: Leave out scans of which files are missing.
+        skip_incomplete: Leave out scans of which files are missing or damaged.
 
     Returns:
         The records of the scans, by split and name.
@@ -49,7 +50,8 @@ def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: 
     Raises:
         FileNotFoundError: If files are missing; all are counted, some named.
         ValueError: For a wrong option, damaged or contradicting files, or a
-            folder that cannot be made or was prepared with another ``max_points``.
+            folder that was prepared with another ``max_points``.
+        OSError: If the folder cannot be made.
     """
     if max_points < 0 or workers < 0:
         raise ValueError(f'max_points and workers must be at least 0, got {max_points} and {workers}.')
@@ -75,7 +77,15 @@ def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: 
             if reason:
                 problems.add('unreadable', raw.folder, reason)
             bar.update()
-    problems.raise_any()
+    if not skip_incomplete:
+        problems.raise_any()
+    for split, scans in records.items():
+        whole = {name: record for name, record in scans.items() if record is not None}
+        if not whole:
+            problems.raise_any()
+        records[split] = whole
+    for line in problems.lines():
+        print(f'left out: {line}')
     for split in records:
         _write_infos(out, split, records[split])
     return records
@@ -114,11 +124,8 @@ def _complete(scenes: dict[str, list[RawScene]], skip_incomplete: bool) -> dict[
 
 
 def _make_folders(out: Path) -> None:
-    try:
-        for folder in FOLDERS:
-            (out / folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f'cannot make folders in {str(out)!r} ({error.strerror}); choose another --out.') from error
+    for folder in FOLDERS:
+        (out / folder).mkdir(parents=True, exist_ok=True)
 
 
 def _check_cap(out: Path, records: Records, max_points: int) -> None:
@@ -138,8 +145,8 @@ def _prepare(out: Path, nyu40: dict[str, int], max_points: int, raw: RawScene):
     """Name, record, and why there is none."""
     try:
         scene = read_scene(raw, nyu40)
-    except ValueError as error:
-        return raw.name, None, str(error)
+    except Exception as error:  # whatever damage does; the other scans go on
+        return raw.name, None, reason(error)
     return raw.name, write_scene(out, raw.name, scene, max_points), ''
 
 

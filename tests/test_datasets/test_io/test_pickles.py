@@ -113,7 +113,7 @@ FLAGS = ARRAY + b'R(I1\n(I1\nt' + TYPE % b'f8' + b'(I3\nV<\nNNNI-1\nI-1\nI127\nt
 def test_hostile_pickles_are_refused(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'a.pkl').write_bytes(HOSTILE[name])
-    with pytest.raises(ValueError, match='a.pkl cannot be read safely'):
+    with pytest.raises(ValueError, match="a.pkl' cannot be read safely"):
         read_pickle(tmp_path / 'a.pkl')
     assert os.listdir(tmp_path) == ['a.pkl']
 

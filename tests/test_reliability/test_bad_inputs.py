@@ -1,0 +1,348 @@
+"""Bad input of the tools, by the row: what is given, and what the one message says.
+
+Every row runs as a tool does: it must end with exit code 1 and a message with the expected words, without anyone's
+traceback on the screen; the last line names the file that has it.
+"""
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ends import DETECTOR, ROOMS, TINY, check, rows, tool
+from raw_scannet import LABELS, write_labels, write_release
+
+PLY = (b'ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\nend_header\n'
+       b'0 0 0\n1 0 0\n1 1 0\n')
+
+
+# Annotations: what is done to the first entry, or to the file as a whole.
+def first(**changes):
+    def change(content):
+        content['data_list'][0].update(changes)
+    return change
+
+
+def first_box(**changes):
+    def change(content):
+        content['data_list'][0]['instances'][0].update(changes)
+    return change
+
+
+def whole(**changes):
+    return lambda content: content.update(changes)
+
+
+BOX = [0., 0., 0., 1., 1., 1.]
+ANNOTATIONS = {
+    'data_list that is a number': (whole(data_list=3), 'a data_list that is no list'),
+    'data_list of numbers': (whole(data_list=[1, 2]), 'entry 0 has no keys, but is 1'),
+    'data_list of nothing': (whole(data_list=[]), 'lists no scene'),
+    'metainfo that is a list': (whole(metainfo=[1]), 'a metainfo that is no dictionary'),
+    'points that are a name': (first(lidar_points='a.bin'), "lidar_points='a.bin'"),
+    'points without a name': (first(lidar_points={}), "no 'lidar_path', 'num_pts_feats' in lidar_points"),
+    'points that lead out': (first(lidar_points=dict(lidar_path='../../a', num_pts_feats=6)), 'is no name of a file'),
+    'instances that are a dictionary': (first(instances={'a': 1}), "instances={'a': 1}"),
+    'instances of numbers': (first(instances=[1]), 'a box that is no dictionary: 1'),
+    'instances of None': (first(instances=None), 'instances=None'),
+    'a mask that is a number': (first(pts_instance_mask_path=5), 'pts_instance_mask_path=5'),
+    'a box of five numbers': (first_box(bbox_3d=BOX[:5]), 'a box of 5 numbers'),
+    'a box of words': (first_box(bbox_3d='small'), "a box 'small'"),
+    'a box of boxes': (first_box(bbox_3d=[BOX]), 'a box [['),
+    'a box of nan': (first_box(bbox_3d=[float('nan')] * 6), 'a box [nan'),
+    'a box without width': (first_box(bbox_3d=[0, 0, 0, 1, 0, 1]), 'a box with the sides [1.0, 0.0, 1.0]'),
+    'a box of negative height': (first_box(bbox_3d=[0, 0, 0, 1, 1, -1]), 'a box with the sides [1.0, 1.0, -1.0]'),
+    'label 0.5': (first_box(bbox_label_3d=.5), 'a box with bbox_label_3d=0.5'),
+    'label 1.0': (first_box(bbox_label_3d=1.), 'a box with bbox_label_3d=1.0'),
+    'label chair': (first_box(bbox_label_3d='chair'), "a box with bbox_label_3d='chair'"),
+    'label 18': (first_box(bbox_label_3d=18), 'a box with bbox_label_3d=18'),
+    'an alignment of zeros': (first(axis_align_matrix=np.zeros((4, 4)).tolist()), 'which scales, shears or mirrors'),
+    'an alignment that scales': (first(axis_align_matrix=np.diag([2., 2, 2, 1]).tolist()), 'axis_align_matrix which s'),
+    'an alignment that mirrors': (first(axis_align_matrix=np.diag([-1., 1, 1, 1]).tolist()), 'scales, shears or mirro'),
+    'an alignment of 3 x 3': (first(axis_align_matrix=np.eye(3).tolist()), 'no 4 x 4 matrix of finite numbers'),
+    'an alignment of words': (first(axis_align_matrix='none'), 'which holds other things than numbers'),
+    'an alignment of nan': (first(axis_align_matrix=np.full((4, 4), np.nan).tolist()), 'no 4 x 4 matrix of finite'),
+}
+
+
+@rows(ANNOTATIONS)
+def test_annotations(message, scenes, tmp_path, row):
+    change, words = row
+    content = pickle.loads((scenes / 'scannet_infos_train.pkl').read_bytes())
+    change(content)
+    shutil.copytree(scenes, tmp_path / 'scenes')
+    (tmp_path / 'scenes' / 'scannet_infos_train.pkl').write_bytes(pickle.dumps(content))
+    check(message, tool('train', DETECTOR, '--data', tmp_path / 'scenes', '--work-dir', tmp_path / 'out'), words)
+
+
+FILES_OF_SCENES = {
+    'annotations that are empty': ('scannet_infos_train.pkl', b'', 'cannot be read safely (0 bytes)'),
+    'annotations that are text': ('scannet_infos_train.pkl', b'hello', 'cannot be read safely'),
+    'annotations that are a list': ('scannet_infos_train.pkl', pickle.dumps([1]), 'is no annotation file of mmdet3d 1'),
+    'points cut within a point': ('points/train_0000.bin', bytes(100), '100 bytes, no multiple of 24'),
+    'points that are empty': ('points/train_0000.bin', b'', '1 short ... empty'),
+}
+
+
+@rows(FILES_OF_SCENES)
+def test_files_of_scenes(message, scenes, tmp_path, row):
+    name, content, words = row
+    shutil.copytree(scenes, tmp_path / 'scenes')
+    (tmp_path / 'scenes' / name).write_bytes(content)
+    check(message, tool('train', DETECTOR, '--data', tmp_path / 'scenes', '--work-dir', tmp_path / 'out'), words)
+
+
+@pytest.mark.parametrize('size, words', [(59 * 8, '472 bytes, 8 for each of 60 points needed'), (60 * 4, '240 bytes'),
+                                         (None, 'missing')])
+def test_masks_are_as_long_as_their_points(message, scenes, tmp_path, size, words):
+    shutil.copytree(scenes, tmp_path / 'scenes')
+    for name in ('instance_mask', 'semantic_mask'):
+        (tmp_path / 'scenes' / name).mkdir()
+        for file in (scenes / 'points').iterdir():
+            (tmp_path / 'scenes' / name / file.name).write_bytes(bytes(60 * 8))
+    broken = tmp_path / 'scenes' / 'instance_mask' / 'train_0000.bin'
+    broken.unlink() if size is None else broken.write_bytes(bytes(size))
+    config = 'm2ae_mm::projects/votenet_m2ae/configs/votenet_rooms.py'
+    check(message, tool('train', config, '--data', tmp_path / 'scenes', '--work-dir', tmp_path / 'out', '--cfg-options',
+                        'train_dataloader.dataset.dataset.pipeline.1.with_mask_3d=True',
+                        'train_dataloader.dataset.dataset.pipeline.1.with_seg_3d=True'), words)
+
+
+# Raw scans: what is done to the only one.
+def scan_json(ending, **entries):
+    def change(folder):
+        file = folder / f'scene0000_00{ending}'
+        file.write_text(json.dumps({**json.loads(file.read_text()), **entries}))
+    return change
+
+
+def scan_file(ending, content):
+    return lambda folder: (folder / f'scene0000_00{ending}').write_bytes(content)
+
+
+def group(**changes):
+    return scan_json('.aggregation.json', segGroups=[dict(dict(objectId=0, segments=[1], label='chair'), **changes)])
+
+
+SEGMENTS, TEXT = '_vh_clean_2.0.010000.segs.json', '.txt'
+RAW = {
+    'segIndices of null': (scan_json(SEGMENTS, segIndices=[None] * 9), 'segIndices must be whole numbers'),
+    'segIndices nested': (scan_json(SEGMENTS, segIndices=[[1], [2, 3]]), 'segIndices must be whole numbers'),
+    'segIndices of fractions': (scan_json(SEGMENTS, segIndices=[.5] * 9), 'segIndices must be whole numbers'),
+    'segIndices too large': (scan_json(SEGMENTS, segIndices=[10**30] * 9), 'segIndices must be whole numbers'),
+    'segIndices too few': (scan_json(SEGMENTS, segIndices=[1]), '1 vertices, but ... has 9'),
+    'segIndices that are null': (scan_json(SEGMENTS, segIndices=None), 'segIndices is NoneType, not a list'),
+    'segments that are no JSON': (scan_file(SEGMENTS, b'{"segIndices": [1,'), 'cannot be read as JSON'),
+    'segments that are a list': (scan_file(SEGMENTS, b'[1]'), 'it holds list, dict is needed'),
+    'segments that are not UTF-8': (scan_file(SEGMENTS, b'\xff\xfe{}'), 'cannot be read as JSON'),
+    'segments of a group nested': (group(segments=[[1]]), 'has no list of segments, but [[1]]'),
+    'segments of a group null': (group(segments=[None]), 'has no list of segments, but [None]'),
+    'segments of a group unknown': (group(segments=[77]), 'has segment 77'),
+    'groups that are null': (scan_json('.aggregation.json', segGroups=None), 'segGroups is NoneType'),
+    'groups of numbers': (scan_json('.aggregation.json', segGroups=[1]), 'segGroups is no list of objects'),
+    'objectId too large': (group(objectId=10**30), 'objectIds are numbers from 0 on'),
+    'objectId of half': (group(objectId=.5), 'objectIds are numbers from 0 on'),
+    'label that is a list': (group(label=['chair']), 'which is no text'),
+    'label unknown': (group(label='dragon'), "labels that are not in the label table: 'dragon'"),
+    'alignment of zeros': (scan_file(TEXT, b'axisAlignment = ' + b'0 ' * 16), 'which scales, shears or mirrors'),
+    'alignment that scales': (scan_file(TEXT, b'axisAlignment = 2 0 0 0 0 2 0 0 0 0 2 0 0 0 0 1'), 'which scales'),
+    'alignment of 15 numbers': (scan_file(TEXT, b'axisAlignment = ' + b'1 ' * 15), 'needs 16 numbers'),
+    'alignment of words': (scan_file(TEXT, b'axisAlignment = ' + b'x ' * 16), 'could not convert'),
+    'alignment not UTF-8': (scan_file(TEXT, b'\xff\xfe'), 'Save it as text in UTF-8'),
+    'no alignment': (scan_file(TEXT, b'a = 1'), 'no line axisAlignment'),
+    'mesh cut': (scan_file('_vh_clean_2.ply', PLY[:60]), 'header without end_header'),
+    'mesh with a negative count': (scan_file('_vh_clean_2.ply', PLY.replace(b'vertex 3', b'vertex -3')), "vertex -3'"),
+}
+
+
+@rows(RAW)
+def test_raw_scans(message, tmp_path, row):
+    change, words = row
+    change(write_release(tmp_path))
+    check(message, tool('data', 'scannet', '--root', tmp_path, '--out', tmp_path / 'out', '--workers', 1), words)
+    assert not list((tmp_path / 'out').glob('*.pkl'))
+
+
+RELEASES = {
+    'a list that leads out': (lambda r: (r / 'scannetv2_train.txt').write_text('../../evil'), 'is no name of a file i'),
+    'a list of an absolute name': (lambda r: (r / 'scannetv2_train.txt').write_text('/etc'), 'is no name of a file in'),
+    'a list of folders': (lambda r: (r / 'scannetv2_train.txt').write_text('a/b'), 'is no name of a scene'),
+    'a list that is not UTF-8': (lambda r: (r / 'scannetv2_train.txt').write_bytes(b'sc\xe4ne'), 'Save it as text in'),
+    'a list of very long names': (lambda r: (r / 'scannetv2_train.txt').write_text('a' * 5000), 'name too long'),
+    'a table with a huge field': (lambda r: (r / LABELS).write_text('raw_category\tnyu40id\n' + 'a' * 200000 + '\t1\n'),
+                                  'field larger than field limit'),
+    'a table of words': (lambda r: write_labels(r / LABELS, [('chair', 'five')]), "the nyu40id 'five'"),
+    'an output that is a file': (lambda r: (r / 'out').write_text(''), 'A file is in the way'),
+}
+
+
+@rows(RELEASES)
+def test_releases(message, tmp_path, row):
+    change, words = row
+    write_release(tmp_path / 'raw')
+    change(tmp_path / 'raw')
+    raw = tmp_path / 'raw'
+    check(message, tool('data', 'scannet', '--root', raw, '--out', raw / 'out', '--workers', 1), words)
+    assert not list(tmp_path.parent.rglob('evil*'))
+
+
+# Options of a training on scenes.
+OPTIONS = {
+    'max_epochs=0': (['train_cfg.max_epochs=0'], 'train_cfg.max_epochs=0 must be a whole number from 1 on'),
+    'max_epochs=-1': (['train_cfg.max_epochs=-1'], 'train_cfg.max_epochs=-1 must be'),
+    'max_epochs=1.5': (['train_cfg.max_epochs=1.5'], 'train_cfg.max_epochs=1.5 must be a whole number'),
+    'val_interval=0': (['train_cfg.val_interval=0'], 'train_cfg.val_interval=0 must be'),
+    'num_heads=0': (['model.backbone.num_heads=0'], 'model.backbone.num_heads=0 must be'),
+    'num_heads=5': ([*TINY, 'model.backbone.num_heads=5'], 'while building ... PointM2AEEncoder'),
+    'seed=-1': (['randomness.seed=-1'], 'randomness.seed=-1 must be a whole number from 0 to 4294967295'),
+    'seed=2**40': (['randomness.seed=1099511627776'], 'randomness.seed=1099511627776 must be'),
+    'resume=maybe': (['resume=maybe'], "resume must be True, False or 'auto' ... got 'maybe'"),
+    'max_norm=-1': (['optim_wrapper.clip_grad.max_norm=-1'], 'optim_wrapper.clip_grad.max_norm=-1 must be a number ab'),
+    'radii=-0.4': (['model.backbone.radii="[-0.4,0.8,1.2]"'.replace('"', '')], 'model.backbone.radii.0=-0.4 must be'),
+    'radii of zero': (['model.backbone.radii=[0,0.8,1.2]'], 'model.backbone.radii.0=0 must be a number above 0'),
+    'log_level=LOUD': (['log_level=LOUD'], "log_level must be DEBUG, INFO, WARNING or ERROR; got 'LOUD'"),
+    'model=None': (['model=None'], 'model must be dict(type='),
+    'model=5': (['model=5'], 'model'),
+    'data set=None': (['train_dataloader.dataset=None'], 'train_dataloader.dataset must be dict(type='),
+    'a step that is a word': (['train_dataloader.dataset.pipeline.0=load'],
+                              'while taking --cfg-options train_dataloader.dataset.pipeline.0='),
+    'steps that are a word': (['train_dataloader.dataset.pipeline=load'], 'pipeline must be a list of steps'),
+    'batch_size=0': (['train_dataloader.batch_size=0'], 'train_dataloader.batch_size=0 must be'),
+    'num_workers=-1': (['train_dataloader.num_workers=-1'], 'train_dataloader.num_workers=-1 must be'),
+    'mask_ratio=nan': (['model.mask_ratio=nan'], 'model.mask_ratio=nan must be a number from 0 to 1'),
+    'mask_ratio=2': (['model.mask_ratio=2'], 'model.mask_ratio=2 must be a number from 0 to 1'),
+    'lr=-1': (['optim_wrapper.optimizer.lr=-1'], 'optim_wrapper.optimizer.lr=-1 must be'),
+    'lr=nan': (['optim_wrapper.optimizer.lr=nan'], 'optim_wrapper.optimizer.lr=nan must be'),
+    'num_points=0': (['train_dataloader.dataset.pipeline.3.num_points=0'], 'num_points=0 must be'),
+    'a model nobody knows': (['model.type=PointM2EA'], "PointM2EA is not in the"),
+    'an option nobody knows': (['model.backbone.num_haeds=4'], "unexpected keyword argument 'num_haeds' ... while bui"),
+    'a bracket too few': (['model.backbone.depths=[1,1'], 'has no counterpart'),
+    'no value': (['model'], '--cfg-options takes KEY=VALUE'),
+    'a key into a number': (['model.mask_ratio.a=4'], 'while taking --cfg-options'),
+    'a place in a list that is not there': (['param_scheduler.7.end=4'], 'while taking --cfg-options'),
+    'a hook that is a word': (['custom_hooks=[EMAHook]'], 'custom_hooks.0 must be dict'),
+    'load_from a folder': (['load_from=.'], "there is no checkpoint '.'"),
+    'a very long name of a checkpoint': ([f'load_from={"a" * 5000}'], 'name too long'),
+    'a very long work folder': ([f'work_dir={"a" * 300}'], 'name too long'),
+}
+
+
+@rows(OPTIONS)
+def test_options(message, scenes, tmp_path, row):
+    options, words = row
+    work_dir = [] if any(option.startswith('work_dir') for option in options) else ['--work-dir', tmp_path / 'out']
+    check(message, tool('train', ROOMS, '--data', scenes, *work_dir, '--cfg-options', *TINY, *options), words)
+
+
+ARGUMENTS = {
+    'a config that is not there': (['train', 'nowhere.py'], "there is no config 'nowhere.py'"),
+    'a config with a very long name': (['train', 'a' * 5000], 'name too long'),
+    'data that are not there': (['train', ROOMS, '--data', 'nowhere'], "--data: there is no folder 'nowhere'"),
+    'epochs=0': (['train', ROOMS, '--epochs', '0'], '--epochs must be 1 or more, got 0'),
+    'folds=0': (['fewshot', ROOMS, '--folds', '0'], '--folds must be 1 or more, got 0'),
+    'weights of a scene for shapes': (['train', 'm2ae_mm::m2ae/modelnet40_cls.py', '--pretrained', 'rooms_det'],
+                                      "the weights 'rooms_det' were trained on scenes in metres"),
+    'weights of a detector for a pre-training': (['train', ROOMS, '--pretrained', 'rooms_det'], 'have no decoder'),
+    'weights nobody knows': (['train', ROOMS, '--pretrained', 'moon'], "no weights 'moon' come with the package"),
+    'an output that is a file': (['rooms', '--out', __file__, '--train', '1', '--val', '0'], 'A file is in the way'),
+    'an output that nobody may write': (['rooms', '--out', '/proc/rooms', '--train', '1'], '/proc/rooms'),
+    'rooms=-1': (['rooms', '--out', 'a', '--train', '-1'], 'train must be at least 0, got -1'),
+    'converting a folder': (['convert', '.', 'a.pth'], "there is no checkpoint '.'"),
+    'converting a text': (['convert', __file__, 'a.pth'], 'cannot be read safely'),
+    'converting to a text': (['convert', __file__, 'a.txt'], 'must end in .pth or .safetensors'),
+    'curves of no training': (['plot', 'curves', 'a=nowhere', '--metric', 'loss', '--out', 'a.png'], 'holds no log'),
+    'curves without a title': (['plot', 'curves', 'nowhere', '--metric', 'loss', '--out', 'a.png'], 'TITLE=VALUE'),
+    'curves as a text': (['plot', 'curves', 'a=b', '--metric', 'loss', '--out', 'a.txt'], '--out must end in .png'),
+}
+
+
+@rows(ARGUMENTS)
+def test_arguments(message, tmp_path, monkeypatch, row):
+    arguments, words = row
+    monkeypatch.chdir(tmp_path)
+    check(message, tool(*arguments), words)
+
+
+CONFIG_FILES = {
+    'a syntax error': (b'model = dict(\n', 'while reading the config'),
+    'a name nobody knows': (b'model = none_such\n', "NameError: name 'none_such'"),
+    'Latin-1': (b'# \xe4\nmodel = dict()\n', 'Save it as text in UTF-8'),
+    'UTF-16': ('model = dict()'.encode('utf-16'), 'while reading the config'),
+    'null bytes': (b'model = 1\0', 'while reading the config'),
+    'nothing': (b'', 'model must be dict'),
+    'itself': (b"_base_ = './a.py'\n", 'inherits from itself'),
+    'a circle': (b"_base_ = './b.py'\n", 'inherits from itself ... b.py -> '),
+    'a base that is not there': (b"_base_ = './none.py'\n", 'none.py'),
+    'a package that is not there': (b"custom_imports = dict(imports=['none_such_package'])\n", 'none_such_package'),
+    'an import error': (b'import none_such_package\n', 'model must be dict'),
+    'an exception': (b'1 / 0\n', 'ZeroDivisionError'),
+    'a deep nesting': (b'a = ' + b'[' * 5000 + b']' * 5000, 'while reading the config'),
+    'no data': (b"model = dict(type='PointM2AE')\n", 'this config has no training'),
+    'schedules that are a word': (b"_base_ = 'm2ae_mm::m2ae/rooms_pretrain.py'\nparam_scheduler = 'cosine'\n", 'param'),
+}
+
+
+@rows(CONFIG_FILES)
+def test_config_files(message, scenes, tmp_path, row):
+    content, words = row
+    (tmp_path / 'a.py').write_bytes(content)
+    (tmp_path / 'b.py').write_text("_base_ = './a.py'\n")
+    check(message, tool('train', tmp_path / 'a.py', '--data', scenes, '--work-dir', tmp_path / 'out')
+          if b'm2ae_mm::' in content else tool('train', tmp_path / 'a.py', '--work-dir', tmp_path / 'out'), words)
+
+
+# Checkpoints to resume: what is done to the content.
+def but(**changes):
+    return lambda content: {**content, **changes}
+
+
+def without(key):
+    return lambda content: {name: value for name, value in content.items() if name != key}
+
+
+def weight(change):
+    """Another tensor in the place of the first."""
+    def changed(content):
+        name, value = next(iter(content['state_dict'].items()))
+        return {**content, 'state_dict': {**content['state_dict'], name: change(value)}}
+    return changed
+
+
+RESUMED = {
+    'keys that are numbers': (but(state_dict={1: torch.ones(2)}), 'cannot be resumed with this config'),
+    'numbers alone': (lambda c: {1: 2, 3: 4}, 'holds no state dict'),
+    'a list': (lambda c: [1, 2], 'holds no state dict: ... found list'),
+    'a tensor': (lambda c: torch.ones(3), 'holds no state dict: ... found Tensor'),
+    'weights alone': (lambda c: c['state_dict'], 'holds weights only, so no training can be resumed from it'),
+    'meta that is a number': (but(meta=5), 'cannot be resumed: meta is int'),
+    'meta that is None': (but(meta=None), 'cannot be resumed: meta is NoneType'),
+    'meta without epoch': (but(meta={}), 'meta.epoch is None, not a number of steps'),
+    'meta of a word': (but(meta=dict(epoch='one', iter=1)), "meta.epoch is 'one', not a number"),
+    'meta of epoch -1': (but(meta=dict(epoch=-1, iter=1)), 'meta.epoch is -1, not a number'),
+    'no optimizer': (without('optimizer'), 'cannot be resumed: no optimizer'),
+    'an empty optimizer': (but(optimizer={}), 'its optimizer has no param_groups'),
+    'an optimizer that is a list': (but(optimizer=[]), 'cannot be resumed: optimizer is list'),
+    'no schedules': (without('param_schedulers'), 'cannot be resumed: no param_schedulers'),
+    'schedules that are a number': (but(param_schedulers=3), 'param_schedulers is int'),
+    'a message hub that is a list': (but(message_hub=[]), 'message_hub is list'),
+    'sparse weights': (weight(lambda value: value.to_sparse()), 'is no dense tensor. Convert it with value.to_dense()'),
+    'weights of nan': (weight(lambda value: value * float('nan')), 'holds NaN or infinite values in 1 of'),
+    'complex weights': (weight(lambda value: value.to(torch.complex64)), 'holds 1 tensors of a wrong type'),
+    'weights of another shape': (weight(lambda value: value[:1]), 'cannot be resumed with this config: 1 of'),
+    'a class': (but(meta=dict(epoch=1, iter=1, a=Path('a'))), 'cannot be read safely'),
+}
+
+
+@rows(RESUMED)
+def test_resuming(message, scenes, resumable, tmp_path, row):
+    change, words = row
+    torch.save(change(torch.load(resumable, weights_only=True)), tmp_path / 'a.pth')
+    check(message, tool('train', ROOMS, '--data', scenes, '--work-dir', tmp_path / 'out', '--resume',
+                        tmp_path / 'a.pth', '--cfg-options', *TINY), words)
+
+
+def test_the_table_is_long():
+    tables = (ANNOTATIONS, FILES_OF_SCENES, RAW, RELEASES, OPTIONS, ARGUMENTS, CONFIG_FILES, RESUMED)
+    assert sum(map(len, tables)) >= 120
