@@ -6,6 +6,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor
 
+from m2ae_mm.files import read_text
+
 from .loading import check_types, differences
 from .places import resolve
 from .published import advice_for
@@ -86,7 +88,7 @@ def _latest(folder: Path) -> tuple[Path, str | None] | None:
         ValueError: If none of them can be read.
     """
     note = folder / 'last_checkpoint'
-    noted = Path(note.read_text().strip()) if note.is_file() else None
+    noted = Path(read_text(note).strip()) if note.is_file() else None
     if noted is not None and noted.name and not noted.is_file():
         noted = noted if not (folder / noted.name).is_file() else folder / noted.name  # the folder was moved
     found = [path for place in {folder, noted.parent if noted else folder} for path in place.glob('*.pth')

@@ -47,6 +47,14 @@ def test_a_test_refuses_broken_weights(message, scenes, tmp_path):
                         '--cfg-options', *TINY), 'a.pth ... is damaged or cut short (5 bytes)')
 
 
+@pytest.mark.parametrize('content, words', [(b'\xff\xfe', 'last_checkpoint ... Save it as text in UTF-8'),
+                                            (b'epoch_7.pth', 'which does not exist'), (b'a' * 5000, 'name too long')])
+def test_notes_of_the_latest_checkpoint(message, scenes, tmp_path, content, words):
+    (tmp_path / 'last_checkpoint').write_bytes(content)
+    options = ['--data', scenes, '--work-dir', tmp_path, '--resume', '--cfg-options', *TINY]
+    check(message, tool('train', ROOMS, *options), words)
+
+
 FOLDS = {
     'nan': ('{"0": NaN}', 'fold 0 has nan, which is no accuracy in percent. Take the entry out of'),
     'more than all': ('{"1": 150}', 'fold 1 has 150.0, which is no accuracy'),
@@ -119,11 +127,13 @@ def test_damaged_caches_are_made_anew(tmp_path, ending, content):
 
     def clouds():
         found = M2AEFolder(str(tmp_path / 'data'), cache_dir=str(tmp_path / 'cache'))
-        return [found.cloud(found.get_data_info(i)) for i in range(len(found))]
+        return [found.cloud(found.get_data_info(i)).copy() for i in range(len(found))]
 
     expected = clouds()
     file, = (path for path in (tmp_path / 'cache').iterdir() if path.name.endswith(ending))
-    file.write_bytes(content) if content is not None else file.unlink()
+    file.unlink()  # not written over: it may still be mapped
+    if content is not None:
+        file.write_bytes(content)
     assert len(clouds()) == 2 and all(map(np.array_equal, clouds(), expected))
 
 
