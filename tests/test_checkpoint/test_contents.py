@@ -66,7 +66,7 @@ def save(path, changes=(), **more):
 @pytest.mark.parametrize('name', WRONG)
 def test_wrong_weights_are_refused_on_every_way(tmp_path, name):
     changes, message = WRONG[name]
-    path = save(tmp_path / 'a.pth', changes, meta=dict(epoch=1, iter=1), message_hub={}, param_schedulers=[],
+    path = save(tmp_path / 'a.pth', changes, meta=dict(epoch=1, iter=1), message_hub={},
                 optimizer=dict(param_groups=[]))
     start = dict(model=dict(type='ContentsTestModel'), work_dir=str(tmp_path), load_from=str(path))
     model = ContentsTestModel()

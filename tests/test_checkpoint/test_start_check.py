@@ -29,7 +29,7 @@ def config(tmp_path):
 
 
 # What mmengine stores beside the weights.
-WHOLE = dict(meta=dict(epoch=2, iter=4), message_hub={}, param_schedulers=[],
+WHOLE = dict(meta=dict(epoch=2, iter=4), message_hub={},
              optimizer=dict(state={}, param_groups=[dict(params=[0])]))
 
 

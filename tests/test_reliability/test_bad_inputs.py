@@ -298,10 +298,6 @@ def but(**changes):
     return lambda content: {**content, **changes}
 
 
-def without(key):
-    return lambda content: {name: value for name, value in content.items() if name != key}
-
-
 def weight(change):
     """Another tensor in the place of the first."""
     def changed(content):
@@ -321,10 +317,8 @@ RESUMED = {
     'meta without epoch': (but(meta={}), 'meta.epoch is None, not a number of steps'),
     'meta of a word': (but(meta=dict(epoch='one', iter=1)), "meta.epoch is 'one', not a number"),
     'meta of epoch -1': (but(meta=dict(epoch=-1, iter=1)), 'meta.epoch is -1, not a number'),
-    'no optimizer': (without('optimizer'), 'cannot be resumed: no optimizer'),
     'an empty optimizer': (but(optimizer={}), 'its optimizer has no param_groups'),
     'an optimizer that is a list': (but(optimizer=[]), 'cannot be resumed: optimizer is list'),
-    'no schedules': (without('param_schedulers'), 'cannot be resumed: no param_schedulers'),
     'schedules that are a number': (but(param_schedulers=3), 'param_schedulers is int'),
     'a message hub that is a list': (but(message_hub=[]), 'message_hub is list'),
     'sparse weights': (weight(lambda value: value.to_sparse()), 'is no dense tensor. Convert it with value.to_dense()'),
