@@ -41,7 +41,7 @@ def test_a_parser_without_words_still_gives_a_message(tmp_path, monkeypatch, kin
     with pytest.raises(ValueError, match=rf"a.pth' is damaged or cut short \(\d+ bytes\): {kind.__name__}\. Copy"):
         read_checkpoint(tmp_path / 'a.pth')
     (tmp_path / 'a.safetensors').write_bytes(b'12345678')
-    monkeypatch.setattr('safetensors.torch.load_file', fail)
+    monkeypatch.setattr('safetensors.safe_open', fail)
     with pytest.raises(ValueError, match=rf"a.safetensors' is damaged .*8 bytes.*{kind.__name__}"):
         read_checkpoint(tmp_path / 'a.safetensors')
 
