@@ -6,7 +6,8 @@ def parse_args(arguments: list[str] | None = None):
     parser = base_parser(__doc__, 'scans: .bin .glb .las .laz .npy .npz .obj .off .pcd .ply .stl .txt .xyz',
                          ('json', 'ply', 'png', 'html'), ' (default: rooms_det)')
     add_frame(parser)
-    parser.add_argument('--score-thr', type=float, default=0.3, help='boxes below this score are left out')
+    parser.add_argument('--score-thr', type=float, help='boxes below this score are left out (default: '
+                        'for rooms_det the score of the best F1 in training rooms, else 0.3)')
     return parser.parse_args(arguments)
 
 

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from torch import nn
 
+from m2ae_mm.checkpoint import describe, shipped_names
 from m2ae_mm.datasets.io.scans import Scan, read_scan, scan_of
 from m2ae_mm.datasets.scan_frame import ScanFrame, find_frame
 from m2ae_mm.models.heads.box_set_head import BoxSetHead
@@ -30,6 +31,8 @@ _REPLACED = ('LoadPointsFromFile', 'GlobalAlignment', 'M2AESceneFrame', 'LoadAnn
 _UP = {'.glb': 'y'}
 # Of two boxes with a larger IoU, heads that are not ours keep the one with the higher score.
 _OVERLAP = 0.25
+# Boxes with lower scores are left out where nothing better is known.
+_SCORE = 0.3
 
 
 class SceneSource(NamedTuple):
@@ -144,8 +147,9 @@ class M2AEDetInferencer(M2AEInferencer):
     is kept, whatever their classes.
 
     Options of a call: ``unit``, ``up``, ``align`` and ``columns``, see
-    :func:`read_source`; ``score_thr``, below which boxes are left out;
-    ``return_vis``, ``out_dir`` and ``write``.
+    :func:`read_source`; ``score_thr``, below which boxes are left out
+    (None: for weights that come with the package the score of the best F1 in
+    training rooms, else 0.3); ``return_vis``, ``out_dir`` and ``write``.
 
     Each prediction holds ``name``, ``boxes`` (M, 7) float64, see
     :meth:`ScanFrame.undo_boxes`, ``corners`` (M, 8, 3), ``scores`` (M,),
@@ -167,6 +171,8 @@ class M2AEDetInferencer(M2AEInferencer):
         super().__init__(*args, **kwargs)
         head = getattr(self.model, 'bbox_head', None)
         self.own_head = isinstance(head, BoxSetHead)
+        known = describe(self.title) if self.title in shipped_names() else {}
+        self.score_thr = known.get('score_threshold', _SCORE)
         if self.own_head:
             head.detection = head.detection._replace(class_agnostic=True, per_class_proposal=False)
         elif isinstance(getattr(head, 'test_cfg', None), dict):
@@ -182,8 +188,9 @@ class M2AEDetInferencer(M2AEInferencer):
         return Entry(item, self.pipeline(item.name, source), source)
 
     @torch.no_grad()
-    def forward(self, inputs: dict, score_thr: float = 0.3) -> list[Any]:
+    def forward(self, inputs: dict, score_thr: float | None = None) -> list[Any]:
         """Samples with ``pred_instances_3d``, one box a thing, the best first."""
+        score_thr = self.score_thr if score_thr is None else score_thr
         samples = self.model.test_step(inputs)
         for sample in samples:
             found = sample.pred_instances_3d

@@ -6,7 +6,9 @@ import re
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
+from m2ae_mm.checkpoint import write_checkpoint
 from m2ae_mm.cli import predict
 from m2ae_mm.cli.running import run
 from m2ae_mm.datasets.io.ply import read_ply, vertices_of
@@ -15,6 +17,7 @@ from m2ae_mm.datasets.scan_frame import UNITS
 from m2ae_mm.datasets.scene_geometry import TO_Z_UP
 from m2ae_mm.inference import M2AEDetInferencer
 from m2ae_mm.models.shipped import shipped_config
+from m2ae_mm.surroundings import find_config
 from mmdet3d.registry import MODELS
 
 
@@ -194,11 +197,14 @@ def test_shipped_weights_are_described(capsys):
 
 
 def test_detectors_of_mmdet3d_keep_one_box_a_thing_too(room, tmp_path):
-    inferencer = M2AEDetInferencer('rooms_groupfree3d', device='cpu', show_progress=False)
-    found = inferencer(room, score_thr=0.05)['predictions'][0]
+    config = Config.fromfile(find_config('m2ae_mm::projects/groupfree3d_m2ae/configs/groupfree3d_m2ae_rooms.py'))
+    torch.manual_seed(0)
+    write_checkpoint(MODELS.build(config.model).state_dict(), tmp_path / 'untrained.safetensors')
+    inferencer = M2AEDetInferencer(config, tmp_path / 'untrained.safetensors', device='cpu', show_progress=False)
+    found = inferencer(room, score_thr=0.)['predictions'][0]
     assert len(found['boxes']) and len(np.unique(found['boxes'], axis=0)) == len(found['boxes'])
     moved = room.copy()
     moved[:, :3] += [30, 0, 2]
-    again = inferencer(moved, score_thr=0.05)['predictions'][0]
+    again = inferencer(moved, score_thr=0.)['predictions'][0]
     np.testing.assert_allclose(again['boxes'][:, :3] - [30, 0, 2], found['boxes'][:, :3], atol=0.005)
 
