@@ -13,6 +13,8 @@ _SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasa
 # Steps between two times that the processes of a job ask each other, where asking means to wait for a GPU.
 _INTERVAL = 10
 EXIT_CODE = 143
+# Seconds that a process that loads data lives on after a signal.
+_GRACE = 60
 
 
 class StopSignals:
@@ -72,5 +74,6 @@ def _start_worker(then: Callable | None, number: int) -> None:
 
 
 def _first_is_ignored(number: int, _) -> None:
-    # A loader that ends its processes, or a parent that is gone, sends another one.
+    # A loader that ends its processes may send no other one, and its parent waits for them.
     signal.signal(number, signal.SIG_DFL)
+    signal.alarm(_GRACE)

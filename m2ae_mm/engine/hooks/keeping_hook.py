@@ -173,6 +173,7 @@ class M2AEKeepingHook(Hook):
         path = hook.save_interrupted(runner, meta) if hook is not None else None
         barrier()
         self.signals.remove()
+        self._end_loading(runner)
         runner.logger.warning(f'the training was ended by {self.signals.received or "another process"} at iteration '
                               f'{meta["iter"]}. ' + (f'{path} was written; go on from it with --resume.' if path else
                                                      'The config has no checkpoints, so none was written.'))
@@ -194,8 +195,14 @@ class M2AEKeepingHook(Hook):
                 'from it with a lower learning rate.')
 
     def after_train(self, runner: Runner) -> None:
-        """Leave signals to whoever comes next."""
+        """Leave signals to whoever comes next, and end what loads data, which the end of Python would wait for."""
         self.signals.remove()
+        self._end_loading(runner)
+
+    @staticmethod
+    def _end_loading(runner: Runner) -> None:
+        for loop in (runner._train_loop, runner._val_loop):
+            end_workers(getattr(loop, 'dataloader', None))
 
 
 def _loader_of(runner: Runner) -> dict:
