@@ -42,7 +42,6 @@ _ROUNDED = 1e-3
 _BLUR = 1e-4
 
 
-
 def alignment_problem(matrix: object) -> str | None:
     """What keeps a ``(4, 4)`` matrix from being a rotation and a translation, in a few words; None if it is one."""
     try:
