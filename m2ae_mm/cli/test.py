@@ -1,4 +1,7 @@
 """Evaluate a checkpoint with the metrics of its config."""
+import argparse
+from pathlib import Path
+
 from .options import base_parser, load_config
 
 
@@ -8,9 +11,22 @@ def parse_args(arguments: list[str] | None = None):
                         help=".pth or .safetensors file, the name of weights that come with the package, or 'random' "
                         'for untrained ones')
     parser.add_argument('--show-dir', help='write a picture of every sample as PNG into this folder')
-    parser.add_argument('--score-thr', type=float, default=0.3, help='boxes below this score are not drawn')
     parser.add_argument('--max-pictures', type=int, default=50, help='stop drawing after so many samples')
+    parser.add_argument('--gallery', metavar='DIR', help='write an HTML page of all scenes, true boxes beside '
+                        'detections, into this folder')
+    parser.add_argument('--score-thr', type=_score, default=0.3, metavar='SCORE',
+                        help="boxes below this score are not drawn; 'auto' chooses the one of highest F1 on scenes of "
+                        'the training (default: %(default)s)')
     return parser.parse_args(arguments)
+
+
+def _score(text: str) -> float | str:
+    if text == 'auto':
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number or 'auto', got {text!r}") from None
 
 
 def is_shipped_pretraining(checkpoint: str) -> bool:
@@ -41,11 +57,7 @@ def main(args) -> None:
     check_data(config, ('test_dataloader', ))
     prepare_loaders(config)
     prepare_processes(config)
-    hooks = [dict(type='M2AEFinitePredictionsHook')]
-    if args.show_dir:
-        hooks.append(dict(type='M2AEPictureHook', out_dir=args.show_dir, score_thr=args.score_thr,
-                          limit=args.max_pictures))
-    config.custom_hooks = [*(config.get('custom_hooks') or []), *hooks]
+    config.custom_hooks = [*(config.get('custom_hooks') or []), dict(type='M2AEFinitePredictionsHook')]
     # The test needs all of the weights: the pre-training of the backbone is
     # not read again, and nothing may be missing.
     config.load_from, config.resume = None, False
@@ -57,4 +69,19 @@ def main(args) -> None:
         metainfo = getattr(runner.test_dataloader.dataset, 'metainfo', None) or {}
         has_classes = class_count(config) is not None  # features have none
         load_for_test(runner.model, args.checkpoint, metainfo.get('classes') or () if has_classes else (), config.model)
+    add_pictures(runner, config, args)
     runner.test()
+
+
+def add_pictures(runner, config, args) -> None:
+    """Hooks for what the options ask to be drawn."""
+    if not (args.show_dir or args.gallery):
+        return
+    from m2ae_mm.engine import M2AEGalleryHook, M2AEPictureHook, picture_threshold
+    chosen = picture_threshold(config, runner.model) if args.score_thr == 'auto' else None
+    score = chosen.score if chosen else args.score_thr
+    if args.show_dir:
+        runner.register_hook(M2AEPictureHook(args.show_dir, score, args.max_pictures))
+    if args.gallery:
+        title = f'Detections of {Path(config.filename).stem}'
+        runner.register_hook(M2AEGalleryHook(args.gallery, score, chosen, title))

@@ -6,6 +6,7 @@ from .distributed import M2AEDistributedCPU, end_processes, init_cpu_processes, 
 from .hooks import (
     M2AECheckpointHook,
     M2AEFinitePredictionsHook,
+    M2AEGalleryHook,
     M2AEKeepingHook,
     M2AELinearProbeHook,
     M2AEPictureHook,
@@ -15,14 +16,15 @@ from .hooks import (
 from .loaders import prepare_loaders
 from .optimizer import M2AEBFloat16OptimWrapper, M2AEOptimWrapper, M2AEOptimWrapperConstructor
 from .option_check import check_options
+from .picture_threshold import picture_threshold
 from .runner import M2AERunner
 from .sync_batch_norm import SyncBatchNormCPU
 from .training import training_runner
 
 __all__ = [
     'M2AEBFloat16OptimWrapper', 'M2AECheckpointHook', 'M2AEDistributedCPU', 'M2AEFinitePredictionsHook',
-    'M2AEKeepingHook', 'M2AELinearProbeHook', 'M2AEOptimWrapper', 'M2AEOptimWrapperConstructor', 'M2AEPictureHook',
-    'M2AEResumeHook', 'M2AERunner', 'M2AERuntimeInfoHook', 'SyncBatchNormCPU', 'check_data', 'check_options',
-    'class_count', 'compile_forward', 'datasets_of', 'end_processes', 'init_cpu_processes', 'name_what_is_built',
-    'prepare_loaders', 'prepare_processes', 'training_runner'
+    'M2AEGalleryHook', 'M2AEKeepingHook', 'M2AELinearProbeHook', 'M2AEOptimWrapper', 'M2AEOptimWrapperConstructor',
+    'M2AEPictureHook', 'M2AEResumeHook', 'M2AERunner', 'M2AERuntimeInfoHook', 'SyncBatchNormCPU', 'check_data',
+    'check_options', 'class_count', 'compile_forward', 'datasets_of', 'end_processes', 'init_cpu_processes',
+    'name_what_is_built', 'picture_threshold', 'prepare_loaders', 'prepare_processes', 'training_runner'
 ]

@@ -1,9 +1,18 @@
 """Pictures of detections and reconstructions without a screen."""
 from .charts import feature_map, learning_curves
-from .figures import class_figure, detection_figure, detection_image, parts_figure, reconstruction_figure
+from .figures import (
+    class_figure,
+    detection_figure,
+    detection_image,
+    judged_figure,
+    parts_figure,
+    reconstruction_figure,
+    reconstructions_figure,
+)
+from .gallery import write_gallery
 from .visualizer import M2AELocalVisualizer
 
 __all__ = [
-    'M2AELocalVisualizer', 'class_figure', 'detection_figure', 'detection_image', 'feature_map', 'learning_curves',
-    'parts_figure', 'reconstruction_figure'
+    'M2AELocalVisualizer', 'class_figure', 'detection_figure', 'detection_image', 'feature_map', 'judged_figure',
+    'learning_curves', 'parts_figure', 'reconstruction_figure', 'reconstructions_figure', 'write_gallery'
 ]

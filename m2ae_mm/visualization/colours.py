@@ -3,17 +3,36 @@ import numpy as np
 
 _FIRST = (0.12, 0.45, 0.7)
 # On white ground; share of red, green and blue in what the eye takes for brightness.
-_BRIGHTNESS, _BRIGHTEST = (0.3, 0.59, 0.11), 0.8
+BRIGHTNESS, _BRIGHTEST = (0.3, 0.59, 0.11), 0.8
+
+
+# To tristimulus values of sRGB's primaries (IEC 61966-2-1), each over that of white.
+_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+_XYZ /= _XYZ.sum(axis=1, keepdims=True)
 
 
 def distinct_colours(count: int) -> np.ndarray:
-    """``(count, 3)`` r, g, b in 0..1: each the farthest from all before it, whatever the count."""
+    """``(count, 3)`` r, g, b in 0..1: each looks the least like all before it, whatever the count."""
     levels = np.linspace(0, 1, 9)
     candidates = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(-1, 3)
-    candidates = candidates[candidates @ _BRIGHTNESS < _BRIGHTEST]
+    candidates = candidates[candidates @ BRIGHTNESS < _BRIGHTEST]
+    places = _lab(candidates)
     found = [np.array(_FIRST)]
-    nearest = np.linalg.norm(candidates - found[0], axis=1)
+    nearest = np.linalg.norm(places - _lab(found[0]), axis=1)
     while len(found) < count:
-        found.append(candidates[nearest.argmax()])
-        nearest = np.minimum(nearest, np.linalg.norm(candidates - found[-1], axis=1))
+        best = nearest.argmax()
+        found.append(candidates[best])
+        nearest = np.minimum(nearest, np.linalg.norm(places - places[best], axis=1))
     return np.array(found[:count]).reshape(-1, 3)
+
+
+def class_colours(count: int) -> np.ndarray:
+    """``(count, 3)`` r, g, b in 0..255, whole numbers."""
+    return np.round(255 * distinct_colours(count))
+
+
+def _lab(colours: np.ndarray) -> np.ndarray:
+    """CIE L*a*b*, in which colours that look alike are near each other, of ``(..., 3)`` r, g, b in 0..1."""
+    linear = np.where(colours > 0.04045, ((colours + 0.055) / 1.055)**2.4, colours / 12.92)
+    x, y, z = np.moveaxis(np.cbrt(linear @ _XYZ.T), -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)

@@ -9,8 +9,9 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 from . import render, text
+from .boxes import Boxes
 from .camera import Camera, fit_camera
-from .colours import distinct_colours
+from .colours import class_colours, distinct_colours
 
 TRUE_COLOUR = (0, 140, 70)
 PREDICTED_COLOUR = (215, 85, 20)
@@ -20,6 +21,8 @@ _HEIGHT_COLOURS = ((105, 135, 180), (150, 190, 175), (240, 215, 165))
 _AZIMUTH = 235.0
 # Pictures are drawn at twice their size and reduced, which smooths edges.
 _OVERSAMPLING = 2
+# Pixels of a dash, and of the gap after it.
+_DASH = 6
 # A shape in the unit sphere is at most this long; what is longer is a room in metres.
 _LARGEST_SHAPE = 2.01
 
@@ -62,11 +65,40 @@ def detection_image(points: np.ndarray, true_boxes: np.ndarray | None, true_labe
         tags = [class_names[int(label)] for label in labels]
         if scores is not None:
             tags = [f'{tag} {score:.2f}' for tag, score in zip(tags, scores)]
-        panels.append(_boxes_over(cloud, camera, boxes, tags, colour))
+        panels.append(_boxes_over(cloud, camera, boxes, tags, [colour] * len(boxes)))
         titles.append(f'{title} ({len(boxes)})')
     if not panels:
         panels, titles = [_reduced(cloud)], ['points']
     return text.side_by_side(panels, titles)
+
+
+def judged_figure(points: np.ndarray, truth: Boxes, found: Boxes, matches: np.ndarray, class_names: Sequence[str],
+                  path: str | Path, size: tuple[int, int] = (560, 680)) -> Path:
+    """Write the picture of ``judged_image``."""
+    return _save(judged_image(points, truth, found, matches, class_names, size), path)
+
+
+def judged_image(points: np.ndarray, truth: Boxes, found: Boxes, matches: np.ndarray, class_names: Sequence[str],
+                 size: tuple[int, int] = (440, 540)) -> np.ndarray:
+    """True and predicted boxes side by side in the colours of their classes, mistakes dashed.
+
+    Args:
+        points: (N, 3) metres, or (N, 6) with r, g, b in 0..255.
+        truth: True boxes; those that no predicted one matches are dashed.
+        found: Predicted boxes; wrong ones are dashed.
+        matches: (M,) numbers of the true boxes that they match, -1 for none.
+        class_names: Of all classes.
+        size: Height and width of each half.
+
+    Returns:
+        (H, 2 W, 3) uint8.
+    """
+    cloud, camera = _scene(_checked(points, 'points', (3, 6)), [truth.boxes, found.boxes], size)
+    missed, colours = ~np.isin(np.arange(len(truth.boxes)), matches), class_colours(len(class_names))
+    halves = [_boxes_over(cloud, camera, each.boxes, [class_names[int(label)] for label in each.labels],
+                          colours[each.labels], mistaken)
+              for each, mistaken in ((truth, missed), (found, matches < 0))]
+    return text.side_by_side(halves, ['what is there', 'what the detector finds'], size=15)
 
 
 def reconstruction_figure(points: np.ndarray, masked_points: np.ndarray, reconstruction: np.ndarray,
@@ -85,8 +117,27 @@ def reconstruction_figure(points: np.ndarray, masked_points: np.ndarray, reconst
     return _save(reconstruction_image(points, masked_points, reconstruction), path)
 
 
-def reconstruction_image(points: np.ndarray, masked_points: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
-    """As ``reconstruction_figure``, but the picture itself, uint8."""
+def reconstructions_figure(parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], path: str | Path,
+                           columns: int = 2) -> Path:
+    """Write several reconstructions on one sheet.
+
+    Args:
+        parts: Of each the cloud, its visible part and the reconstruction, as for ``reconstruction_figure``.
+        path: Of the picture, ending in .png or .jpg.
+        columns: Reconstructions in a row.
+
+    Returns:
+        The path written.
+    """
+    images = [reconstruction_image(*each, size=(320, 320)) for each in parts]
+    images += [np.full_like(images[0], 255)] * (-len(images) % columns)
+    rows = [np.concatenate(images[i:i + columns], axis=1) for i in range(0, len(images), columns)]
+    return _save(np.concatenate(rows), path)
+
+
+def reconstruction_image(points: np.ndarray, masked_points: np.ndarray, reconstruction: np.ndarray,
+                         size: tuple[int, int] = (560, 560)) -> np.ndarray:
+    """As ``reconstruction_figure``, but the picture itself, uint8; each panel has the given height and width."""
     points = _checked(points, 'points', (3, 6))[:, :3]
     visible = _checked(masked_points, 'masked_points', (3, 6))[:, :3]
     predicted = _checked(reconstruction, 'reconstruction', (3, 6))[:, :3]
@@ -99,7 +150,7 @@ def reconstruction_image(points: np.ndarray, masked_points: np.ndarray, reconstr
         visible, predicted = (cloud[kept[nearest.query(cloud)[1]]] for cloud in (visible, predicted))
         points = points[kept]
     # Stray predictions must not shrink the shape: the camera shows the input.
-    camera = _camera(points, (560, 560), elevation=50.0 if is_room else 30.0)
+    camera = _camera(points, size, elevation=50.0 if is_room else 30.0)
     radius = _radius(points, camera)
     grey = np.tile(VISIBLE_COLOUR, (len(visible), 1))
     blue = np.tile(RECONSTRUCTED_COLOUR, (len(predicted), 1))
@@ -178,11 +229,13 @@ def _scene(points: np.ndarray, boxes: Sequence[np.ndarray], size: tuple[int, int
 
 
 def _boxes_over(cloud: render.Canvas, camera: Camera, boxes: np.ndarray, tags: Sequence[str],
-                colour: Sequence[int]) -> np.ndarray:
+                colours: Sequence[Sequence[int]], dashed: np.ndarray | None = None) -> np.ndarray:
     canvas = render.Canvas(cloud.image.copy(), cloud.depth)
-    render.draw_boxes(canvas, camera, boxes, colour, width=1.6 * _OVERSAMPLING)
+    for i, (box, colour) in enumerate(zip(boxes, colours)):
+        dash = _DASH * _OVERSAMPLING if dashed is not None and dashed[i] else 0
+        render.draw_boxes(canvas, camera, box[None], colour, width=1.6 * _OVERSAMPLING, dash=dash)
     anchors = camera.project(boxes[:, :3] + boxes[:, 3:6] * (0, 0, 0.5))[0] / _OVERSAMPLING
-    return text.draw_tags(_reduced(canvas), tags, anchors, colour)
+    return text.draw_tags(_reduced(canvas), tags, anchors, colours, pale=dashed)
 
 
 def _cloud_panel(points: np.ndarray, colours: np.ndarray, camera: Camera, radius: float) -> np.ndarray:

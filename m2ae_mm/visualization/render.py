@@ -125,39 +125,49 @@ def box_corners(boxes: np.ndarray) -> np.ndarray:
     return np.stack([cos * x - sin * y, sin * x + cos * y, local[..., 2]], axis=2) + boxes[:, None, :3]
 
 
-def draw_boxes(canvas: Canvas, camera: Camera, boxes: np.ndarray, colour: Sequence[int], width: float = 2.0) -> None:
+def draw_boxes(canvas: Canvas, camera: Camera, boxes: np.ndarray, colour: Sequence[int], width: float = 2.0,
+               dash: float = 0.0) -> None:
     """Draw the edges of boxes, faintly where points are in front of them.
 
     Args:
         boxes: (M, 7) centre, side lengths, yaw.
         colour: r, g, b in 0..255.
         width: Of the lines in pixels.
+        dash: Length in pixels of dashes and of the gaps between them; 0 draws through.
     """
-    for corners in box_corners(boxes):
-        for first, second in EDGES:
-            _draw_line(canvas, camera, corners[first], corners[second], colour, width)
-
-
-def _draw_line(canvas: Canvas, camera: Camera, start: np.ndarray, end: np.ndarray, colour: Sequence[int],
-               width: float) -> None:
-    ends, _ = camera.project(np.stack([start, end]))
-    steps = max(int(2 * np.linalg.norm(ends[1] - ends[0])), 2)
-    line = start + (end - start) * np.linspace(0, 1, steps)[:, None]
-    pixels, depth = camera.project(line)
     reach = int(np.ceil(width / 2))
     span = np.arange(-reach, reach + 1)
     offsets = np.stack(np.meshgrid(span, span), axis=-1).reshape(-1, 2)
     offsets = offsets[(offsets**2).sum(axis=1) <= (width / 2)**2]
-    where = (np.floor(pixels).astype(np.int64)[:, None] + offsets).reshape(-1, 2)
-    depth = np.repeat(depth, len(offsets))
-    inside = ((where >= 0) & (where < (camera.size[1], camera.size[0]))).all(axis=1)
-    where, depth = where[inside], depth[inside]
+    for corners in box_corners(boxes):
+        pixels, depth = camera.project(_along_edges(corners, camera, dash))
+        where = (np.floor(pixels).astype(np.int64)[:, None] + offsets).reshape(-1, 2)
+        depth = np.repeat(depth, len(offsets))
+        inside = ((where >= 0) & (where < (camera.size[1], camera.size[0]))).all(axis=1)
+        column, row = where[inside].T
+        _draw_pixels(canvas, row * camera.size[1] + column, depth[inside], colour)
+
+
+def _along_edges(corners: np.ndarray, camera: Camera, dash: float) -> np.ndarray:
+    """(P, 3) points on the edges of a box (8, 3), two for each pixel of their length."""
+    pixels, _ = camera.project(corners)
+    points = []
+    for first, second in EDGES:
+        steps = max(int(2 * np.linalg.norm(pixels[second] - pixels[first])), 2)
+        share = np.linspace(0, 1, steps)
+        if dash:
+            share = share[np.arange(steps) // (2 * dash) % 2 == 0]
+        points.append(corners[first] + (corners[second] - corners[first]) * share[:, None])
+    return np.concatenate(points)
+
+
+def _draw_pixels(canvas: Canvas, pixels: np.ndarray, depth: np.ndarray, colour: Sequence[int]) -> None:
     # Half a hand's breadth of slack: boxes hug their points.
-    hidden = depth > canvas.depth[where[:, 1], where[:, 0]] + 0.06
+    hidden = depth > canvas.depth.reshape(-1)[pixels] + 0.06
+    image = canvas.image.reshape(-1, 3)
     for chosen, opacity in ((hidden, 0.3), (~hidden, 1.0)):
         # Each pixel once, or overlapping dots would add up to full opacity.
-        flat = np.unique(where[chosen, 1] * camera.size[1] + where[chosen, 0])
-        image = canvas.image.reshape(-1, 3)
+        flat = np.unique(pixels[chosen])
         image[flat] = (1 - opacity) * image[flat] + opacity * np.asarray(colour, dtype=np.float64)
 
 

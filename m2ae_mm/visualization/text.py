@@ -9,6 +9,8 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .colours import BRIGHTNESS
+
 
 @lru_cache(maxsize=8)
 def _font(size: int) -> ImageFont.FreeTypeFont:
@@ -16,16 +18,22 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf')), size)
 
 
-def draw_tags(image: np.ndarray, tags: Sequence[str], anchors: np.ndarray, colour: Sequence[int],
-              size: int = 13) -> np.ndarray:
+def brightness(colour: Sequence[int]) -> float:
+    """How bright a colour r, g, b in 0..255 looks, in 0..255."""
+    return float(np.dot(colour, BRIGHTNESS))
+
+
+def draw_tags(image: np.ndarray, tags: Sequence[str], anchors: np.ndarray, colours: Sequence[Sequence[int]],
+              size: int = 13, pale: Sequence[bool] | None = None) -> np.ndarray:
     """Write short texts on coloured ground, moved up where they would cover each other.
 
     Args:
         image: (H, W, 3) uint8.
         tags: M texts.
         anchors: (M, 2) column and row of the middle of each text's lower edge.
-        colour: r, g, b of the ground.
+        colours: M times r, g, b of the ground.
         size: Height of the letters in pixels.
+        pale: M, which of them are written on white ground with a coloured border.
 
     Returns:
         A new (H, W, 3) uint8 image.
@@ -34,7 +42,8 @@ def draw_tags(image: np.ndarray, tags: Sequence[str], anchors: np.ndarray, colou
     layer = Image.new('RGBA', picture.size)
     draw = ImageDraw.Draw(layer)
     font, taken = _font(size), []
-    for tag, (column, row) in sorted(zip(tags, anchors.tolist()), key=lambda item: -item[1][1]):
+    rows = zip(tags, anchors.tolist(), colours, pale if pale is not None else [False] * len(tags))
+    for tag, (column, row), colour, on_white in sorted(rows, key=lambda item: -item[1][1]):
         width, height = font.getlength(tag) + 6, size + 5
         left = float(np.clip(column - width / 2, 0, max(image.shape[1] - width, 0)))
         top = float(np.clip(row - height, 0, image.shape[0] - height))
@@ -42,8 +51,11 @@ def draw_tags(image: np.ndarray, tags: Sequence[str], anchors: np.ndarray, colou
                               for x0, y0, x1, y1 in taken):
             top = max(top - 2, 0)
         taken.append((left, top, left + width, top + height))
-        draw.rectangle((left, top, left + width, top + height), fill=(*colour, 205))
-        draw.text((left + 3, top + 1), tag, font=font, fill=(255, 255, 255, 255))
+        colour = tuple(map(int, colour))
+        ground, ink = ((255, 255, 255), (90, 90, 90)) if on_white else (
+            colour, (255, 255, 255) if brightness(colour) < 160 else (20, 20, 20))
+        draw.rectangle((left, top, left + width, top + height), fill=(*ground, 205), outline=(*colour, 205))
+        draw.text((left + 3, top + 1), tag, font=font, fill=(*ink, 255))
     return np.asarray(Image.alpha_composite(picture, layer).convert('RGB'))
 
 

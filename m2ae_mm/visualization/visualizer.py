@@ -10,22 +10,20 @@ import numpy as np
 import torch
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
-from mmengine.structures import InstanceData
 
 from m2ae_mm.class_names import check_class_names
-from m2ae_mm.ops import nms3d
 from mmdet3d.registry import VISUALIZERS
 from mmdet3d.structures import Det3DDataSample
 from mmdet3d.visualization import Det3DLocalVisualizer
 
+from .boxes import shown_boxes, true_boxes
 from .figures import detection_image
 from .text import save
 from .windows import can_open
 
 INSTEAD_OF_WINDOWS = Path('pictures')
 _SUFFIXES = ('.png', '.jpg', '.jpeg')
-# Of two predicted boxes with a larger IoU a picture shows the one with the higher score.
-_SHOWN_OVERLAP = 0.25
+_NO_BOXES = None, None, None
 
 
 @VISUALIZERS.register_module()
@@ -73,10 +71,10 @@ class M2AELocalVisualizer(Det3DLocalVisualizer):
             return  # files are every process's own, the backends are the first's
         if 'points' not in data_input:
             raise ValueError(f"data_input must hold 'points' to draw detections on, got {sorted(data_input)}.")
-        image = detection_image(_points(data_input['points'], data_sample, show_pcd_rgb),
-                                *_true_boxes(data_sample if draw_gt else None),
-                                *_predicted_boxes(data_sample if draw_pred else None, pred_score_thr),
-                                _class_names(self.dataset_meta))
+        truth = true_boxes(data_sample) if draw_gt and data_sample is not None else None
+        found = shown_boxes(data_sample, pred_score_thr) if draw_pred and data_sample is not None else None
+        image = detection_image(scene_points(data_input['points'], data_sample, show_pcd_rgb),
+                                *(truth or _NO_BOXES)[:2], *(found or _NO_BOXES), _class_names(self.dataset_meta))
         self.set_image(image)
         if path is None and show:
             path = _next_in(INSTEAD_OF_WINDOWS)
@@ -117,7 +115,7 @@ def _class_names(dataset_meta: dict | None) -> tuple[str, ...]:
     return check_class_names(classes, 'classes of visualizer.dataset_meta')
 
 
-def _points(points: torch.Tensor | np.ndarray, sample: Det3DDataSample | None, coloured: bool) -> np.ndarray:
+def scene_points(points: torch.Tensor | np.ndarray, sample: Det3DDataSample | None, coloured: bool) -> np.ndarray:
     """(N, 3 or 6) aligned points."""
     points = np.array(points.cpu() if isinstance(points, torch.Tensor) else points, dtype=np.float64)
     matrix = sample.metainfo.get('axis_align_matrix') if sample is not None else None
@@ -125,49 +123,6 @@ def _points(points: torch.Tensor | np.ndarray, sample: Det3DDataSample | None, c
         matrix = np.asarray(matrix)
         points[:, :3] = points[:, :3] @ matrix[:3, :3].T + matrix[:3, 3]
     return points[:, :6] if coloured and points.shape[1] >= 6 else points[:, :3]
-
-
-def _true_boxes(sample: Det3DDataSample | None) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Boxes (M, 7) and labels (M,) of the ground truth; ``None`` if there is none."""
-    if sample is None:
-        return None, None
-    # In testing, mmdet3d hands the ground truth to the metric only.
-    annotation = sample.get('eval_ann_info') or {}
-    if 'gt_instances_3d' in sample and 'bboxes_3d' in sample.gt_instances_3d:
-        boxes, labels = sample.gt_instances_3d.bboxes_3d, sample.gt_instances_3d.labels_3d
-    elif 'gt_bboxes_3d' in annotation:
-        boxes, labels = annotation['gt_bboxes_3d'], annotation['gt_labels_3d']
-    else:
-        return None, None
-    labels = _array(labels)
-    named = labels >= 0  # -1: of a class that the data set leaves out
-    return _array_boxes(boxes)[named], labels[named]
-
-
-def _predicted_boxes(sample: Det3DDataSample | None,
-                     threshold: float) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
-    """Boxes (M, 7), labels (M,) and scores (M,) above the threshold, the best of those that overlap.
-
-    Detectors emit a box once for each class, and perhaps several for one thing; a picture shows one.
-    """
-    if sample is None or 'pred_instances_3d' not in sample:
-        return None, None, None
-    found: InstanceData = sample.pred_instances_3d
-    likely = _array(found.scores_3d) > threshold
-    boxes, labels, scores = (each[likely] for each in (
-        _array_boxes(found.bboxes_3d), _array(found.labels_3d), _array(found.scores_3d)))
-    kept = nms3d(torch.from_numpy(boxes).float(), torch.from_numpy(scores).float(), _SHOWN_OVERLAP).numpy()
-    return boxes[kept], labels[kept], scores[kept]
-
-
-def _array_boxes(boxes) -> np.ndarray:
-    """(M, 7) with gravity centres."""
-    tensor = torch.cat([boxes.gravity_center, boxes.tensor[:, 3:6], boxes.tensor[:, 6:7]], dim=1)
-    return _array(tensor).astype(np.float64)
-
-
-def _array(tensor: torch.Tensor | np.ndarray) -> np.ndarray:
-    return tensor.detach().cpu().numpy() if isinstance(tensor, torch.Tensor) else np.asarray(tensor)
 
 
 write_without_window(Det3DLocalVisualizer)

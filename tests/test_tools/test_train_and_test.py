@@ -102,10 +102,18 @@ def test_detector_trains_from_pretrained_weights_resumes_and_is_scored(boxes, pr
     assert second.returncode == 0, log[-2000:]
     assert re.search(r'Epoch\(train\)\s+\[2\]', log) and not re.search(r'Epoch\(train\)\s+\[1\]', log)
     tested = tool('test', 'configs/m2ae/rooms_det.py', tmp_path / 'epoch_2.pth', '--work-dir', tmp_path / 'test',
-                  '--show-dir', tmp_path / 'pictures', '--cfg-options', *TINY_ENCODER,
-                  *loaders(boxes, 'test_dataloader'))
+                  '--show-dir', tmp_path / 'pictures', '--gallery', tmp_path / 'gallery', '--score-thr', 'auto',
+                  '--cfg-options', *TINY_ENCODER, *loaders(boxes, 'test_dataloader', 'train_dataloader'))
     assert tested.returncode == 0, tested.stderr[-2000:]
-    assert 0 <= score(tmp_path / 'test')['mAP_0.25'] <= 1
+    figures = score(tmp_path / 'test')
+    assert 0 <= figures['mAP_0.25'] <= 1
+    told = json.loads((tmp_path / 'gallery' / 'counts.json').read_text())
+    assert told['chosen_on_training_scenes']['scenes'] == 8 and told['score_thr'] == figures['picture_score_thr']
+    counts = told['scenes']
+    assert list(counts) == ['val_0000', 'val_0001'] and all(each['right'] + each['missed'] == 4
+                                                           for each in counts.values())
+    page = (tmp_path / 'gallery' / 'index.html').read_text()
+    assert page.count('data:image/webp;base64,') == 2 and '8 training rooms' in page
     pictures = sorted((tmp_path / 'pictures').glob('*.png'))
     assert [p.stem for p in pictures] == ['val_0000', 'val_0001']
     assert len(Image.open(pictures[0]).convert('L').getcolors()) > 20  # something is drawn

@@ -8,8 +8,8 @@ from mmengine.structures import InstanceData
 from PIL import Image
 
 from m2ae_mm.visualization import M2AELocalVisualizer
+from m2ae_mm.visualization.boxes import shown_boxes
 from m2ae_mm.visualization.figures import PREDICTED_COLOUR, TRUE_COLOUR
-from m2ae_mm.visualization.visualizer import _predicted_boxes
 from mmdet3d.engine.hooks import Det3DVisualizationHook
 from mmdet3d.registry import VISUALIZERS
 from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample
@@ -76,10 +76,19 @@ def test_one_box_a_thing(sample):
                          dtype=torch.float32)
     sample.pred_instances_3d = InstanceData(bboxes_3d=DepthInstance3DBoxes(boxes, origin=CENTRE),
                                             scores_3d=torch.tensor([0.6, 0.8, 0.4]), labels_3d=torch.tensor([0, 1, 0]))
-    found, labels, scores = _predicted_boxes(sample, 0.3)
+    found, labels, scores = shown_boxes(sample, 0.3)
     assert labels.tolist() == [1, 0] and scores.tolist() == pytest.approx([0.8, 0.4])
     np.testing.assert_allclose(found[:, 0], [1.1, 1.8], rtol=1e-6)
-    assert [len(each) for each in _predicted_boxes(sample, 0.9)] == [0, 0, 0]
+    assert [len(each) for each in shown_boxes(sample, 0.9)] == [0, 0, 0]
+
+
+def test_a_part_of_a_thing_is_no_second_thing(sample):
+    """A box inside one of its class is not drawn; one inside that of another class is, like a chair under a table."""
+    boxes = torch.tensor([[1, 1, .5, 2, 2, 1, 0], [1, 1, .5, .6, .6, 1, 0], [.4, .4, .5, .6, .6, 1, 0]],
+                         dtype=torch.float32)
+    sample.pred_instances_3d = InstanceData(bboxes_3d=DepthInstance3DBoxes(boxes, origin=CENTRE),
+                                            scores_3d=torch.tensor([0.9, 0.8, 0.7]), labels_3d=torch.tensor([1, 1, 0]))
+    assert shown_boxes(sample, 0.).labels.tolist() == [1, 0]
 
 
 def test_boxes_of_classes_left_out_are_not_drawn(visualizer, sample, tmp_path):

@@ -121,6 +121,16 @@ class Furniture:
         both = np.intersect1d(self._members['train'], self._members['val'])
         return [CLASSES[label] for label in self._data['label'][both]]
 
+    def named(self, least: int) -> list[tuple[int, str, str]]:
+        """Index, name and look of each item whose name ``least`` items or more have; items of one look are alike.
+
+        The name is the class, or the finer type of what is outside the classes.
+        """
+        labels, kinds = self._data['label'], self._data['kind']
+        names = [CLASSES[label] if label < OTHER else str(kind) for label, kind in zip(labels, kinds)]
+        looks = _looks(kinds, self._data['name'], self._data['size'])
+        return [(i, name, looks[i]) for i, name in enumerate(names) if names.count(name) >= least]
+
     def pick(self, rng: np.random.Generator, split: Split, kinds: Sequence[str]) -> Piece | None:
         """A random item of the given kinds, or ``None`` if the split has none."""
         key = (split, *kinds)
@@ -158,6 +168,11 @@ def load_furniture() -> Furniture:
     return Furniture()
 
 
+def _looks(kind: np.ndarray, name: np.ndarray, size: np.ndarray) -> list[str]:
+    """What look-alikes have in common: kind, name and size up to 2 cm."""
+    return [f'{k}|{n}|{np.round(s / 0.02).astype(int).tolist()}' for k, n, s in zip(kind, name, size)]
+
+
 def split_items(label: np.ndarray, kind: np.ndarray, name: np.ndarray, size: np.ndarray) -> dict[str, np.ndarray]:
     """Give every item to train or val; the only item of a class to both.
 
@@ -173,7 +188,7 @@ def split_items(label: np.ndarray, kind: np.ndarray, name: np.ndarray, size: np.
         Ascending indices under ``'train'`` and ``'val'``.
     """
     rng = np.random.default_rng(0)
-    looks = [f'{k}|{n}|{np.round(s / 0.02).astype(int).tolist()}' for k, n, s in zip(kind, name, size)]
+    looks = _looks(kind, name, size)
     val: list[str] = []
     for each in np.unique(kind):
         groups = sorted({looks[i] for i in np.flatnonzero(kind == each)})

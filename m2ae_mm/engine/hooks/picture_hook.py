@@ -48,7 +48,7 @@ class M2AEPictureHook(Hook):
                 self.limit = 0
                 return
             self.out_dir.mkdir(parents=True, exist_ok=True)
-            self._draw(points, sample, self.out_dir / f'{_file_name(sample)}.png')
+            self._draw(points, sample, self.out_dir / f'{file_name(sample)}.png')
             self.drawn += 1
 
     def after_test(self, runner: Runner) -> None:
@@ -69,12 +69,8 @@ class M2AEPictureHook(Hook):
         if 'pred_label' in sample:
             class_figure(points[:, :3].cpu().numpy(), self._title(sample), path)
             return
-        if 'lidar_path' in sample.metainfo:  # the file has colours and more points than the model saw
-            cloud = np.fromfile(sample.lidar_path, np.float32).reshape(-1, sample.num_pts_feats)
-        else:  # mmdet3d's SUNRGBDDataset does not tell
-            cloud = points[:, :3].cpu().numpy()  # nor what further columns hold
-        self.visualizer.add_datasample('sample', dict(points=cloud), sample, out_file=str(path), vis_task='lidar_det',
-                                       pred_score_thr=self.score_thr, show_pcd_rgb=True)
+        self.visualizer.add_datasample('sample', dict(points=cloud_of(points, sample)), sample, out_file=str(path),
+                                       vis_task='lidar_det', pred_score_thr=self.score_thr, show_pcd_rgb=True)
 
     def _title(self, sample: Det3DDataSample) -> str:
         """True and predicted class, by name where the data set has names, and the score."""
@@ -85,7 +81,14 @@ class M2AEPictureHook(Hook):
         return told if true < 0 else f'{true_name}, {"rightly" if label == true else "wrongly"} {told}'
 
 
-def _file_name(sample: Det3DDataSample) -> str:
+def cloud_of(points: torch.Tensor, sample: Det3DDataSample) -> np.ndarray:
+    """(N, 3 or more) points of a scene: its file if that is known, or what the model saw."""
+    if 'lidar_path' in sample.metainfo:  # the file has colours and more points than the model saw
+        return np.fromfile(sample.lidar_path, np.float32).reshape(-1, sample.num_pts_feats)
+    return points[:, :3].cpu().numpy()  # mmdet3d's SUNRGBDDataset does not tell it, nor what further columns hold
+
+
+def file_name(sample: Det3DDataSample) -> str:
     """The stem of the sample's file, its name, or its number."""
     meta = sample.metainfo
     name = Path(meta['lidar_path']).stem if meta.get('lidar_path') else meta.get('name')

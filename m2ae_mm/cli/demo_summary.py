@@ -1,0 +1,90 @@
+"""What a run of the demo has shown, for somebody who sees it for the first time."""
+from collections.abc import Mapping
+
+Range = tuple[float, float]
+# From the lowest to the highest figure that a run with the default settings gives, whatever its seed. Percent, but for
+# minutes (on two cores that nothing else uses) and the reconstruction error (square metres). None: not yet known.
+EXPECTED: dict[str, Range | None] = {
+    'linear probe, untrained encoder': (33, 42),
+    'linear probe, shipped encoder': (60, 66),
+    'shipped detector AP25': None,
+    'shipped detector AP50': None,
+    'reconstruction error': None,
+    'from scratch AP25': None,
+    'from scratch AP50': None,
+    'pre-trained AP25': None,
+    'pre-trained AP50': None,
+    'minutes': None,
+}
+_WIDTH = 48
+_METRICS = {'AP25': 'mAP_0.25', 'AP50': 'mAP_0.50'}
+_DETECTORS = {'shipped detector': 'comes with the package, trained for longer',
+              'from scratch': 'trained here, from random weights',
+              'pre-trained': 'trained here, from the pre-training here'}
+
+
+def summary(results: Mapping[str, Mapping[str, float]], seconds: Mapping[str, float], rooms: int,
+            as_default: bool = True, goes_on: bool = False) -> str:
+    """The text.
+
+    Args:
+        results: ``first look`` as its tool writes it, ``pre-training``, and the figures of each detector's test.
+        seconds: Of each step.
+        rooms: That the detectors were tested on.
+        as_default: Whether this run has the settings that the expected ranges are for.
+        goes_on: Whether an earlier run had done a part of it.
+    """
+    figures = collect(results, seconds)
+    expected = {name: bounds for name, bounds in EXPECTED.items()
+                if as_default and bounds is not None and not (goes_on and name == 'minutes')}
+
+    def line(name: str, meaning: str, digits: int = 1) -> str:
+        return f'  {meaning:<{_WIDTH}}{figures[name]:9.{digits}f}{_told(expected.get(name))}'
+
+    lines = [
+        'Before any training: does pre-training teach an encoder what shapes are?',
+        '  Furniture that a linear classifier names rightly by the features of an encoder, in percent',
+        line('linear probe, untrained encoder', 'an untrained encoder'),
+        line('linear probe, shipped encoder', 'the one that comes with the package'),
+        '',
+        'Pre-training on rooms: the encoder learns to fill in four fifths of a room, without any label.',
+        line('reconstruction error', 'error in rooms not seen (Chamfer distance, m^2)', 4),
+        '',
+        f'Finding furniture in {rooms} rooms whose furniture was in no training. AP, in percent, is the precision,',
+        'averaged over recall and classes; a box is right if it overlaps the true one by 25 % (AP25) or 50 % (AP50).',
+    ]
+    lines += [line(f'{detector} {metric}', f'{metric}, {meaning}')
+              for metric in _METRICS for detector, meaning in _DETECTORS.items()]
+    score = results['pre-trained'].get('picture_score_thr')
+    if score is not None:
+        lines.append(f'  Pictures show boxes with a score above {score:.2f}, which had the best balance of right and '
+                     'wrong boxes (F1) on training rooms.')
+    steps = ', '.join(f'{name} {value / 60:.1f}' for name, value in seconds.items())
+    lines += ['', f'{figures["minutes"]:.1f} minutes{" after an earlier run" if goes_on else ""}'
+              f'{_told(expected.get("minutes"))}: {steps}', '']
+    return '\n'.join([*lines, verdict(figures, expected) if as_default else
+                      'What to expect is known for the default settings only; these were others.'])
+
+
+def collect(results: Mapping[str, Mapping[str, float]], seconds: Mapping[str, float]) -> dict[str, float]:
+    """The figures that :data:`EXPECTED` has ranges of."""
+    figures = {'linear probe, untrained encoder': results['first look']['probe_untrained'],
+               'linear probe, shipped encoder': results['first look']['probe_pretrained'],
+               'reconstruction error': results['pre-training']['reconstruction/chamfer'],
+               'minutes': sum(seconds.values()) / 60}
+    for detector in _DETECTORS:
+        figures.update({f'{detector} {metric}': 100 * results[detector][key] for metric, key in _METRICS.items()})
+    return figures
+
+
+def verdict(figures: Mapping[str, float], expected: Mapping[str, Range]) -> str:
+    """One line: whether all is as expected."""
+    outside = [f'{name} is {figures[name]:.4g}{_told(bounds)}' for name, bounds in expected.items()
+               if not bounds[0] <= figures[name] <= bounds[1]]
+    if outside:
+        return f'NOT AS EXPECTED: {"; ".join(outside)}.'
+    return f'All {len(expected)} figures of which it is known what to expect are as expected.'
+
+
+def _told(bounds: Range | None) -> str:
+    return '' if bounds is None else f' (expected {bounds[0]:g} to {bounds[1]:g})'
