@@ -53,7 +53,6 @@ def load_config(args: argparse.Namespace):
     # The stand-in for mmcv's operators must be in place before a config
     # imports anything of mmdet3d.
     import m2ae_mm  # noqa: F401
-
     from m2ae_mm.engine import name_what_is_built
     name_what_is_built()
     with doing('reading the config', args.config):

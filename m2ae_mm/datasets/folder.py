@@ -139,7 +139,8 @@ class M2AEFolder(ShapeDataset):
                     raise UserError(f'{len(cloud)} points, fewer than min_points={self.min_points}')
             except (ValueError, OSError) as error:
                 if self.on_bad == 'raise' and Path(name).suffix.lower() in SUFFIXES:
-                    raise UserError(f'M2AEFolder: {name} in {self.data_root!r}: {reason(error).rstrip(".")}. Take it away, or skip '
+                    raise UserError(f'M2AEFolder: {name} in {self.data_root!r}: {reason(error).rstrip(".")}. '
+                                    'Take it away, or skip '
                                     "such files with on_bad='skip'.") from error
                 self.skipped.append((name, reason(error)))
                 continue

@@ -12,7 +12,6 @@ from mmdet3d.registry import DATASETS
 
 from .scene_warnings import Scenes, warn_of_caps, warn_of_frames
 
-
 # Of a point in a mask, an int64; by the option of LoadAnnotations3D, the key of data_prefix.
 _MASK_BYTES = 8
 _MASKS = dict(with_mask_3d='pts_instance_mask', with_seg_3d='pts_semantic_mask')

@@ -36,6 +36,6 @@ def test_shapes_that_are_alike_do_not_classify_each_other():
     looks = np.repeat(np.arange(60), 2)
     labels = rng.integers(0, 2, 60)[looks]
     features = rng.normal(size=(60, 40))[looks]
-    assert cross_validated_accuracy(features, labels, np.arange(120)) > 80
-    assert cross_validated_accuracy(features, labels, looks) < 70
+    assert cross_validated_accuracy(features, labels, np.arange(120)) > 70
+    assert cross_validated_accuracy(features, labels, looks) < 60
     assert cross_validated_accuracy(np.column_stack([features, 9 * labels]), labels, looks) == 100

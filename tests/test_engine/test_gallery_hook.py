@@ -20,7 +20,7 @@ def runner(lines):
                            logger=SimpleNamespace(info=lines.append))
 
 
-def tested(number, shown):
+def scene_with(number, shown):
     """A scene of four things, of which the first ``shown`` are found, each with a score of 0.8."""
     scene = box_scene(number)
     boxes = DepthInstance3DBoxes(torch.from_numpy(scene['boxes']), box_dim=6, with_yaw=False, origin=(.5, .5, .5))
@@ -35,7 +35,7 @@ def tested(number, shown):
 def judge(folder, rank=0):
     hook, lines, metrics = M2AEGalleryHook(f'{folder}/page', 0.5), [], {'mAP_0.25': 0.5}
     for number in (1, 3) if rank == 0 else (2, 1):  # the last is there to fill the batch
-        points, sample = tested(number, shown=number)
+        points, sample = scene_with(number, shown=number)
         hook.after_test_iter(runner(lines), 0, dict(inputs=dict(points=[points])), [sample])
     hook.after_test_epoch(runner(lines), metrics)
     return lines, metrics
@@ -53,7 +53,7 @@ def test_processes_make_one_page(tmp_path):
 @pytest.mark.parametrize('absent, message', [('pred_instances_3d', 'no detections'),
                                              ('eval_ann_info', 'no ground truth')])
 def test_other_tests_have_no_gallery(tmp_path, absent, message):
-    points, sample = tested(0, 1)
+    points, sample = scene_with(0, 1)
     delattr(sample, absent)
     with pytest.raises(ValueError, match=f'{message}. Leave out --gallery'):
         M2AEGalleryHook(str(tmp_path)).after_test_iter(runner([]), 0, dict(inputs=dict(points=[points])), [sample])

@@ -10,11 +10,18 @@ from pathlib import Path
 import h5py
 import numpy as np
 from ends import check, npy, rows
-from shapes import (shape_points, write_fewshot, write_modelnet40, write_packs, write_shapenet55,
-                    write_shapenetpart)
+from shapes import shape_points, write_fewshot, write_modelnet40, write_packs, write_shapenet55, write_shapenetpart
 
-from m2ae_mm.datasets import (M2AEFewShot, M2AEFolder, M2AEModelNet40, M2AEModelNet40H5, M2AEPartsNpz, M2AEShapeNet55,
-                              M2AEShapeNetPart, M2AEShapesNpz)
+from m2ae_mm.datasets import (
+    M2AEFewShot,
+    M2AEFolder,
+    M2AEModelNet40,
+    M2AEModelNet40H5,
+    M2AEPartsNpz,
+    M2AEShapeNet55,
+    M2AEShapeNetPart,
+    M2AEShapesNpz,
+)
 from m2ae_mm.datasets.io.clouds import read_cloud
 
 # One cloud file: its name, its bytes, the words.

@@ -105,24 +105,22 @@ def test_errors_of_loading_processes_are_told_without_their_traceback():
 
 def test_parsers_end_in_one_class_that_names_the_file():
     for wrong in (KeyError('a'), RuntimeError('of C++'), OverflowError(), UserError('no points')):
-        with pytest.raises(UserError, match=r"^'/a.ply' cannot be read as PLY: .*\. Copy it again\.$"):
-            with reading('/a.ply', 'as PLY', 'Copy it again.'):
-                raise wrong
-    with pytest.raises(UserError, match="^of '/a.ply'$"):  # it names the file already
-        with reading('/a.ply'):
-            raise UserError("of '/a.ply'")
+        with (pytest.raises(UserError, match=r"^'/a.ply' cannot be read as PLY: .*\. Copy it again\.$"),
+              reading('/a.ply', 'as PLY', 'Copy it again.')):
+            raise wrong
+    with pytest.raises(UserError, match="^of '/a.ply'$"), reading('/a.ply'):  # it names the file already
+        raise UserError("of '/a.ply'")
 
 
 def test_notes_survive_processes():
-    with pytest.raises(UserError) as error:
-        with doing('reading', '/a'):
-            raise UserError('wrong')
+    with pytest.raises(UserError) as error, doing('reading', '/a'):
+        raise UserError('wrong')
     assert message(pickle.loads(pickle.dumps(error.value))) == 'wrong.\n  while reading /a'
 
 
 def test_the_innermost_of_a_kind_is_told():
-    with pytest.raises(TypeError) as error:
-        with doing('building', 'a house'), doing('building', dict(type='Door', width='x' * 500)):
-            raise TypeError('no')
+    house, door = doing('building', 'a house'), doing('building', dict(type='Door', width='x' * 500))
+    with pytest.raises(TypeError) as error, house, door:
+        raise TypeError('no')
     note, = error.value.__notes__
     assert note.startswith("while building {'type': 'Door'") and '...' in note

@@ -34,8 +34,8 @@ def test_all_as_expected(expected):
 
 def test_what_is_not_as_expected_is_said_plainly(expected):
     text = summary({**RESULTS, 'pre-trained': {**AP, 'mAP_0.25': 0.312}}, dict(all=1000), 60)
-    assert text.splitlines()[-1] == ('NOT AS EXPECTED: minutes is 16.67 (expected 5 to 15); pre-trained AP25 is 31.2 '
-                                     '(expected 35 to 45).')
+    assert text.splitlines()[-1] == ('NOT AS EXPECTED: pre-trained AP25 is 31.2 (expected 35 to 45); minutes is 16.67 '
+                                     '(expected 5 to 15).')
 
 
 def test_the_time_of_a_part_is_not_that_of_the_whole(expected):

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from m2ae_mm.visualization import feature_map, learning_curves
-from m2ae_mm.visualization.colours import distinct_colours
+from m2ae_mm.visualization.colours import _lab, distinct_colours
 
 
 def coloured(path):
@@ -54,6 +54,7 @@ def test_features_and_labels_must_agree(tmp_path):
 @pytest.mark.parametrize('count', [2, 10, 28, 56])
 def test_no_two_classes_have_one_colour(count):
     colours = distinct_colours(count)
-    apart = np.linalg.norm(colours[:, None] - colours[None], axis=-1) + 10 * np.eye(count)
+    looks = _lab(colours)
+    apart = np.linalg.norm(looks[:, None] - looks, axis=-1) + 1000 * np.eye(count)
     assert colours.shape == (count, 3) and colours.min() >= 0 and colours.max() <= 1
-    assert apart.min() > 0.2
+    assert apart.min() > 20  # 2.3 can just be told apart
