@@ -141,7 +141,7 @@ def test_missing_data_is_explained_once(tmp_path):
 @pytest.mark.parametrize('option, message', [
     ('model.backbone.blocks=3', "unexpected keyword argument 'blocks'"),
     ('model.backbone.type=PointM2AEncoder', 'PointM2AEncoder'),
-    ('model.backbone.drop_path_rate=abc', "PointM2AEEncoder cannot be built with {'depths':"),
+    ('model.backbone.drop_path_rate=abc', "while building {'depths':"),
     ('model.mask_ratio', "KEY=VALUE, got 'model.mask_ratio'"),
     ('train_dataloader.batchsize=4', "train_dataloader sets 'batchsize'"),
     ('param_scheduler.0.begn=1', "unexpected keyword argument 'begn'"),

@@ -76,7 +76,8 @@ class M2AECheckpointHook(CheckpointHook):
         self.keep_ckpt_ids.append(step)  # which drops the first one
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        if not isinstance(self.file_backend, WholeFilesBackend):
+        # A validation alone has no backend: that comes with a training.
+        if not isinstance(getattr(self, 'file_backend', None), WholeFilesBackend):
             super()._save_best_checkpoint(runner, metrics)
             return
         with self._told_if_full(runner), self.file_backend.collecting() as earlier:

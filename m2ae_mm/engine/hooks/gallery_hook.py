@@ -33,6 +33,9 @@ class M2AEGalleryHook(Hook):
         title: Heading of the page.
     """
 
+    # Before the hook that takes the figures to the log.
+    priority = 'HIGHEST'
+
     def __init__(self, out_dir: str, score_thr: float = 0.3, chosen: Threshold | None = None,
                  title: str = 'Detections') -> None:
         self.out_dir = Path(out_dir)

@@ -4,6 +4,7 @@ from typing import Any
 
 from mmengine.dist import barrier, get_world_size
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import Tensor
 
@@ -73,7 +74,8 @@ class M2AEKeepingHook(Hook):
         Raises:
             ValueError: See :func:`check_optimizer_state`.
         """
-        if not runner._resume:
+        # A validation alone resumes, too, and has not built its optimizer.
+        if not runner._resume or not isinstance(runner.optim_wrapper, (OptimWrapper, OptimWrapperDict)):
             return
         check_optimizer_state(runner.optim_wrapper, checkpoint.get('optimizer'))
         meta = checkpoint['meta']
