@@ -194,3 +194,19 @@ def test_diverged_predictions_are_named():
         model.bbox_head.box_heads[1]['size'][-1].bias += 200
     with pytest.raises(FloatingPointError, match='diverged'):
         model(dict(points=[scene(1)[0]]), [scene(1)[1]], mode='loss')
+
+
+def test_a_replaced_reader_of_points_takes_effect():
+    model, (cloud, _) = detector(**ROOMS).eval(), scene(1)
+
+    def logits():  # boxes start as their anchors
+        with torch.no_grad():
+            return model.bbox_head(model.extract_feat(dict(points=[cloud]))).layers.class_logits
+
+    before = logits()
+    for layer in model.bbox_head.layers:
+        layer.box_points.register_forward_hook(lambda module, inputs, output: 2 * output)
+    hooked = logits()
+    for layer in model.bbox_head.layers:
+        layer.box_points.mlp = torch.nn.Linear(264, layer.box_points.mlp[2].out_features)
+    assert not torch.equal(hooked, before) and not torch.equal(logits(), hooked)

@@ -3,7 +3,6 @@ import io
 import pickle
 import zipfile
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from m2ae_mm.checkpoint import read_checkpoint
-from m2ae_mm.datasets.io.clouds import read_cloud
-from m2ae_mm.datasets.io.h5 import read_h5
 from m2ae_mm.datasets.io.pcd import parse_pcd
 from m2ae_mm.datasets.io.pickles import read_pickle
 from m2ae_mm.files import inside, load_array, load_arrays
@@ -60,82 +56,6 @@ def same(one, other):
 def test_values_and_arrays_survive_the_restricted_reader(tmp_path, value, protocol):
     (tmp_path / 'a.pkl').write_bytes(pickle.dumps(value, protocol))
     assert same(read_pickle(tmp_path / 'a.pkl'), value)
-
-
-def whole_files(folder):
-    """One valid file of every kind that strangers give us, and what reads it."""
-    import h5py
-    points = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
-    ascii_ply = ('ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float z\n'
-                 'element face 2\nproperty list uchar int vertex_indices\nend_header\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n'
-                 '3 0 1 2\n3 0 2 3\n')
-    pcd = (b'VERSION .7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 12\nHEIGHT 1\nPOINTS 12\n'
-           b'DATA binary\n') + points.tobytes()
-    torch.save(dict(state_dict=dict(weight=torch.from_numpy(points)), meta=dict(epoch=1)), folder / 'a.pth')
-    torch.save(dict(weight=torch.from_numpy(points)), folder / 'b.pth', _use_new_zipfile_serialization=False)
-    from safetensors.torch import save_file
-    save_file(dict(weight=torch.from_numpy(points)), folder / 'a.safetensors')
-    np.save(folder / 'a.npy', points)
-    np.savez_compressed(folder / 'a.npz', points=points)
-    np.savetxt(folder / 'a.txt', points)
-    with h5py.File(folder / 'a.h5', 'w') as file:
-        file['data'], file['label'] = points[None], np.zeros((1, 1), np.uint8)
-    (folder / 'a.pkl').write_bytes(pickle.dumps([points, dict(a='b'), [1, 2.5]]))
-    (folder / 'a.ply').write_text(ascii_ply)
-    (folder / 'a.off').write_text('OFF\n4 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n3 0 1 2\n3 0 2 3\n')
-    (folder / 'a.obj').write_text('v 0 0 0\nv 1 0 0\nv 1 1 0\nf 1 2 3\n')
-    (folder / 'a.pcd').write_bytes(pcd)
-    clouds = {f'a.{suffix}': lambda path: read_cloud(path, 20)
-              for suffix in ('npy', 'npz', 'txt', 'ply', 'off', 'obj', 'pcd')}
-    return {'a.pth': read_checkpoint, 'b.pth': read_checkpoint, 'a.safetensors': read_checkpoint, 'a.h5': read_h5,
-            'a.pkl': read_pickle, **clouds}
-
-
-@pytest.fixture(scope='module')
-def valid(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('valid')
-    readers = whole_files(folder)
-    for name, read in readers.items():
-        read(folder / name)
-    return folder, readers
-
-
-KINDS = ['a.pth', 'b.pth', 'a.safetensors', 'a.h5', 'a.pkl', 'a.npy', 'a.npz', 'a.txt', 'a.ply', 'a.off', 'a.obj',
-         'a.pcd']
-
-
-@pytest.mark.filterwarnings('ignore')
-@pytest.mark.parametrize('name', KINDS)
-def test_damaged_files_are_read_or_refused(valid, tmp_path, name):
-    """Cut, with bytes changed, and with bytes added: a value, or a ValueError with a text."""
-    folder, readers = valid
-    content, path = (folder / name).read_bytes(), tmp_path / name
-
-    @settings(max_examples=60, **COMMON)
-    @given(st.integers(0, len(content)), st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)),
-                                                  max_size=4), st.binary(max_size=8), st.booleans())
-    def damaged(end, changes, more, cut):
-        changed = bytearray(content)
-        for place, value in changes:
-            changed[place] = value
-        path.write_bytes(bytes(changed[:end] if cut else changed) + more)
-        try:
-            readers[name](path)
-        except ValueError as error:
-            assert str(error)
-
-    damaged()
-
-
-@settings(max_examples=60, **COMMON)
-@given(st.binary(max_size=200))
-def test_bytes_are_no_files(tmp_path, content):
-    for name in ('a.pth', 'a.safetensors', 'a.pkl', 'a.h5', 'a.pcd'):
-        path = Path(tmp_path, name)
-        path.write_bytes(content)
-        read = dict(pkl=read_pickle, h5=read_h5, pcd=lambda path: read_cloud(path, 5)).get(name[2:], read_checkpoint)
-        with pytest.raises(ValueError):
-            read(path)
 
 
 @settings(max_examples=80, **COMMON)

@@ -29,7 +29,7 @@ class BoxPoints(nn.Module):
 
     def forward(self, boxes: Tensor, points: Tensor) -> Tensor:
         """``(B, Q, dims)`` from boxes ``(B, Q, 7)`` and points ``(B, N, 3)``, both in metres."""
-        return self.mlp(self.counts(boxes, points).to(self.mlp[0].weight.dtype))
+        return self.mlp(self.counts(boxes, points))
 
     @staticmethod
     def counts(boxes: Tensor, points: Tensor) -> Tensor:
