@@ -19,7 +19,9 @@ from torch import Tensor
 from . import reference
 
 _CONVERTED = (torch.float32, torch.bfloat16, torch.float16)
-_FAST_PATHS = {'cpu': ('.cpu', 'numba'), 'cuda': ('.triton', 'triton')}
+# Module of the kernels of a kind of device, and the package that they need.
+_NUMBA, _TRITON = ('.cpu', 'numba'), ('.triton', 'triton')
+_FAST_PATHS = {'cpu': _NUMBA, 'cuda': _TRITON}
 
 
 def _read_switch() -> str:
@@ -130,23 +132,27 @@ def cpu_kernels(values: Tensor, converts: bool = False) -> ModuleType | None:
     the layers' PyTorch operators. Who ``converts`` to float32 what it gives
     the kernels gets them for half precision and under autocast, too.
     """
-    if values.device.type != 'cpu' or values.numel() == 0 or torch.compiler.is_compiling():
+    if values.numel() == 0:
         return None
     as_it_is = values.dtype == torch.float32 and not torch.is_autocast_enabled('cpu')
     if not as_it_is and not (converts and values.dtype in _CONVERTED):
         return None
-    kernels = backend('cpu')
-    return None if kernels is reference else kernels
+    return _fused_kernels(_NUMBA, values)
 
 
 def gpu_kernels(values: Tensor) -> ModuleType | None:
     """The fused kernels of :mod:`m2ae_mm.ops.triton` where they serve ``values``, else None.
 
-    They have gradients of their own, which torch.compile would not see.
+    For float32 and half precision. They have gradients of their own, which torch.compile would not see.
     """
-    if values.device.type == 'cpu' or torch.compiler.is_compiling():
+    return _fused_kernels(_TRITON, values) if values.dtype in _CONVERTED else None
+
+
+def _fused_kernels(place: tuple[str, str], values: Tensor) -> ModuleType | None:
+    device = values.device.type
+    if _FAST_PATHS.get(device) != place or torch.compiler.is_compiling():
         return None
-    kernels = backend(values.device.type)
+    kernels = backend(device)
     return None if kernels is reference else kernels
 
 

@@ -11,8 +11,10 @@ from m2ae_mm.ops import gather, gpu_kernels
 from mmdet3d.registry import MODELS
 
 from ..layers.attention import attention_mask
+from ..layers.exactness import are_exactly
 from ..layers.initialization import init_truncated_normal
 from ..layers.mini_pointnet import MiniPointNet
+from ..layers.packed_transformer import is_layer_norm
 from ..layers.packing import pack, pack_visible, unpack
 from ..layers.scales import Scale, build_scales, relative_neighborhoods
 from ..layers.transformer import Stage, split_drop_path
@@ -139,8 +141,11 @@ class PointM2AEEncoder(BaseModule):
 
     def _packed_kernels(self, points: Tensor) -> ModuleType | None:
         """The GPU's kernels where they compute what the modules do."""
-        packs = self.packs and all(each.leaves_out_padding() for each in self.embeddings)
-        return gpu_kernels(points) if packs else None
+        kernels = gpu_kernels(points) if self.packs else None
+        serve = (kernels is not None and all(each.leaves_out_padding() for each in self.embeddings)
+                 and are_exactly(MiniPointNet, *self.embeddings) and are_exactly(Stage, *self.stages)
+                 and all(stage.is_as_written() for stage in self.stages) and all(map(is_layer_norm, self.norms)))
+        return kernels if serve else None
 
     def _embed(self, i: int, below: Tensor, values: Tensor, scale: Scale, masked: Tensor | None) -> Tensor:
         """Embed the visible groups of a scale: ``(B, N_i, C_i)``, zeros elsewhere.

@@ -1,18 +1,20 @@
 """What a BatchNorm needs of a batch, and its running statistics where a fused kernel has computed the batch's."""
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+
+from .exactness import are_exactly
 
 
 def takes_batch_statistics(norm: nn.Module) -> bool:
     """Whether ``norm`` is a BatchNorm in training with a running average (SyncBN asks other processes)."""
-    return (type(norm) is nn.BatchNorm1d and norm.affine and norm.training and norm.track_running_stats
+    return (are_exactly(nn.BatchNorm1d, norm) and norm.affine and norm.training and norm.track_running_stats
             and norm.momentum is not None)
 
 
 def is_a_factor(norm: nn.Module) -> bool:
     """Whether ``norm`` is a BatchNorm in evaluation, SyncBN included: a factor and a shift for each channel."""
-    return isinstance(norm, _BatchNorm) and norm.affine and norm.track_running_stats and not norm.training
+    is_batch_norm = are_exactly(nn.BatchNorm1d, norm) or are_exactly(nn.SyncBatchNorm, norm)
+    return is_batch_norm and norm.affine and norm.track_running_stats and not norm.training
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from m2ae_mm.ops import cpu_kernels, gpu_kernels, max_over_members, reference_only, split_groups
 
 from .batch_statistics import follow, is_a_factor, takes_batch_statistics
+from .exactness import are_exactly
 
 # Bytes of the widest activation of a part that the cache of a CPU holds.
 _PART_BYTES = 2**24
@@ -48,12 +49,27 @@ class MiniPointNet(nn.Module):
 
     def forward(self, groups: Tensor) -> Tensor:
         """``(T, k, in)`` groups to ``(T, out)`` tokens."""
+        if not self.is_as_written():
+            return self._plain(groups)
         kernels = cpu_kernels(groups)
         if kernels is not None and all(map(takes_batch_statistics, (self.lift_norm, self.join_norm))):
             return self._train_in_parts(kernels.MiniPointNetStep, groups)
-        if torch.is_grad_enabled() or reference_only() or not all(map(is_a_factor, (self.lift_norm, self.join_norm))):
+        if torch.is_grad_enabled() or not all(map(is_a_factor, (self.lift_norm, self.join_norm))):
             return self._tokens(groups)
         return self._evaluate(groups)
+
+    def is_as_written(self) -> bool:
+        """Whether products of its linear layers' weights are what the layers compute."""
+        return not reference_only() and are_exactly(nn.Linear, self.lift, self.local, self.join, self.out)
+
+    def _plain(self, groups: Tensor) -> Tensor:
+        """Module by module."""
+        count, k, _ = groups.shape
+        x = F.relu(self.lift_norm(self.lift(groups).flatten(0, 1)), inplace=True)
+        x = self.local(x).view(count, k, -1)
+        x = torch.cat([max_over_members(x).unsqueeze(1).expand_as(x), x], -1)
+        x = F.relu(self.join_norm(self.join(x).flatten(0, 1)), inplace=True)
+        return max_over_members(self.out(x).view(count, k, -1))
 
     def _tokens(self, groups: Tensor) -> Tensor:
         """``(T, k, in)`` to ``(T, out)``, operator by operator."""
@@ -76,7 +92,7 @@ class MiniPointNet(nn.Module):
         """
         norms = self.lift_norm, self.join_norm
         fixed = (type(norm) is nn.BatchNorm1d and is_a_factor(norm) for norm in norms)
-        return all(map(takes_batch_statistics, norms)) or all(fixed)
+        return self.is_as_written() and (all(map(takes_batch_statistics, norms)) or all(fixed))
 
     def embed_packed(self, groups: Tensor, total: Tensor, kernels: ModuleType) -> Tensor:
         """:meth:`forward` with the fused kernels of a GPU, on groups of which the last may be padding.

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from m2ae_mm.ops import gpu_kernels
 
+from .exactness import are_exactly
 from .packing import Rows
 from .transformer import Block, Stage
 
@@ -81,7 +82,7 @@ def run_clouds(stage: Stage, x: Tensor, centers: Tensor, norm: nn.Module | None 
         ``(B, L, C)``.
     """
     kernels = gpu_kernels(x)
-    if kernels is None:
+    if kernels is None or not stage.is_as_written() or not is_layer_norm(norm):
         x = stage(x, centers)
         return x if norm is None else norm(x)
     batch, length, _ = x.shape
@@ -91,6 +92,11 @@ def run_clouds(stage: Stage, x: Tensor, centers: Tensor, norm: nn.Module | None 
         residual = run_packed(stage, x.flatten(0, 1).to(dtype), centers.flatten(0, 1), rows, length, None, kernels)
         result = residual.add_and_norm(norm, kernels)[1]
     return result.view(x.shape)
+
+
+def is_layer_norm(norm: nn.Module | None) -> bool:
+    """Whether the kernels compute it: LayerNorm or nothing."""
+    return norm is None or are_exactly(nn.Identity, norm) or are_exactly(nn.LayerNorm, norm)
 
 
 def dtype_of(device: str) -> torch.dtype:

@@ -2,11 +2,11 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
 from .attention import SelfAttention
+from .exactness import are_exactly
 from .token_linear import TokenLinear
 
 
@@ -16,10 +16,11 @@ class Mlp(nn.Module):
     def __init__(self, dims: int, hidden: int) -> None:
         super().__init__()
         self.fc1 = TokenLinear(dims, hidden)
+        self.act = nn.GELU()
         self.fc2 = TokenLinear(hidden, dims)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
+        return self.fc2(self.act(self.fc1(x)))
 
 
 class Block(nn.Module):
@@ -44,6 +45,13 @@ class Block(nn.Module):
         x = x + self.drop_path(self.attn(self.norm1(x), left_out))
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
+    def is_as_written(self) -> bool:
+        """Whether its modules are those that it was made of."""
+        linear = self.attn.qkv, self.attn.proj, self.mlp.fc1, self.mlp.fc2
+        return (are_exactly(nn.LayerNorm, self.norm1, self.norm2) and are_exactly(SelfAttention, self.attn)
+                and are_exactly(Mlp, self.mlp) and are_exactly(nn.GELU, self.mlp.act)
+                and are_exactly(TokenLinear, *linear) and are_exactly(type(self.drop_path), self.drop_path))
+
 
 class Stage(nn.Module):
     """The blocks of one scale with its positional embedding.
@@ -62,6 +70,7 @@ class Stage(nn.Module):
         super().__init__()
         self.position = nn.Sequential(nn.Linear(3, dims), nn.GELU(), TokenLinear(dims, dims))
         self.blocks = nn.ModuleList(Block(dims, num_heads, mlp_ratio, rate) for rate in drop_paths)
+        self.drop_paths = list(drop_paths)
         self.drops = any(drop_paths)
         # Of the two residual branches of every block, (2 * depth, 1): where the fused path reads it on the device.
         keep = 1 - torch.tensor([rate for rate in drop_paths for _ in range(2)]).unsqueeze(1)
@@ -73,6 +82,14 @@ class Stage(nn.Module):
         for block in self.blocks:
             x = block(x + position, left_out)
         return x
+
+    def is_as_written(self) -> bool:
+        """Whether its modules are those that it was made of, and drop as they did then."""
+        kinds = nn.Linear, nn.GELU, TokenLinear
+        return (are_exactly(nn.Sequential, self.position) and len(self.position) == len(kinds)
+                and all(map(are_exactly, kinds, self.position)) and are_exactly(Block, *self.blocks)
+                and all(block.is_as_written() for block in self.blocks)
+                and [getattr(block.drop_path, 'drop_prob', 0.) for block in self.blocks] == self.drop_paths)
 
 
 def split_drop_path(rate: float, depths: Sequence[int]) -> list[list[float]]:

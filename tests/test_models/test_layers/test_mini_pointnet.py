@@ -62,7 +62,7 @@ def test_the_reference_calls_the_modules_in_evaluation_too():
     groups = torch.randn(2, 4, 3)
     with torch.no_grad(), use_reference():
         layer(groups)
-    assert called == ['lift', 'lift_norm', 'local', 'join_norm', 'out']
+    assert called == ['lift', 'lift_norm', 'local', 'join', 'join_norm', 'out']
 
 
 @pytest.mark.parametrize('norm', [lambda width: nn.LayerNorm(width), lambda width: nn.BatchNorm1d(width, affine=False),
