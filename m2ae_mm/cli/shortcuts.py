@@ -18,7 +18,7 @@ def add_epochs(parser: argparse.ArgumentParser) -> None:
 
 
 def set_data(config, folder: str) -> None:
-    """Make a folder the ``data_root`` of all data sets that the loaders read.
+    """Make a folder the ``data_root`` of all data sets that the loaders read, and of those that episodes are drawn from.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -27,7 +27,9 @@ def set_data(config, folder: str) -> None:
         raise FileNotFoundError(f'--data: there is no folder {folder!r}.')
     from m2ae_mm.engine import datasets_of
     for _, dataset in datasets_of(config, LOADERS):
-        dataset.data_root = f'{folder.rstrip("/")}/'  # as in mmdet3d's configs
+        for each in (dataset, dataset.get('source')):
+            if each:
+                each.data_root = f'{folder.rstrip("/")}/'  # as in mmdet3d's configs
 
 
 def set_epochs(config, epochs: int) -> None:

@@ -3,7 +3,7 @@ from .collate import m2ae_collate
 from .fewshot import M2AEFewShot
 from .folder import M2AEFolder
 from .modelnet40 import M2AEModelNet40, M2AEModelNet40H5
-from .npz_shapes import M2AEPartsNpz, M2AEShapesNpz
+from .npz_shapes import M2AEFreeShapes, M2AEPartsNpz, M2AEShapesNpz
 from .scanobjectnn import M2AEScanObjectNN
 from .scenes import M2AESceneDataset
 from .shapenet55 import M2AEShapeNet55
@@ -11,7 +11,7 @@ from .shapenetpart import M2AEShapeNetPart
 from .transforms import M2AENormalizeUnitSphere, M2AEPackShape, M2AERandomScaleShift, M2AESamplePoints
 
 __all__ = [
-    'M2AEFewShot', 'M2AEFolder', 'M2AEModelNet40', 'M2AEModelNet40H5', 'M2AENormalizeUnitSphere', 'M2AEPackShape',
+    'M2AEFewShot', 'M2AEFolder', 'M2AEFreeShapes', 'M2AEModelNet40', 'M2AEModelNet40H5', 'M2AENormalizeUnitSphere', 'M2AEPackShape',
     'M2AEPartsNpz', 'M2AERandomScaleShift', 'M2AESamplePoints', 'M2AEScanObjectNN', 'M2AESceneDataset',
     'M2AEShapeNet55', 'M2AEShapeNetPart', 'M2AEShapesNpz', 'm2ae_collate'
 ]

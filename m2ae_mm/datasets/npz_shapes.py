@@ -4,13 +4,16 @@ from pathlib import Path
 
 import numpy as np
 
+from m2ae_mm.class_names import check_class_names
 from m2ae_mm.errors import reading, reason
 from m2ae_mm.files import load_arrays, read_json
 from mmdet3d.registry import DATASETS
 
+from .io.grid_points import from_steps
 from .io.problems import Problems
 from .shape_dataset import LoadedShapeDataset
 
+SHIPPED_SHAPES = Path(__file__).resolve().parent.parent / 'assets' / 'free_shapes'
 _SPLITS = ('train', 'test')
 
 
@@ -20,7 +23,8 @@ class M2AEShapesNpz(LoadedShapeDataset):
 
     ``label`` (-1 = no class), ``split`` (absent: all train; other numbers are
     in no split) and ``name`` may be absent, and be (n, 1). With several files, the labels of each come
-    after those of the files before.
+    after those of the files before. In place of ``points``, a pack may have ``steps`` (4, n, N) of uint8, see
+    :func:`m2ae_mm.datasets.io.grid_points.to_steps`.
 
     Args:
         data_root: Folder of the packs.
@@ -45,6 +49,10 @@ class M2AEShapesNpz(LoadedShapeDataset):
         self.labelled_only = labelled_only
         super().__init__(data_root, split, **kwargs)
 
+    def label_offset(self, labels: np.ndarray) -> int:
+        """How far the labels of the next pack are moved on after one with ``labels`` (n,)."""
+        return max(labels.tolist(), default=-1) + 1
+
     def load_shapes(self, problems: Problems, add: Callable) -> None:
         """The shapes of the wanted splits, in the order of the files."""
         offset = 0
@@ -64,7 +72,57 @@ class M2AEShapesNpz(LoadedShapeDataset):
                 label = int(labels[i])
                 add(points[i], name=f'{path.stem}/{names[i]}', gt_label=label + offset if label >= 0 else -1,
                     split=_SPLITS[splits[i]])
-            offset += max(labels.tolist(), default=-1) + 1
+            offset += self.label_offset(labels)
+
+
+@DATASETS.register_module()
+class M2AEFreeShapes(M2AEShapesNpz):
+    """Packs that share one list of classes; by default the CC0 shapes that come with the package.
+
+    Those are 30 classes of up to 40 shapes of 1,024 points, and training shapes without a class for pre-training.
+
+    Args:
+        data_root: Folder with packs of your own, or the whole of free_shapes; None for the shapes of the package.
+        split: ``'train'``, ``'test'`` or both.
+        files: Names of the packs; all ``.npz`` files of the folder by default.
+        kwargs: Options of :class:`M2AEShapesNpz`.
+
+    The names of the classes come from ``classes.json`` beside the packs, a list of names under ``"classes"`` in the
+    order of the labels. Without it, classes have numbers.
+    """
+
+    LAYOUT = ('Expected .npz files with the arrays points (n, N, 3), label (n,) and split (n,), numbered alike in all '
+              'of them, and the names of the classes in classes.json: {"classes": [...]}.')
+
+    def __init__(self,
+                 data_root: str | None = None,
+                 split: str | Sequence[str] = 'train',
+                 files: Sequence[str] = (),
+                 **kwargs) -> None:
+        root = Path(data_root or SHIPPED_SHAPES)
+        super().__init__(str(root), split, files or sorted(path.name for path in root.glob('*.npz')), **kwargs)
+
+    def label_offset(self, labels: np.ndarray) -> int:
+        """None: all packs number their classes alike."""
+        return 0
+
+    def load_shapes(self, problems: Problems, add: Callable) -> None:
+        """The shapes of the wanted splits and the names of their classes."""
+        root, names = Path(self.data_root), None
+        if not self.files:
+            problems.checked += 1
+            problems.add('missing', root / '*.npz')
+        if (root / 'classes.json').is_file():
+            names = check_class_names(read_json(root / 'classes.json', dict).get('classes'), root / 'classes.json')
+            self._metainfo.setdefault('classes', names)
+
+        def add_named(cloud: np.ndarray, name: str, gt_label: int, **info) -> None:
+            if names is not None and gt_label >= len(names):
+                problems.add('unreadable', name, f'the label {gt_label}, and classes.json names {len(names)} classes')
+            else:
+                add(cloud, name=name, gt_label=gt_label, **info)
+
+        super().load_shapes(problems, add_named)
 
 
 @DATASETS.register_module()
@@ -134,6 +192,8 @@ def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points',
         return None
     try:
         pack = load_arrays(path)
+        if 'steps' in pack and 'points' not in pack:
+            pack['points'] = from_steps(pack.pop('steps'))
         absent = [name for name in needed if name not in pack]
         if absent:
             raise ValueError(f'no array {", ".join(absent)}; it has {", ".join(pack)}')
