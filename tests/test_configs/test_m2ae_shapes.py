@@ -180,6 +180,23 @@ def test_pack_configs_build_their_data(name, tmp_path):
         assert len(DATASETS.build(dataset)) > 1
 
 
+@pytest.mark.parametrize('name, figure', [
+    ('pretrain', 'reconstruction/chamfer'), ('cls', 'accuracy/overall'), ('fewshot_5way_10shot', 'accuracy/overall')])
+def test_shapes_of_the_package_train(name, figure, tmp_path):
+    config = tiny_config(f'free_shapes/{name}.py', tmp_path, batch_size=32)
+    for loader in ('train_dataloader', 'val_dataloader'):
+        if 'source' not in config[loader].dataset:
+            config[loader].dataset.indices = 64
+    runner = train(config)
+    assert len(runner.train_dataloader.dataset) == (50 if 'fewshot' in name else 64)
+    assert 0 < score(runner, figure) <= 100
+
+
+def test_probe_of_the_shapes_of_the_package(tmp_path):
+    scores = Runner.from_cfg(tiny_config('free_shapes/svm.py', tmp_path, batch_size=32)).test()
+    assert scores['linear_probe/C'] == 1 and 8 < scores['linear_probe/accuracy'] < 60  # the largest class has 5 %
+
+
 ABLATIONS = sorted(path.name for path in (CONFIGS / 'ablations').glob('*.py'))
 
 

@@ -15,6 +15,7 @@ from mmengine.fileio import load
 
 ROOT = Path(__file__).resolve().parents[2]
 MIM = ROOT / 'm2ae_mm' / '.mim'
+SHAPES = ('free_shapes.npz', 'classes.json', 'CREDITS.tsv', 'NOTICE.md')
 SOURCES = ('m2ae_mm', 'configs', 'projects', 'tools', 'pyproject.toml', 'README.md', 'LICENSE')
 
 
@@ -50,7 +51,8 @@ def test_wheel_holds_configs_projects_and_tools_in_mmdet3ds_place(wheel):
         assert wanted and {f'm2ae_mm/.mim/{path}' for path in wanted} <= names
     assert {f'm2ae_mm/.mim/tools/{path.name}' for path in (ROOT / 'tools').glob('*.*')} <= names
     assert {'m2ae_mm.pth', 'm2ae_mm_start/__init__.py', 'm2ae_mm/weights/cad_shapes.safetensors',
-            'm2ae_mm/.mim/model-index.yml'} <= names
+            'm2ae_mm/.mim/model-index.yml', *(f'm2ae_mm/assets/free_shapes/{name}' for name in SHAPES)} <= names
+    assert wheel.stat().st_size < 45e6
     assert not any('/dev/' in name or '__pycache__' in name for name in names)
 
 
