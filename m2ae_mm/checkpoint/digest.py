@@ -1,4 +1,7 @@
-"""A checksum of tensors. PyTorch's archives have one of every part, which we compare; ``.safetensors`` have none."""
+"""Checksums of tensors and files.
+
+PyTorch's archives have one of every part, which we compare; ``.safetensors`` have none.
+"""
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,3 +33,8 @@ def check_digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | No
     if written is not None and written != digest(tensors):
         raise UserError(f'{str(path)!r} has changed since it was written: its tensors have another checksum. Copy it '
                         'again.')
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as ``sha256sum`` writes it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -17,6 +17,7 @@ from .contents import check_archive, check_tensors, check_weights
 from .digest import check_digest
 from .places import resolve
 from .published import convert_published, is_published
+from .shipped import check_shipped
 
 # Where a checkpoint keeps its tensors: mmengine's; the published codes' of 3DETR, Point-M2AE and its segmentation.
 _PLACES = ('state_dict', 'model', 'base_model', 'model_state_dict')
@@ -54,6 +55,7 @@ def read_content(path: str | Path, map_location: str | torch.device | None = Non
             weights that are no finite floating-point numbers.
     """
     path = resolve(path)
+    check_shipped(path)
     content = _read_safetensors(path) if path.suffix == '.safetensors' else _read_torch(path, mapped)
     check_tensors(content, path)
     place, tensors = _find_tensors(content, path)

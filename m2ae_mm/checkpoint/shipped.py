@@ -2,8 +2,10 @@
 
 Each is a pair of files in ``m2ae_mm/weights``: ``NAME.safetensors`` with all
 tensors of a checkpoint and ``NAME.json`` with the model's config and where the
-weights come from.
+weights come from. ``SHA256SUMS`` has their checksums, as ``sha256sum`` writes
+them.
 """
+import functools
 import json
 import logging
 from pathlib import Path
@@ -11,8 +13,12 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 from m2ae_mm.errors import UserError
+from m2ae_mm.files import write_text
+
+from .digest import file_digest
 
 FOLDER = Path(__file__).resolve().parent.parent / 'weights'
+SUMS = 'SHA256SUMS'
 # What of an encoder's config decides the shapes of its weights and the tokens it was trained with.
 SIZES = ('in_channels', 'num_centers', 'num_neighbors', 'embed_dims', 'depths', 'num_heads', 'point_hidden')
 
@@ -26,11 +32,43 @@ def describe(name: str) -> dict:
     """What ``NAME.json`` says: ``model`` (a config), ``task``, ``data``, ``figures``, ...
 
     Raises:
-        ValueError: If there are no such weights.
+        ValueError: If there are no such weights, or the file has changed.
     """
     if name not in shipped_names():
         raise ValueError(f'no weights {name!r} come with the package, only {", ".join(shipped_names())}.')
-    return json.loads((FOLDER / f'{name}.json').read_text())
+    path = FOLDER / f'{name}.json'
+    check_shipped(path)
+    return json.loads(path.read_text(encoding='utf-8'))
+
+
+def check_shipped(path: Path) -> None:
+    """Compare a file of weights, if it comes with the package, with its checksum; once a process as long as it stays.
+
+    Raises:
+        UserError: If they differ, or the file has none.
+    """
+    path = path.resolve()
+    if path.parent == FOLDER:
+        state = path.stat()
+        _compare(path, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=64)
+def _compare(path: Path, *state: int) -> None:
+    lines = (path.parent / SUMS).read_text(encoding='utf-8').splitlines()
+    known = {name: digest for digest, name in map(str.split, lines)}
+    if path.name not in known:
+        raise UserError(f'{str(path)!r} is not in {SUMS} beside it. Install the package anew; if the file is yours, '
+                        f'list it: `sha256sum *.json *.safetensors > {SUMS}` in that folder.')
+    if file_digest(path) != known[path.name]:
+        raise UserError(f'{str(path)!r} has changed since the package was made: its checksum is not the one in {SUMS}. '
+                        'Install the package anew.')
+
+
+def write_sums() -> None:
+    """Write the checksums of all weights of the package and their descriptions."""
+    files = sorted([*FOLDER.glob('*.safetensors'), *FOLDER.glob('*.json')])
+    write_text(FOLDER / SUMS, ''.join(f'{file_digest(path)}  {path.name}\n' for path in files))
 
 
 def start_from(config, name: str) -> None:

@@ -38,7 +38,7 @@ def check_start(config: Config) -> str | None:
     """
     path, message = config.get('load_from'), None
     if config.get('resume') == 'auto' or config.get('resume') and not path:
-        latest = _latest(Path(config.work_dir))
+        latest = latest_checkpoint(Path(config.work_dir))
         config.resume = latest is not None
         if latest is None:
             message = (f'nothing to resume: {config.work_dir} holds no checkpoint. Training starts at epoch 0'
@@ -65,7 +65,7 @@ def _check_file(config: Config, path: Path) -> tuple[int, str | None]:
     config.load_from = str(path)
     content = read_content(path, mapped=True)
     if config.get('resume'):
-        check_resumable(content, path)
+        check_resumable(content, path, bool(config.get('param_scheduler')))
     stored = content['state_dict']
     with DefaultScope.overwrite_default_scope(config.get('default_scope')):
         own = MODELS.build(copy.deepcopy(config.model)).state_dict()  # mmdet3d's heads change what they are built from
@@ -80,7 +80,7 @@ def _check_file(config: Config, path: Path) -> tuple[int, str | None]:
     return meta.get('epoch', 0) if isinstance(meta, dict) else 0, report
 
 
-def _latest(folder: Path) -> tuple[Path, str | None] | None:
+def latest_checkpoint(folder: Path) -> tuple[Path, str | None] | None:
     """The newest whole checkpoint of a work folder, and what to tell if that is not the latest; None if it has none.
 
     Raises:

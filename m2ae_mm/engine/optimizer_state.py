@@ -11,18 +11,16 @@ from m2ae_mm.checkpoint.contents import not_finite
 _OTHER_SHAPES = ('Adafactor', 'LBFGS')
 
 
-def check_optimizer_state(wrapper: OptimWrapper | OptimWrapperDict, stored: Mapping | None) -> None:
+def check_optimizer_state(wrapper: OptimWrapper | OptimWrapperDict, stored: Mapping) -> None:
     """Refuse a state that is not of the shapes and types of its parameters, or not finite.
 
     Args:
         wrapper: Of the training, with its optimizer.
-        stored: What a checkpoint has of it, or None.
+        stored: What a checkpoint has of it.
 
     Raises:
         ValueError: Naming the first entry that does not fit.
     """
-    if stored is None:
-        return
     for wrapped, state in _pairs(wrapper, stored):
         _check(wrapped.optimizer, state)
     if broken := not_finite(state_tensors(stored)):

@@ -2,6 +2,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -13,6 +14,9 @@ _SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasa
 # Steps between two times that the processes of a job ask each other, where asking means to wait for a GPU.
 _INTERVAL = 10
 EXIT_CODE = 143
+# Seconds within which further signals count as the first: a scheduler signals all processes of a job, and the launcher
+# among them passes its own on.
+_SAME = 3.
 # Seconds that a process that loads data lives on after a signal.
 _GRACE = 60
 
@@ -20,12 +24,13 @@ _GRACE = 60
 class StopSignals:
     """Notes that a signal has come, so that the training can end where nothing is lost.
 
-    A second signal ends the process at once. Signals that are ignored, as
+    A second signal, three seconds later or more, ends the process at once. Signals that are ignored, as
     ``nohup`` does, stay ignored.
     """
 
     def __init__(self) -> None:
         self.received: str | None = None
+        self._since = 0.
         self._before: dict[int, Callable | int | None] = {}
 
     def install(self) -> None:
@@ -43,10 +48,12 @@ class StopSignals:
         self._before.clear()
 
     def _note(self, number: int, _) -> None:
-        if self.received is not None:
+        now = time.monotonic()
+        if self.received is None:
+            self.received, self._since = signal.Signals(number).name, now
+        elif now - self._since >= _SAME:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        self.received = signal.Signals(number).name
 
     def agreed(self, step: int) -> bool:
         """Whether to stop after this step, all processes of a job at the same."""

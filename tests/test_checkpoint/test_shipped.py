@@ -1,6 +1,7 @@
 """Weights that come with the package."""
 import copy
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from mmengine.runner.checkpoint import load_checkpoint
 from scenes import box_scene
 from torch import nn
 
-from m2ae_mm.checkpoint import describe, read_checkpoint, shipped, shipped_names, start_from
+from m2ae_mm.checkpoint import describe, places, read_checkpoint, shipped, shipped_names, start_from
 from m2ae_mm.checkpoint.shipped import FOLDER
 from m2ae_mm.models import shipped_model
 from mmdet3d.registry import MODELS
@@ -30,6 +31,45 @@ def test_weights_fit_the_config_they_are_described_with_and_have_terms(name):
     assert 'CC BY' in description['data'] and description['figures']
     assert (FOLDER / f'{name}.safetensors').stat().st_size < 30 * 2**20
     assert all(value.isfinite().all() for value in read_checkpoint(name).values())
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """The weights of the package at another place."""
+    shutil.copytree(FOLDER, tmp_path / 'weights')
+    for module in (shipped, places):
+        monkeypatch.setattr(module, 'FOLDER', tmp_path / 'weights')
+    return tmp_path / 'weights'
+
+
+def flip(path, place):
+    with open(path, 'r+b') as file:
+        file.seek(place)
+        value = file.read(1)[0]
+        file.seek(-1, 1)
+        file.write(bytes([value ^ 1]))
+
+
+@pytest.mark.parametrize('file, place', [
+    ('rooms_det.safetensors', 9), ('rooms_det.safetensors', 2_000_000), ('rooms_det.json', 30),
+    ('cad_shapes.json', 700)])
+def test_a_flipped_bit_is_refused(copied, file, place):
+    flip(copied / file, place)
+    message = rf"{file}' has changed since the package was made: .* SHA256SUMS. Install the package anew"
+    with pytest.raises(ValueError, match=message):
+        shipped_model(file.partition('.')[0])
+    with pytest.raises(ValueError, match=message):
+        (describe if file.endswith('.json') else read_checkpoint)(file.partition('.')[0])
+
+
+def test_weights_without_a_checksum_are_refused_until_they_have_one(copied):
+    for ending in ('json', 'safetensors'):
+        shutil.copy(copied / f'rooms_det.{ending}', copied / f'mine.{ending}')
+    with pytest.raises(ValueError, match=r"mine.safetensors' is not in SHA256SUMS beside it.*sha256sum \*.json"):
+        read_checkpoint('mine')
+    shipped.write_sums()
+    assert (copied / 'SHA256SUMS').read_text().count('\n') == 2 * len(shipped_names())
+    assert read_checkpoint('mine').keys() == read_checkpoint('rooms_det').keys() and describe('mine')
 
 
 @pytest.mark.parametrize('name', PRETRAININGS)

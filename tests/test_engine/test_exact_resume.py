@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -52,18 +53,46 @@ def test_from_the_middle_of_an_epoch_after_a_signal(tmp_path, whole, workers, nu
     assert not (tmp_path / 'interrupted.pth').exists() and (tmp_path / 'epoch_3.pth').exists()
 
 
+def plain(folder, resume=False, **checkpoint):
+    """For the runner that mmdet3d's tools make of one of our configs."""
+    hooks = dict(checkpoint=dict(type='mmdet3d.M2AECheckpointHook', interval=1, **checkpoint),
+                 keeping=dict(type='mmdet3d.M2AEKeepingHook'))
+    return config(folder, default_hooks=hooks, resume=resume, optimizer=dict(type='M2AEOptimWrapper'))
+
+
 @pytest.mark.parametrize('step', [3, 9, 12])
 def test_with_the_runner_that_other_tools_make(tmp_path, whole, step):
-    def plain(resume=False):
-        hooks = dict(checkpoint=dict(type='mmdet3d.M2AECheckpointHook', interval=1, max_keep_ckpts=1),
-                     keeping=dict(type='mmdet3d.M2AEKeepingHook'))
-        return config(tmp_path, default_hooks=hooks, resume=resume, optimizer=dict(type='M2AEOptimWrapper'))
+    def stop(runner, _):
+        if runner.iter == step:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(SystemExit) as stopped:
-        run(plain(), lambda runner, _: runner.iter == step and os.kill(os.getpid(), signal.SIGTERM), Runner.from_cfg)
-    second, runner = run(plain(True), make=Runner.from_cfg)
+        run(plain(tmp_path, max_keep_ckpts=1), stop, Runner.from_cfg)
+    second, runner = run(plain(tmp_path, True, max_keep_ckpts=1), make=Runner.from_cfg)
     assert {**stopped.value.losses, **second} == whole[0] and min(second) == step + 1
     assert same_weights(runner, whole[1])
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:700])
+
+
+@pytest.mark.parametrize('damage, goes_on_at', [
+    (cut, 10), (lambda path: path.write_bytes(b''), 10), (lambda path: path.unlink(), 10),
+    (lambda path: (cut(path), cut(path.with_name('epoch_2.pth'))), 5)])
+def test_other_tools_resume_the_newest_whole_checkpoint(tmp_path, whole, damage, goes_on_at):
+    run(plain(tmp_path), make=Runner.from_cfg)
+    damage(tmp_path / 'epoch_3.pth')
+    second, runner = run(plain(tmp_path, True), make=Runner.from_cfg)
+    assert min(second) == goes_on_at and same_weights(runner, whole[1])
+
+
+def test_other_tools_do_not_begin_anew_in_silence(tmp_path):
+    run(plain(tmp_path), make=Runner.from_cfg)
+    for path in tmp_path.glob('*.pth'):
+        cut(path)
+    with pytest.raises(ValueError, match='no checkpoint in .* can be resumed: .*epoch_3.pth.*epoch_1.pth'):
+        run(plain(tmp_path, True), make=Runner.from_cfg)
 
 
 def test_from_checkpoints_between_the_epochs_ends(tmp_path, whole):
@@ -121,16 +150,21 @@ def test_another_order_begins_the_epoch_anew(tmp_path):
     assert set(told) == {0} and len(second) == 4  # two epochs of two
 
 
-def test_a_second_signal_ends_the_process_at_once():
+@pytest.mark.parametrize('passed, ended', [(3.1, True), (0.5, False)])  # by a launcher that passes on its own
+def test_a_second_signal_ends_the_process_at_once(monkeypatch, passed, ended):
+    now = [10.]
+    monkeypatch.setattr('m2ae_mm.engine.stop_signals.time', SimpleNamespace(monotonic=lambda: now[0]))
     process = os.fork()
     if not process:
         signals = StopSignals()
         signals.install()
         os.kill(os.getpid(), signal.SIGTERM)
+        now[0] += passed
         if signals.received == 'SIGTERM':
             os.kill(os.getpid(), signal.SIGHUP)
-        os._exit(0)
-    assert os.WTERMSIG(os.waitpid(process, 0)[1]) == signal.SIGHUP
+        os._exit(7)
+    status = os.waitpid(process, 0)[1]
+    assert os.WTERMSIG(status) == signal.SIGHUP if ended else os.waitstatus_to_exitcode(status) == 7
 
 
 def test_what_is_ignored_stays_ignored():

@@ -61,4 +61,3 @@ def test_optimizers_with_other_shapes_pass(stored):
 
     Wrapper.optimizer = optimizer
     check_optimizer_state(Wrapper, optimizer.state_dict())
-    check_optimizer_state(Wrapper, None)

@@ -6,6 +6,7 @@ import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, MODELS
+from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -70,6 +71,13 @@ def run(options):
     for name in ('info', 'warning'):
         delattr(runner.logger, name)
     return rates, [message for message in told if message.startswith('resumed with')], runner
+
+
+def mmdet3d_runner(options):
+    """As mmdet3d's tools make it, from a config that has the hooks of ours."""
+    options.default_hooks.update(keeping=dict(type='mmdet3d.M2AEKeepingHook'))
+    options.default_hooks.checkpoint.type = 'mmdet3d.M2AECheckpointHook'
+    return Runner.from_cfg(options)
 
 
 def resumed(folder, *args, **options):
@@ -159,12 +167,24 @@ def test_schedules_that_were_not_there(tmp_path):
     assert resumed(tmp_path, 5, [])[0] == [1e-2] * 2
 
 
-def test_a_file_without_the_optimizer(tmp_path, whole):
+@pytest.mark.parametrize('left_out, message', [
+    (dict(save_optimizer=False), 'it holds no optimizer, as if .* save_optimizer=False; .* load_from=.*epoch_2.pth'),
+    (dict(save_param_scheduler=False), 'it holds no param_schedulers, as if .* save_param_scheduler=False; to start a'),
+    (dict(save_optimizer=False, save_param_scheduler=False), 'it holds no optimizer and no param_schedulers, as if'),
+])
+@pytest.mark.parametrize('make', [training_runner, mmdet3d_runner])
+def test_a_file_from_which_nothing_goes_on_is_refused(tmp_path, left_out, message, make):
     options = config(tmp_path, 2, cosine(4))
-    options.default_hooks.checkpoint.update(save_optimizer=False, save_param_scheduler=False)
+    options.default_hooks.checkpoint.update(left_out)
     run(options)
-    second, told, _ = resumed(tmp_path, 4, cosine(4))
-    assert 'holds no state of the optimizer' in told[0] and second == whole[0][4:]
+    with pytest.raises(ValueError, match=message):
+        make(config(tmp_path, 4, cosine(4), resume=True)).train()
+
+
+def test_without_schedules_none_have_to_be_there(tmp_path):
+    first, _, _ = run(config(tmp_path, 1, None))
+    second, told, _ = resumed(tmp_path, 2, None)
+    assert first + second == [1e-2] * 4 and not told
 
 
 @pytest.mark.parametrize('change, message', [

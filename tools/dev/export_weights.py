@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Make weights that come with the package out of a checkpoint: NAME.safetensors, NAME.json, NAME.log."""
+"""Make weights that come with the package out of a checkpoint: NAME.safetensors, NAME.json, NAME.log, SHA256SUMS."""
 import argparse
 import json
 import shutil
@@ -29,7 +29,7 @@ def main() -> None:
 
     import m2ae_mm  # noqa: F401
     from m2ae_mm.checkpoint import read_checkpoint, write_checkpoint
-    from m2ae_mm.checkpoint.shipped import FOLDER
+    from m2ae_mm.checkpoint.shipped import FOLDER, write_sums
     target = FOLDER / f'{args.name}.safetensors'
     write_checkpoint(read_checkpoint(args.checkpoint), target)
     if target.stat().st_size > LARGEST:
@@ -45,6 +45,7 @@ def main() -> None:
         model=Config.fromfile(args.config).model.to_dict())
     target.with_suffix('.json').write_text(json.dumps(description, indent=1) + '\n')
     shutil.copyfile(args.log, target.with_suffix('.log'))
+    write_sums()
 
 
 if __name__ == '__main__':

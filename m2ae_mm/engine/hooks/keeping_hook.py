@@ -1,5 +1,6 @@
 """What keeps a training's results: exact resumes, orderly ends, steps and checkpoints of finite numbers."""
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mmengine.dist import barrier, get_world_size
@@ -9,6 +10,8 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import Tensor
 
 from m2ae_mm.checkpoint.contents import not_finite
+from m2ae_mm.checkpoint.resume_check import check_resumable
+from m2ae_mm.checkpoint.start_check import latest_checkpoint
 from m2ae_mm.samples import sample_name
 from mmdet3d.registry import HOOKS
 
@@ -31,7 +34,8 @@ class M2AEKeepingHook(Hook):
 
     - Random numbers of every step and sample depend on the seed and their
       number alone, see :mod:`m2ae_mm.engine.random_state`.
-    - A checkpoint from the middle of an epoch is gone on from there.
+    - A checkpoint from the middle of an epoch is gone on from there. Where
+      the newest one is damaged, the newest whole one is taken.
     - SIGTERM and SIGHUP end the training after the step, with a checkpoint
       and exit code 143.
     - Steps that are not finite are counted; ten in a row end the training.
@@ -58,6 +62,7 @@ class M2AEKeepingHook(Hook):
         if not isinstance(loop, (EpochBasedTrainLoop, IterBasedTrainLoop)):
             return  # a test
         claim_work_folder(runner.cfg)
+        _choose_checkpoint(runner)
         end_workers(loop.dataloader)
         make_resumable(loop.dataloader)
         for each in (loop, runner._val_loop):
@@ -69,15 +74,16 @@ class M2AEKeepingHook(Hook):
             loop.dataloader_iterator = type(loop.dataloader_iterator)(loop.dataloader)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Refuse the state of another optimizer, and note where the epoch goes on.
+        """Refuse what no training goes on from, or not this one, and note where the epoch goes on.
 
         Raises:
-            ValueError: See :func:`check_optimizer_state`.
+            ValueError: See :func:`check_resumable` and :func:`check_optimizer_state`.
         """
         # A validation alone resumes, too, and has not built its optimizer.
         if not runner._resume or not isinstance(runner.optim_wrapper, (OptimWrapper, OptimWrapperDict)):
             return
-        check_optimizer_state(runner.optim_wrapper, checkpoint.get('optimizer'))
+        check_resumable(checkpoint, runner._load_from or runner.work_dir, bool(runner.param_schedulers))
+        check_optimizer_state(runner.optim_wrapper, checkpoint['optimizer'])
         meta = checkpoint['meta']
         loader = meta.get('loader')
         if isinstance(loader, dict) and loader.keys() == _loader_of(runner).keys():
@@ -205,6 +211,17 @@ class M2AEKeepingHook(Hook):
     def _end_loading(runner: Runner) -> None:
         for loop in (runner._train_loop, runner._val_loop):
             end_workers(getattr(loop, 'dataloader', None))
+
+
+def _choose_checkpoint(runner: Runner) -> None:
+    """Have a runner that is to find its checkpoint itself, as mmdet3d's tool makes it, resume the newest whole one."""
+    if not runner._resume or runner._load_from is not None:
+        return
+    latest = latest_checkpoint(Path(runner.work_dir))
+    if latest is not None:
+        runner._load_from, told = str(latest[0]), latest[1]
+        if told:
+            runner.logger.warning(told)
 
 
 def _loader_of(runner: Runner) -> dict:

@@ -37,25 +37,20 @@ class M2AEResumeHook(Hook):
         wrapper, schedules = runner.optim_wrapper, runner.param_schedulers or []
         if not isinstance(wrapper, OptimWrapper) or not isinstance(schedules, list):
             return  # several optimizers: mmengine's way
-        told = []
-        groups = (checkpoint.get('optimizer') or {}).get('param_groups')
-        if groups is None:
-            told.append('the file holds no state of the optimizer, which starts anew')
-        else:
-            _check_groups(wrapper.optimizer.param_groups, groups)
-            told += _other_options(wrapper.optimizer.param_groups, groups)
+        groups = checkpoint['optimizer']['param_groups']
+        _check_groups(wrapper.optimizer.param_groups, groups)
+        told = _other_options(wrapper.optimizer.param_groups, groups)
         stored = checkpoint.get('param_schedulers') or []
         told += _other_schedules(schedules, stored if isinstance(stored, list) else [])
         if not told:
             return
         _go_through(runner, schedules, checkpoint['meta'])
         checkpoint['param_schedulers'] = [each.state_dict() for each in schedules]
-        if groups is not None:
-            for group, new in zip(groups, wrapper.optimizer.param_groups):
-                group.update(_options(new))
-            checkpoint['optimizer'].pop('base_param_settings', None)
-            if wrapper.base_param_settings is not None:
-                checkpoint['optimizer']['base_param_settings'] = wrapper.base_param_settings
+        for group, new in zip(groups, wrapper.optimizer.param_groups):
+            group.update(_options(new))
+        checkpoint['optimizer'].pop('base_param_settings', None)
+        if wrapper.base_param_settings is not None:
+            checkpoint['optimizer']['base_param_settings'] = wrapper.base_param_settings
         rate = wrapper.optimizer.param_groups[0]['lr']
         runner.logger.info(f'resumed with the learning rate, options of the optimizer and schedules of the config, not '
                            f'of the checkpoint, where they differ: {"; ".join(told)}. The learning rate goes on at '
