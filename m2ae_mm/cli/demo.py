@@ -5,6 +5,7 @@ Everything is written below --out; a run that was stopped goes on where it was w
 """
 import argparse
 import json
+import time
 from pathlib import Path
 
 from .demo_summary import summary
@@ -49,18 +50,20 @@ class Demo(Steps):
         data = [*self.data_options('train', 'val'), f'randomness.seed={self.args.seed}']
         late, slot = 'train_cfg.val_interval=1000', 'model.backbone.init_cfg.checkpoint'
         pretrained = self.train('pretrain', PRETRAIN, *data)
-        finetuned = self.train('det_pretrained', DETECT, *data, f'{slot}={pretrained}', late)
-        scratch = self.train('det_scratch', DETECT, *data, f'{slot}=None', late)
+        finetuned, scratch = self.side_by_side(
+            lambda: self.train('det_pretrained', DETECT, *data, f'{slot}={pretrained}', late),
+            lambda: self.train('det_scratch', DETECT, *data, f'{slot}=None', late))
         data = self.data_options('test')
-        results['pre-training'] = self.test('test_pretrain', PRETRAIN, pretrained, data, '--show-dir',
-                                            str(pictures / 'reconstruction'), '--max-pictures', '4')
-        results['shipped detector'] = self.test('test_shipped', shipped_config, DETECTOR, data)
-        results['from scratch'] = self.test('test_scratch', DETECT, scratch, data)
+        results['pre-training'], results['shipped detector'] = self.side_by_side(
+            lambda: self.test('test_pretrain', PRETRAIN, pretrained, data, '--show-dir',
+                              str(pictures / 'reconstruction'), '--max-pictures', '4'),
+            lambda: self.test('test_shipped', shipped_config, DETECTOR, data))
         # The score of shown boxes is chosen on training rooms.
-        results['pre-trained'] = self.test(
-            'test_pretrained', DETECT, finetuned, self.data_options('train', 'test'), '--gallery',
-            str(self.out / 'gallery'), '--show-dir', str(pictures / 'detection'), '--max-pictures', '8', '--score-thr',
-            'auto')
+        results['from scratch'], results['pre-trained'] = self.side_by_side(
+            lambda: self.test('test_scratch', DETECT, scratch, data),
+            lambda: self.test('test_pretrained', DETECT, finetuned, self.data_options('train', 'test'), '--gallery',
+                              str(self.out / 'gallery'), '--show-dir', str(pictures / 'detection'), '--max-pictures',
+                              '8', '--score-thr', 'auto'))
         self.report(results)
 
     def first_look(self) -> dict[str, float]:
@@ -77,7 +80,7 @@ class Demo(Steps):
         from m2ae_mm.files import write_json
         args = self.args
         as_default = args == parse_args(['--out', str(args.out), '--seed', str(args.seed)])
-        text = summary(results, self.timings, args.val, as_default, self.goes_on)
+        text = summary(results, self.timings, time.time() - self.begun, args.val, as_default, self.goes_on)
         write_json(self.out / 'results.json', {**results, 'seconds': self.timings}, indent=1)
         (self.out / 'results.txt').write_text(text + '\n')
         print(f'\n{text}\n\nLook at {self.out / "gallery" / "index.html"}: all {args.val} rooms, truth beside '

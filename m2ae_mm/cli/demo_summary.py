@@ -23,18 +23,19 @@ _DETECTORS = {'shipped detector': 'comes with the package, trained for longer',
               'pre-trained': 'trained here, from the pre-training here'}
 
 
-def summary(results: Mapping[str, Mapping[str, float]], seconds: Mapping[str, float], rooms: int,
+def summary(results: Mapping[str, Mapping[str, float]], seconds: Mapping[str, float], whole: float, rooms: int,
             as_default: bool = True, goes_on: bool = False) -> str:
     """The text.
 
     Args:
         results: ``first look`` as its tool writes it, ``pre-training``, and the figures of each detector's test.
         seconds: Of each step.
+        whole: Seconds from the first step to the end; some steps run side by side.
         rooms: That the detectors were tested on.
         as_default: Whether this run has the settings that the expected ranges are for.
         goes_on: Whether an earlier run had done a part of it.
     """
-    figures = collect(results, seconds)
+    figures = collect(results, whole)
     expected = {name: bounds for name, bounds in EXPECTED.items()
                 if as_default and bounds is not None and not (goes_on and name == 'minutes')}
 
@@ -66,12 +67,12 @@ def summary(results: Mapping[str, Mapping[str, float]], seconds: Mapping[str, fl
                       'What to expect is known for the default settings only; these were others.'])
 
 
-def collect(results: Mapping[str, Mapping[str, float]], seconds: Mapping[str, float]) -> dict[str, float]:
+def collect(results: Mapping[str, Mapping[str, float]], whole: float) -> dict[str, float]:
     """The figures that :data:`EXPECTED` has ranges of."""
     figures = {'linear probe, untrained encoder': results['first look']['probe_untrained'],
                'linear probe, shipped encoder': results['first look']['probe_pretrained'],
                'reconstruction error': results['pre-training']['reconstruction/chamfer'],
-               'minutes': sum(seconds.values()) / 60}
+               'minutes': whole / 60}
     for detector in _DETECTORS:
         figures.update({f'{detector} {metric}': 100 * results[detector][key] for metric, key in _METRICS.items()})
     return figures

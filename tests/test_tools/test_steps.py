@@ -1,4 +1,5 @@
 """Tools run one after another, and weights by name from the command line."""
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,30 @@ def test_a_step_is_logged_and_timed(tmp_path, capsys):
     assert (tmp_path / 'logs' / 'count.log').read_text() == 'threads 3\n'
     assert steps.timings['count'] > 0
     assert 'count' in capsys.readouterr().out
+
+
+def test_steps_side_by_side_share_the_cores(tmp_path, monkeypatch):
+    """Each waits for the other, so they end only if both run at once."""
+    monkeypatch.setattr('m2ae_mm.cli.steps.cores', lambda: 6)
+    steps = Steps(tmp_path, [])
+
+    def waiting(own, other):
+        steps.run(own, '-c', f"""if True:
+            import os, time
+            from pathlib import Path
+            folder = Path({str(tmp_path)!r})
+            (folder / {own!r}).touch()
+            end = time.time() + 60
+            while not (folder / {other!r}).exists():
+                assert time.time() < end
+                time.sleep(0.02)
+            print(os.environ['OMP_NUM_THREADS'])""")
+        return own
+
+    assert steps.side_by_side(lambda: waiting('left', 'right'), lambda: waiting('right', 'left')) == ['left', 'right']
+    assert [(tmp_path / 'logs' / f'{name}.log').read_text() for name in ('left', 'right')] == ['3\n', '3\n']
+    steps.run('after', '-c', 'import os; print(os.environ.get("OMP_NUM_THREADS"))')
+    assert (tmp_path / 'logs' / 'after.log').read_text() == f'{os.environ.get("OMP_NUM_THREADS")}\n'
 
 
 def test_a_failed_step_shows_the_end_of_its_log(tmp_path):

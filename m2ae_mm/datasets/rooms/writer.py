@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import csv
 import multiprocessing
-import os
 import pickle
 import sys
 from collections import Counter
@@ -14,6 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from m2ae_mm.cores import cores
 from m2ae_mm.files import read_json, write_bytes, write_json
 
 from .files import FOLDERS, read_room, room_id, scannet_info, write_room
@@ -62,7 +62,7 @@ def create_rooms(out: str | Path, train: int, val: int, points: int = 20000, see
     make = partial(_make_room, out, points, seed, profile)
     with tqdm(total=len(missing), desc='composing rooms', unit='room', mininterval=1,
               disable=not missing) as bar:
-        for key, record in _in_parallel(make, missing, workers or _cores()):
+        for key, record in _in_parallel(make, missing, workers or cores()):
             records[key] = record
             bar.update()
     result = {split: [records[split, i] for i in range(counts[split])] for split in _SPLITS}
@@ -106,11 +106,6 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
                                 for key in settings if existing.get(key) != settings[key])
         raise ValueError(f'{str(out)!r} holds rooms made with other settings ({differences}); they are not mixed. '
                          'Choose another --out, ask for the same settings, or delete that folder.')
-
-
-def _cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 def _make_room(out: Path, points: int, seed: int, profile: str, key: tuple[str, int]):

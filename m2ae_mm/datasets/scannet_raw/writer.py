@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
 import sys
 from collections import Counter
@@ -13,6 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from m2ae_mm.cores import cores
 from m2ae_mm.errors import reason
 from m2ae_mm.files import write_bytes
 from mmdet3d.datasets import ScanNetDataset
@@ -71,7 +71,7 @@ def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: 
     problems.checked = len(missing)
     prepare = partial(_prepare, out, nyu40, max_points)
     with tqdm(total=len(missing), desc='preparing scans', unit='scan', disable=not missing) as bar:
-        for name, record, reason in _in_parallel(prepare, [raw for _, raw in missing.values()], workers or _cores()):
+        for name, record, reason in _in_parallel(prepare, [raw for _, raw in missing.values()], workers or cores()):
             split, raw = missing[name]
             records[split][name] = record
             if reason:
@@ -134,11 +134,6 @@ def _check_cap(out: Path, records: Records, max_points: int) -> None:
     if other:
         raise ValueError(f'{str(out)!r} holds scans prepared with --max-points {other.pop()}, {max_points} asked for '
                          '(0 keeps all points); they are not mixed. Choose another --out, or delete that folder.')
-
-
-def _cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 def _prepare(out: Path, nyu40: dict[str, int], max_points: int, raw: RawScene):
