@@ -1,4 +1,6 @@
 """3DV-RPE: attention depends on where a token lies as seen from the vertices of a query's box (V-DETR paper)."""
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,6 +19,8 @@ _NODES = 10
 _REACH = 4.
 # Pairs of vertex and token whose offsets exist at once: bounds them to some 50 MB.
 _PAIRS_AT_ONCE = 1 << 22
+# Gradients of a table are summed in so many copies of it: a GPU's threads would wait for each other at one.
+_COPIES = 64
 
 
 class VertexBias(nn.Module):
@@ -119,10 +123,13 @@ class _LookUp(torch.autograd.Function):
         blocks = _blocks(signs, boxes, xyz)
         for block, part in zip(blocks, gradient.split([block.shape[1] for block in blocks], 2)):
             grid = _grid(signs, block, xyz, ctx.in_box_frame)
+            copies = math.gcd(grid.shape[1], _COPIES)
             part = part.transpose(0, 1).flatten(1, 2).unsqueeze(-1).expand(len(signs), -1, -1, -1, -1)
+            part = part.unflatten(2, (copies, -1)).transpose(1, 2).flatten(0, 1)
             found, _ = torch.ops.aten.grid_sampler_3d_backward(
-                part.contiguous(), tables, grid, 0, 0, False, [True, False])
-            result += found
+                part, tables.repeat_interleave(copies, 0), grid.unflatten(1, (copies, -1)).flatten(0, 1), 0, 0, False,
+                [True, False])
+            result += found.view(-1, copies, *found.shape[1:]).sum(1)
         return result, None, None, None, None
 
 
