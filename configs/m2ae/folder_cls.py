@@ -1,5 +1,5 @@
 # Classify a folder of your own shapes, one sub-folder a class, in sizes for CPUs; everything else is as on ModelNet40:
-# m2ae train m2ae_mm::m2ae/folder_cls.py --data MY_SHAPES --pretrained cad_shapes \
+# m2ae train m2ae_mm::m2ae/folder_cls.py --data MY_SHAPES --pretrained shapes_small \
 #     --cfg-options model.head.num_classes=MY_CLASSES
 # In place of the weights that come with the package, those of folder_pretrain.py:
 #     --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth

@@ -1,6 +1,6 @@
 # Pre-train on a folder of your own shapes, dozens to some thousands, in sizes for CPUs:
 # m2ae train m2ae_mm::m2ae/folder_pretrain.py --data MY_SHAPES
-# --pretrained cad_shapes goes on from the encoder and decoder that come with the package. --epochs N trains longer or
+# --pretrained shapes_small goes on from the encoder and decoder that come with the package. --epochs N trains longer or
 # shorter. More shapes and a GPU: folder_pretrain_large.py.
 _base_ = ['./folder_pretrain_large.py', '../_base_/models/small_encoder.py']
 

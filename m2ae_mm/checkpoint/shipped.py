@@ -101,7 +101,9 @@ def start_from(config, name: str) -> None:
     model.backbone.update(sizes, init_cfg=_weights_of(name, 'backbone'))
     dims = sizes['embed_dims']
     if model.type.startswith('PointM2AE') and 'mask_ratio' in model:
-        if 'mask_ratio' not in stored:
+        if stored['type'] != 'PointM2AE':
+            if model.type == 'PointM2AEProbe':  # it reads the encoder only
+                return
             raise UserError(f'the weights {name!r} are of {stored["type"]} and have no decoder, with which this '
                             'pre-training goes on. Take weights of a pre-training, or leave out --pretrained.')
         if list(model.neck.depths) != stored['neck']['depths']:

@@ -3,7 +3,7 @@ from .inference import add_frame, base_parser, infer
 
 
 def parse_args(arguments: list[str] | None = None):
-    parser = base_parser(__doc__, 'shapes, or scans for models of scenes', ('json', 'npz'), ' (default: cad_shapes)')
+    parser = base_parser(__doc__, 'shapes, or scans for models of scenes', ('json', 'npz'), ' (default: shapes_small)')
     add_frame(parser)
     return parser.parse_args(arguments)
 

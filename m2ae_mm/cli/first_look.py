@@ -7,7 +7,7 @@ import argparse
 import time
 from pathlib import Path
 
-DETECTOR, ENCODER = 'rooms_det', 'cad_shapes'
+DETECTOR, ENCODER = 'rooms_det', 'shapes_small'
 RESULTS = 'results.json'
 _POINTS = 1024
 # Rooms to choose the score of shown boxes on, and to draw.

@@ -31,7 +31,7 @@ def base_parser(description: str) -> argparse.ArgumentParser:
                         'names: metainfo.classes="[chair,dining table]"')
     parser.add_argument('--pretrained', metavar='NAME',
                         help='give the encoder, and in pre-training the decoder, the sizes and weights of one that '
-                        'comes with the package, e.g. cad_shapes; --cfg-options have the last word')
+                        'comes with the package, e.g. shapes_small; --cfg-options have the last word')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
                         help='how the processes of a distributed job are started')
     # torch.distributed passes the first spelling, older launchers the second.

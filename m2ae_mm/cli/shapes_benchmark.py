@@ -36,7 +36,7 @@ def parse_args(arguments: list[str] | None = None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/shapes_benchmark'),
                         help='folder (default: %(default)s)')
-    parser.add_argument('--checkpoint', default='cad_shapes',
+    parser.add_argument('--checkpoint', default='shapes_small',
                         help='pre-training to test: a file, or weights that come with the package (default: '
                         '%(default)s); "train" trains it first')
     parser.add_argument('--tasks', nargs='+', choices=tasks, default=tasks, help='(default: all)')
@@ -95,7 +95,7 @@ class ShapesBenchmark(Steps):
     def probe(self, name: str, source: str, checkpoint: str, seed: int) -> float:
         options = [SCRATCH, f'randomness.seed={seed}', 'test_dataloader.num_workers=1']
         return self.test(name, f'm2ae_mm::m2ae/cad_shapes/svm_{source}.py', checkpoint, options, '--pretrained',
-                         'cad_shapes')['linear_probe/accuracy']
+                         'shapes_small')['linear_probe/accuracy']
 
     def cls(self, starts: dict[str, str | None]) -> Iterator[tuple[str, str, str]]:
         """Classification, last epoch."""
@@ -115,7 +115,7 @@ class ShapesBenchmark(Steps):
     def finetune(self, name: str, config: str, start: str | None, metric: str, options: list[str], seed: int) -> float:
         """Train and read the score of the last epoch."""
         folder = self.out / name
-        self.tool(name, 'train', config, '--work-dir', str(folder), '--resume', '--pretrained', 'cad_shapes',
+        self.tool(name, 'train', config, '--work-dir', str(folder), '--resume', '--pretrained', 'shapes_small',
                  '--cfg-options', f'model.backbone.init_cfg.checkpoint={start}', f'randomness.seed={seed}',
                  *schedule(self.args.epochs), *options, *self.options)
         logs = sorted(folder.glob('*/vis_data/scalars.json'))
@@ -132,7 +132,7 @@ class ShapesBenchmark(Steps):
     def folds(self, name: str, source: str, start: str | None) -> list[float]:
         folder = self.out / name
         self.tool(name, 'fewshot', f'm2ae_mm::m2ae/cad_shapes/fewshot_{source}_5way_10shot.py', '--work-dir',
-                 str(folder), '--pretrained', 'cad_shapes', '--cfg-options',
+                 str(folder), '--pretrained', 'shapes_small', '--cfg-options',
                  f'model.backbone.init_cfg.checkpoint={start}', *ONE_LOADER, *self.options)
         return list(json.loads((folder / 'folds.json').read_text()).values())
 

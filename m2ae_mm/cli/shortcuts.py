@@ -18,7 +18,7 @@ def add_epochs(parser: argparse.ArgumentParser) -> None:
 
 
 def set_data(config, folder: str) -> None:
-    """Make a folder the ``data_root`` of all data sets that the loaders read, and of those that episodes are drawn from.
+    """Make a folder the ``data_root`` of all data sets that loaders read or episodes are drawn from.
 
     Raises:
         FileNotFoundError: If there is no such folder.

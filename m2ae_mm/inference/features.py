@@ -10,6 +10,7 @@ from m2ae_mm.datasets.io.scans import SCAN_SUFFIXES
 from m2ae_mm.models.classifiers.point_m2ae_classifier import PointM2AEClassifier
 from m2ae_mm.models.segmentors.point_m2ae_segmentor import PointM2AESegmentor
 from m2ae_mm.models.selfsup.point_m2ae import PointM2AE, pool_tokens
+from m2ae_mm.models.selfsup.point_m2ae_probe import PointM2AEProbe
 
 from .base import Entry, Item
 from .results import Writer, plain
@@ -49,8 +50,8 @@ class M2AEEmbedInferencer(PretrainedInferencer):
     """
 
     command = 'embed'
-    tasks = ('pre-training', )
-    default = 'cad_shapes'
+    tasks = ('pre-training', 'pre-training (encoder)')
+    default = 'shapes_small'
     formats = ('json', 'npz')
 
     def accepts(self, model: nn.Module) -> bool:
@@ -95,13 +96,13 @@ class M2AEReconstructInferencer(PretrainedInferencer):
 
     command = 'reconstruct'
     tasks = ('pre-training', )
-    default = 'cad_shapes'
+    default = 'shapes_small'
     formats = ('json', 'ply', 'png', 'html', 'npz')
     visualize_kwargs = {'return_vis'}
 
     def accepts(self, model: nn.Module) -> bool:
         """Pre-trained models, with their decoder."""
-        return isinstance(model, PointM2AE) and hasattr(model, 'neck')
+        return isinstance(model, PointM2AE) and not isinstance(model, PointM2AEProbe)
 
     def result(self, entry: Entry, sample: Any) -> dict:
         """See the class."""

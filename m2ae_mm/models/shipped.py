@@ -14,8 +14,9 @@ def shipped_model(name: str) -> nn.Module:
     """A model with its weights, in evaluation mode.
 
     Args:
-        name: ``'cad_shapes'`` is a :class:`PointM2AE`: its ``extract_feat``
+        name: ``'shapes_small'`` is a :class:`PointM2AE`: its ``extract_feat``
             gives features of shapes, its ``backbone`` is the encoder.
+            ``'shapes'`` is the encoder in the paper's size, for features only.
             ``'rooms_det'`` is a detector of rooms.
 
     Returns:

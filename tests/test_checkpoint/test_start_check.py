@@ -122,15 +122,15 @@ def test_weights_to_start_from_count_until_there_is_something_to_resume(config, 
 
 
 def test_names_of_shipped_weights_become_files_that_mmengine_reads(config):
-    config.load_from = 'cad_shapes'
-    with pytest.raises(ValueError, match='nothing in .*cad_shapes.safetensors'):
+    config.load_from = 'shapes_small'
+    with pytest.raises(ValueError, match='nothing in .*shapes_small.safetensors'):
         check_start(config)
-    assert config.load_from == str(FOLDER / 'cad_shapes.safetensors')
+    assert config.load_from == str(FOLDER / 'shapes_small.safetensors')
     module = nn.Module()
     module.neck = nn.Module()
-    module.neck.mask_token = nn.Parameter(torch.zeros_like(read_checkpoint('cad_shapes')['neck.mask_token']))
+    module.neck.mask_token = nn.Parameter(torch.zeros_like(read_checkpoint('shapes_small')['neck.mask_token']))
     load_checkpoint(module, config.load_from)
-    assert torch.equal(module.neck.mask_token, read_checkpoint('cad_shapes')['neck.mask_token'])
+    assert torch.equal(module.neck.mask_token, read_checkpoint('shapes_small')['neck.mask_token'])
 
 
 def test_safetensors_are_checked_too(config, tmp_path):

@@ -57,7 +57,7 @@ def test_shapes_of_the_package():
     assert len(build()) > 2 * len(train)  # those without a class are for pre-training
     for data in (train, test):
         lengths = [np.linalg.norm(data[i]['points'], axis=1).max() for i in range(0, len(data), 10)]
-        assert data[0]['points'].shape == (1024, 3) and 0.9 < min(lengths) and max(lengths) < 1.005
+        assert data[0]['points'].shape == (1024, 3) and min(lengths) > 0.9 and max(lengths) < 1.005
 
 
 def test_variants_of_a_model_are_on_one_side():

@@ -130,9 +130,9 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path):
     torch.save(dict(state_dict=dict(a=torch.ones(1))), path)
     with pytest.raises(ValueError, match='does not say which config.*--model CONFIG CHECKPOINT'):
         M2AEDetInferencer(path)
-    with pytest.raises(ValueError, match="'cad_shapes' is a PointM2AE, which m2ae predict cannot use; it is for "
+    with pytest.raises(ValueError, match="'shapes_small' is a PointM2AE, which m2ae predict cannot use; it is for "
                        'm2ae embed or m2ae reconstruct'):
-        M2AEDetInferencer('cad_shapes', device='cpu')
+        M2AEDetInferencer('shapes_small', device='cpu')
     with pytest.raises(ValueError, match='a config alone has no weights'):
         M2AEDetInferencer('m2ae_mm::m2ae/rooms_det.py')
     with pytest.raises(FileNotFoundError, match='there is no config'):
@@ -193,7 +193,7 @@ def test_shipped_weights_are_described(capsys):
     predict.main(predict.parse_args(['--models']))
     said = capsys.readouterr().out
     assert 'rooms_det\n  task       detection\n  input      rooms in metres, z up' in said
-    assert 'classes    cabinet, bed, chair' in said and 'AP25' in said and 'cad_shapes' not in said
+    assert 'classes    cabinet, bed, chair' in said and 'AP25' in said and 'shapes_small' not in said
 
 
 def test_detectors_of_mmdet3d_keep_one_box_a_thing_too(room, tmp_path):

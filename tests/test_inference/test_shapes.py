@@ -87,6 +87,13 @@ def test_reconstructions_are_always_alike():
     assert 0 < first['loss'] < 0.2 and len(first['visible']) < len(first['points'])
 
 
+def test_an_encoder_without_decoder_gives_features_only():
+    assert M2AEEmbedInferencer('shapes', **QUIET)(BALL)['predictions'][0]['feature'].shape == (384, )
+    message = "'shapes' is a PointM2AEProbe, which m2ae reconstruct cannot use; it is for m2ae embed"
+    with pytest.raises(ValueError, match=message):
+        M2AEReconstructInferencer('shapes', **QUIET)
+
+
 def test_classes_by_name(tmp_path):
     names = ['ball', 'box', 'cone', 'disc']
     path = checkpoint('folder_cls.py', tmp_path / 'cls.pth', names, **{'model.head.num_classes': 4})

@@ -50,7 +50,7 @@ def test_wheel_holds_configs_projects_and_tools_in_mmdet3ds_place(wheel):
         wanted = {path.relative_to(ROOT) for path in (ROOT / folder).rglob('*') if path.suffix in ('.py', '.yml')}
         assert wanted and {f'm2ae_mm/.mim/{path}' for path in wanted} <= names
     assert {f'm2ae_mm/.mim/tools/{path.name}' for path in (ROOT / 'tools').glob('*.*')} <= names
-    assert {'m2ae_mm.pth', 'm2ae_mm_start/__init__.py', 'm2ae_mm/weights/cad_shapes.safetensors',
+    assert {'m2ae_mm.pth', 'm2ae_mm_start/__init__.py', 'm2ae_mm/weights/shapes_small.safetensors',
             'm2ae_mm/.mim/model-index.yml', *(f'm2ae_mm/assets/free_shapes/{name}' for name in SHAPES)} <= names
     assert wheel.stat().st_size < 45e6
     assert not any('/dev/' in name or '__pycache__' in name for name in names)

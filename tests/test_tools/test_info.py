@@ -9,7 +9,7 @@ def test_every_part_is_told(capsys):
     info.main(info.parse_args([]))
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith('operators') and 'cpu: kernels in numba' in line for line in lines)
-    assert any('torch 2.' in line for line in lines) and any('cad_shapes: pre-training' in line for line in lines)
+    assert any('torch 2.' in line for line in lines) and any('shapes_small: pre-training' in line for line in lines)
     assert any('operators of m2ae_mm' in line for line in lines)
 
 

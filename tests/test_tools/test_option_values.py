@@ -22,7 +22,7 @@ def test_paths_arrive_as_typed(key, path):
 
 
 @pytest.mark.parametrize('path', ['/runs/my run, best/epoch_3.pth', 'a, b.pth', "it's, mine.pth", 'epoch=3.pth',
-                                  '/runs/[x], (y/z.pth', 'cad_shapes'])
+                                  '/runs/[x], (y/z.pth', 'shapes_small'])
 @pytest.mark.parametrize('key', ['load_from', 'model.backbone.init_cfg.checkpoint', 'data.new_dir'])
 def test_paths_arrive_as_typed_where_the_config_has_none(key, path):
     assert value(key, path) == path

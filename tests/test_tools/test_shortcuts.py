@@ -50,7 +50,8 @@ def test_what_cannot_be_scaled_is_refused():
 
 @pytest.mark.parametrize('name, count', [
     ('m2ae/rooms_det.py', 3), ('m2ae/folder_svm.py', 1), ('projects/votenet_m2ae/configs/votenet_m2ae_scannet.py', 3),
-    ('m2ae/modelnet40_fewshot_5way_10shot.py', 3), ('m2ae/free_shapes/fewshot_5way_10shot.py', 3), ('m2ae/shapenet_pretrain_probe.py', 3)])
+    ('m2ae/modelnet40_fewshot_5way_10shot.py', 3), ('m2ae/free_shapes/fewshot_5way_10shot.py', 3),
+    ('m2ae/shapenet_pretrain_probe.py', 3)])
 def test_a_folder_is_that_of_all_loaders(name, count, tmp_path):
     config = Config.fromfile(f'{PREFIX}{name}')
     set_data(config, str(tmp_path))

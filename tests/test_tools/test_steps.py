@@ -65,13 +65,14 @@ def config_with(*arguments):
 
 
 def test_pretrained_weights_bring_their_sizes():
-    model = config_with('--pretrained', 'cad_shapes').model
+    model = config_with('--pretrained', 'shapes_small').model
     assert model.backbone.embed_dims == [48, 96, 256] and model.head.in_channels == 256
-    assert model.backbone.init_cfg.checkpoint == 'cad_shapes'
+    assert model.backbone.init_cfg.checkpoint == 'shapes_small'
     # What a task needs stays.
     assert model.backbone.radii == [0.32, 0.64, 1.28] and not model.backbone.stage_norm
 
 
 def test_options_have_the_last_word():
-    model = config_with('--pretrained', 'cad_shapes', '--cfg-options', 'model.backbone.init_cfg.checkpoint=None').model
+    own = 'model.backbone.init_cfg.checkpoint=None'
+    model = config_with('--pretrained', 'shapes_small', '--cfg-options', own).model
     assert model.backbone.embed_dims == [48, 96, 256] and model.backbone.init_cfg.checkpoint is None

@@ -146,7 +146,7 @@ def test_missing_data_is_explained_once(tmp_path):
     ('train_dataloader.batchsize=4', "train_dataloader sets 'batchsize'"),
     ('param_scheduler.0.begn=1', "unexpected keyword argument 'begn'"),
     ('load_from=missing.pth', "there is no checkpoint 'missing.pth'"),
-    ('load_from=cad_shapes', 'Build both with the same sizes'),
+    ('load_from=shapes_small', 'Build both with the same sizes'),
 ])
 def test_config_mistakes_end_in_one_message(boxes, tmp_path, option, message):
     done = train('configs/m2ae/rooms_pretrain.py', tmp_path, boxes, option)

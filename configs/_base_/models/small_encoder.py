@@ -1,4 +1,4 @@
-# Sizes for CPUs and small data sets: those of the weights 'cad_shapes', which come with the package. Against the
+# Sizes for CPUs and small data sets: those of the weights 'shapes_small', which come with the package. Against the
 # paper's a quarter of the tokens, half the width and a quarter of the depth.
 small_encoder = dict(
     num_centers=[128, 64, 32],

@@ -1,7 +1,7 @@
 # Classify the CC0 shapes that come with the package (30 classes), in sizes for CPUs; 30 epochs in place of 300:
 # tools/train.py configs/m2ae/free_shapes/cls.py --cfg-options \
 #     model.backbone.init_cfg.checkpoint=work_dirs/pretrain/epoch_30.pth
-# Without the option from scratch; --pretrained cad_shapes takes the weights that come with the package.
+# Without the option from scratch; --pretrained shapes_small takes the weights that come with the package.
 # The whole of free_shapes: --data FOLDER --cfg-options model.head.num_classes=97
 _base_ = ['../modelnet40_cls.py', '../../_base_/models/small_encoder.py']
 
