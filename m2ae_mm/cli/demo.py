@@ -19,7 +19,7 @@ PRETRAIN, DETECT = 'm2ae_mm::m2ae/rooms_pretrain.py', 'm2ae_mm::vdetr/vdetr-m2ae
 def parse_args(arguments: list[str] | None = None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=Path('demo_output'), help='folder (default: %(default)s)')
-    parser.add_argument('--train', type=int, default=400, help='rooms to train on (default: %(default)s)')
+    parser.add_argument('--train', type=int, default=300, help='rooms to train on (default: %(default)s)')
     parser.add_argument('--val', type=int, default=60, help='unseen rooms to evaluate on (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='of all trainings (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
