@@ -61,7 +61,8 @@ def command(name: str) -> None:
     def run_tool() -> None:
         args = tool.parse_args()
         if not hasattr(package, '__version__'):  # bare
-            spec.loader.exec_module(package)
+            with import_module('m2ae_mm.cli.lean').loading_for(name):
+                spec.loader.exec_module(package)
         tool.main(args)
 
     import_module('m2ae_mm.cli.running').run(run_tool)

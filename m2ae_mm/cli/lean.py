@@ -1,0 +1,74 @@
+"""Less to load for commands that neither train nor evaluate.
+
+mmengine, mmdet and mmdet3d load libraries for their trainers, trackers and data sets of streets as soon as they are
+imported. That takes a third of the time from a command to its first result, and no inferencer calls any of them.
+"""
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+COMMANDS = ('predict', 'classify', 'segment', 'embed', 'reconstruct')
+UNUSED = (
+    'torch.distributed.fsdp', 'torch.distributed.optim',  # optimizers and wrappers of several processes
+    'sklearn',  # trackers and one head of mmdet; our linear probe
+    'nuscenes', 'lyft_dataset_sdk', 'pandas',  # metrics of data sets of streets
+    'matplotlib.pyplot',  # curves, and pictures of tracks and streets
+)
+
+
+@contextmanager
+def loading_for(command: str) -> Iterator[None]:
+    """The package may be loaded within; for the commands above without what they do not use."""
+    with without(UNUSED if command in COMMANDS else ()):
+        yield
+
+
+@contextmanager
+def without(names: Sequence[str]) -> Iterator[None]:
+    """Modules are not loaded within: whoever imports them, or one below, gets a module whose names are empty classes.
+
+    Afterwards they are imported as ever. Modules that are loaded already stay.
+
+    Args:
+        names: Full ones.
+    """
+    finder = _Empty([name for name in names if name not in sys.modules])
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in finder.made:
+            sys.modules.pop(name, None)
+            parent, _, own = name.rpartition('.')
+            with suppress(KeyError, AttributeError):
+                delattr(sys.modules[parent], own)
+
+
+class _EmptyModule(ModuleType):
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith('__'):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+class _Empty:
+    """Finder and loader of modules that are not to be loaded."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names, self.made = names, []
+
+    def find_spec(self, name: str, path=None, target=None) -> ModuleSpec | None:
+        if not any(name == each or name.startswith(f'{each}.') for each in self.names):
+            return None
+        self.made.append(name)
+        return ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _EmptyModule(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is in it."""
