@@ -22,6 +22,9 @@ _COMMON = ('m', 'cm', 'mm')
 # to that of a room.
 _LEAST_HEIGHT, _LARGEST_HEIGHT, _USUAL_HEIGHT = 0.4, 15., 2.5
 _LEAST_POINTS = 200
+# What a camera sees of a room, x to the right, y ahead and z up from where it is: the volume in which mmdet3d's
+# ImVoxelNet looks for things in SUN RGB-D.
+_VIEW = np.array([(-3.2, -0.2, -2.28), (3.2, 6.2, 0.28)])
 # Single precision may blur this share of a scan's size.
 _BLUR = 1e-3
 
@@ -113,8 +116,12 @@ def scale_of(unit: str | float) -> float:
 
 
 def find_frame(xyz: np.ndarray, unit: str | float | None = None, up: str | None = None, turn: bool = True,
-               usual_up: str = 'z') -> ScanFrame:
+               usual_up: str = 'z', view: bool = False) -> ScanFrame:
     """The frame of a scan, as far as it is not given found from its floor and its extent.
+
+    The origin becomes the middle of the scan on the floor. With ``view`` it
+    becomes a camera's place, as in SUN RGB-D: the scan's own origin if that can
+    be one, else a place from which the scan is where things are seen.
 
     Args:
         xyz: ``(N, 3)`` finite points.
@@ -122,6 +129,7 @@ def find_frame(xyz: np.ndarray, unit: str | float | None = None, up: str | None 
         up: A key of :data:`TO_Z_UP`; None finds it.
         turn: Whether to find by how much the walls are turned; otherwise the heading is 0.
         usual_up: The axis to be taken where floor and ceiling leave several.
+        view: Whether the scan is to be as a camera sees it. Walls are not turned then.
 
     Raises:
         ValueError: If this can be no scan of a room, with what was seen.
@@ -140,6 +148,9 @@ def find_frame(xyz: np.ndarray, unit: str | float | None = None, up: str | None 
     upright = near @ TO_Z_UP[up_axis].T
     scale = scale_of(unit) if unit is not None else _find_scale(upright)
     upright *= scale
+    if view:
+        camera = _camera(upright, scale * (TO_Z_UP[up_axis] @ -first))
+        return ScanFrame(scale, up_axis, first + camera @ TO_Z_UP[up_axis] / scale)
     heading = wall_heading(upright) if turn else 0.
     turned = ScanFrame(heading=heading).apply(upright)
     low, high = scene_bounds(turned)
@@ -147,6 +158,14 @@ def find_frame(xyz: np.ndarray, unit: str | float | None = None, up: str | None 
     origin[2] = floor_height(turned)
     rotation = ScanFrame(scale, up_axis, np.zeros(3), heading).rotation
     return ScanFrame(scale, up_axis, first + origin @ rotation / scale, heading)
+
+
+def _camera(upright: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Where the camera was among points in metres, z up: at ``origin``, that of the file, if it sees them so."""
+    low, high = scene_bounds(upright)
+    middle = (low + high) / 2
+    seen = ((_VIEW[0] <= middle - origin) & (middle - origin <= _VIEW[1])).all()
+    return origin if seen and low[1] - origin[1] >= _VIEW[0, 1] else middle - _VIEW.mean(0)
 
 
 def _check_extent(xyz: np.ndarray, near: np.ndarray) -> None:

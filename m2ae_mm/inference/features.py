@@ -27,7 +27,7 @@ class PretrainedInferencer(ShapeInferencer):
         """A shape, or a scan of a room; ``unit``, ``align`` and ``columns`` are for scans only."""
         if not self.of_scenes:
             return super().read(item, up or 'z')
-        source = read_source(item, up=up, **options)
+        source = read_source(item, up=up, view=self.pipeline.of_views, **options)
         return Entry(item, self.pipeline(item.name, source), source)
 
     def _init_pipeline(self, cfg: Config) -> SceneSteps | ShapeSteps:

@@ -25,6 +25,8 @@ from mmdet3d.structures import Box3DMode, DepthInstance3DBoxes
 from .base import Entry, Item, M2AEInferencer
 from .results import Writer, edge_points, plain, write_ply
 
+# Data sets of what a camera sees from its place, the origin.
+_VIEWS = ('SUNRGBDDataset', 'mmdet3d.SUNRGBDDataset')
 # Steps of a pipeline that reading a scan and its frame take the place of, or that need labels.
 _REPLACED = ('LoadPointsFromFile', 'GlobalAlignment', 'M2AESceneFrame', 'LoadAnnotations3D', 'PointSegClassMapping')
 # The formats that have an axis pointing up by their definition.
@@ -72,6 +74,7 @@ class SceneSteps:
         kept = [dict(type='LoadPointsFromDict', **options),
                 *(step for step, name in zip(pipeline, names) if name not in _REPLACED)]
         self.pipeline = Compose([TRANSFORMS.build(copy.deepcopy(dict(step))) for step in kept])
+        self.of_views = test_data(config)['type'] in _VIEWS
 
     def __call__(self, name: str, source: SceneSource) -> dict:
         """``inputs`` and ``data_samples`` of a scan.
@@ -95,10 +98,15 @@ class SceneSteps:
 
 
 def pipeline_of(config: Config) -> list[dict]:
-    """The steps that test data go through.
+    """The steps that test data go through; see :func:`test_data`."""
+    return test_data(config)['pipeline']
+
+
+def test_data(config: Config) -> dict:
+    """The data set with the steps that test data go through.
 
     Raises:
-        ValueError: If the config has no test data.
+        ValueError: If the config has none.
     """
     dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
     while 'pipeline' not in dataset and isinstance(dataset.get('dataset'), Mapping):
@@ -106,7 +114,7 @@ def pipeline_of(config: Config) -> list[dict]:
     if 'pipeline' not in dataset:
         raise ValueError('the config has no test_dataloader with a pipeline, so it is not known what the model wants '
                          'of its input.')
-    return dataset['pipeline']
+    return dataset
 
 
 def step_name(step: dict) -> str:
@@ -120,7 +128,7 @@ def reads_scenes(config: Config) -> bool:
 
 
 def read_source(item: Item, unit: str | float | None = None, up: str | None = None, align: bool = True,
-                columns: int | None = None) -> SceneSource:
+                columns: int | None = None, view: bool = False) -> SceneSource:
     """A scan with its frame.
 
     Args:
@@ -129,6 +137,7 @@ def read_source(item: Item, unit: str | float | None = None, up: str | None = No
         up: The axis that points up; None finds it.
         align: Whether to turn the walls parallel to the axes.
         columns: Numbers a point has in a ``.bin`` file; None finds that out.
+        view: Whether the model knows what a camera sees from the origin, see :func:`find_frame`.
 
     Raises:
         ValueError: If there are no points, or this can be no scan of a room.
@@ -136,14 +145,14 @@ def read_source(item: Item, unit: str | float | None = None, up: str | None = No
     scan = (scan_of(item.value, item.name) if isinstance(item.value, np.ndarray) else
             read_scan(item.value, columns, item.name))
     usual = 'z' if isinstance(item.value, np.ndarray) else _UP.get(item.value.suffix.lower(), 'z')
-    return SceneSource(scan, find_frame(scan.xyz, unit, up, align, usual))
+    return SceneSource(scan, find_frame(scan.xyz, unit, up, align, usual, view))
 
 
 class M2AEDetInferencer(M2AEInferencer):
     """Boxes in scans of rooms: 3DETR's, V-DETR's and mmdet3d's indoor detectors.
 
     A scan is brought to metres, z up, its middle on the floor at the
-    origin; boxes come back in the frame of the scan. Of overlapping boxes one
+    origin, or for models of SUN RGB-D the camera; boxes come back in the frame of the scan. Of overlapping boxes one
     is kept, whatever their classes.
 
     Options of a call: ``unit``, ``up``, ``align`` and ``columns``, see
@@ -184,7 +193,7 @@ class M2AEDetInferencer(M2AEInferencer):
 
     def read(self, item: Item, **options) -> Entry:
         """See :func:`read_source`."""
-        source = read_source(item, **options)
+        source = read_source(item, view=self.pipeline.of_views, **options)
         return Entry(item, self.pipeline(item.name, source), source)
 
     @torch.no_grad()

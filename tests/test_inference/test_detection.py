@@ -208,3 +208,42 @@ def test_detectors_of_mmdet3d_keep_one_box_a_thing_too(room, tmp_path):
     again = inferencer(moved, score_thr=0.)['predictions'][0]
     np.testing.assert_allclose(again['boxes'][:, :3] - [30, 0, 2], found['boxes'][:, :3], atol=0.005)
 
+
+
+def seen_from_a_camera(room):
+    """The farther half of a room as SUN RGB-D has it: x to the right, y ahead, the camera 1.3 m above the floor."""
+    low, high = room[:, :3].min(0), room[:, :3].max(0)
+    view = room[room[:, 1] > (low + high)[1] / 2] - [*(low + high)[:2] / 2, low[2] + 1.3, 0, 0, 0]
+    return view[np.abs(view[:, 0]) < 3]
+
+
+@pytest.mark.parametrize('unit, up', [('m', 'z'), ('mm', 'y')])
+def test_models_of_sun_rgbd_see_scans_from_the_camera_as_in_training(room, tmp_path, unit, up):
+    config = Config.fromfile(find_config('m2ae_mm::3detr/3detr-m_sunrgbd.py'))
+    config.model.bbox_head.update(num_queries=8, num_layers=1)
+    torch.manual_seed(0)
+    write_checkpoint(MODELS.build(copy.deepcopy(config.model)).state_dict(), tmp_path / 'untrained.safetensors')
+    inferencer = M2AEDetInferencer(config, tmp_path / 'untrained.safetensors', device='cpu', show_progress=False)
+    view = seen_from_a_camera(room)
+
+    def recorded(offset):
+        return view[:, :3] @ TO_Z_UP[up] / UNITS[unit] + np.asarray(offset) / UNITS[unit]
+
+    def given(cloud):
+        """What the model gets, and the boxes; all points, by their order in the cloud."""
+        inferencer.pipeline.pipeline.transforms[1].num_points = len(view)
+        entry = inferencer.read(next(iter(inferencer._items(cloud)[0])), up=up, unit=unit)
+        return np.sort(entry.packed['inputs']['points'][:, :3].numpy(), axis=0), entry.source.frame
+
+    expected = np.sort(view[:, :3], axis=0)
+    points, frame = given(recorded((0, 0, 0)))
+    np.testing.assert_allclose(points, expected, atol=1e-4)  # as the training's files
+    assert frame.heading == 0 and np.abs(frame.origin).max() < 1e-6 / UNITS[unit]
+    points, frame = given(recorded((0, 0, 90)))
+    moved = points - expected  # elsewhere: put where cameras see things
+    assert np.ptp(moved, axis=0).max() < 1e-3 and frame.heading == 0
+    middle = (points[0] + points[-1]) / 2
+    np.testing.assert_allclose(middle, [0, 3, -1], atol=0.3)
+    boxes = [inferencer(recorded(offset), up=up, unit=unit, score_thr=0.)['predictions'][0]['boxes'][0, :3]
+             for offset in ((0, 0, 90), (40, 0, 90))]
+    np.testing.assert_allclose(boxes[1] - boxes[0], np.array([40, 0, 0]) / UNITS[unit], atol=0.01 / UNITS[unit])
