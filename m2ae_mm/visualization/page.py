@@ -13,6 +13,8 @@ from .render import EDGES, box_corners
 
 # More points make a page heavy without showing more.
 _MOST_POINTS = 60000
+# Of a room's height. What is above, a ceiling and the tops of walls, hides the rest from above and is shown on demand.
+_OPEN_FROM = 0.88
 _PAGE = '''<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <style>body {{ margin: 0; font-family: sans-serif; }} h1 {{ font-size: 16px; font-weight: normal; margin: 8px 12px; }}
@@ -39,10 +41,11 @@ def write_scene_page(path: str | Path, xyz: np.ndarray, rgb: np.ndarray, boxes: 
     names = sorted(set(result['classes']))
     colours = [_css(255 * colour) for colour in distinct_colours(max(len(names), 1))]
     corners = box_corners(boxes)
-    traces = [_points(xyz, rgb, 'points')]
+    traces = _room(xyz, rgb)
     for name, colour in zip(names, colours):
         mine = [i for i, each in enumerate(result['classes']) if each == name]
         traces.append(_edges(corners[mine], [_told(result, i) for i in mine], colour, name))
+        traces.append(_labels(corners[mine], [f'{name} {result["scores"][i]:.2f}' for i in mine], name))
     write_page(path, traces, title)
 
 
@@ -65,11 +68,22 @@ def write_page(path: str | Path, traces: Sequence[dict], title: str) -> None:
     from plotly.offline import get_plotlyjs
     axis = dict(title=dict(text=''), showbackground=False, zeroline=False)
     layout = dict(
-        margin=dict(l=0, r=0, t=0, b=0), legend=dict(itemsizing='constant'),
+        margin=dict(l=0, r=0, t=0, b=0),
+        # On the left: on the right are plotly's buttons.
+        legend=dict(itemsizing='constant', x=0, xanchor='left', y=1, bgcolor='rgba(255,255,255,0.8)'),
         scene=dict(aspectmode='data', xaxis=axis, yaxis=axis, zaxis=axis,
-                   camera=dict(eye=dict(x=-0.9, y=-1.2, z=1.3))))
+                   camera=dict(eye=dict(x=-1.05, y=-1.4, z=1.6), center=dict(x=0, y=0, z=-0.15))))
     write_text(Path(path), _PAGE.format(title=html.escape(title), library=get_plotlyjs(), traces=_script(list(traces)),
                                         layout=_script(layout)))
+
+
+def _room(xyz: np.ndarray, rgb: np.ndarray) -> list[dict]:
+    """Its points, those near the top apart and hidden."""
+    low, high = np.percentile(xyz[:, 2], (1, 99)) if len(xyz) else (0., 0.)
+    level = low + _OPEN_FROM * (high - low)
+    top = xyz[:, 2] > level
+    above = dict(_points(xyz[top], rgb[top], f'points above {level:.1f} m'), visible='legendonly')
+    return [_points(xyz[~top], rgb[~top], 'points'), *([above] if top.any() else [])]
 
 
 def _points(xyz: np.ndarray, rgb: np.ndarray, name: str, single: bool = False) -> dict:
@@ -89,7 +103,15 @@ def _edges(corners: np.ndarray, told: Sequence[str], colour: str, name: str) -> 
             texts += [text, text, '']
     x, y, z = zip(*([None if value is None else round(float(value), 4) for value in row] for row in lines))
     return dict(type='scatter3d', mode='lines', name=f'{html.escape(name)} ({len(corners)})', x=x, y=y, z=z,
-                text=texts, hoverinfo='text', line=dict(width=5, color=colour))
+                text=texts, hoverinfo='text', line=dict(width=6, color=colour), legendgroup=html.escape(name))
+
+
+def _labels(corners: np.ndarray, told: Sequence[str], name: str) -> dict:
+    """A text above each box, which goes with its edges."""
+    places = np.stack([*corners[:, :, :2].mean(1).T, corners[:, :, 2].max(1) + 0.12], 1)
+    return dict(type='scatter3d', mode='text', **_columns(places), text=[html.escape(each) for each in told],
+                textfont=dict(size=12, color='#222'), hoverinfo='skip', showlegend=False,
+                legendgroup=html.escape(name))
 
 
 def _told(result: Mapping, i: int) -> str:
