@@ -1,4 +1,5 @@
 """Scans of every format, where they lie and with their colours."""
+import struct
 import sys
 import types
 
@@ -91,19 +92,53 @@ def test_laser_files_need_laspy_and_say_so(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"^\.las needs laspy: pip install 'm2ae-mm\[las\]'"):
         read_scan(tmp_path / 'a.las')
     errors = types.SimpleNamespace(LaspyException=type('LaspyException', (Exception, ), {}))
-    known = types.SimpleNamespace(
-        xyz=XYZ, point_format=types.SimpleNamespace(dimension_names=['X', 'Y', 'Z', 'red', 'green', 'blue']))
-    known.red, known.green, known.blue = (RGB[:, i].astype(np.uint16) * 257 for i in range(3))
-    monkeypatch.setitem(sys.modules, 'laspy', types.SimpleNamespace(errors=errors, read=lambda path: known))
-    scan = read_scan(tmp_path / 'a.las')
-    np.testing.assert_array_equal(scan.xyz, XYZ)
-    np.testing.assert_array_equal(scan.colours, RGB)
 
     def no_backend(path):
         raise errors.LaspyException('No LazBackend could be found')
-    monkeypatch.setitem(sys.modules, 'laspy', types.SimpleNamespace(errors=errors, read=no_backend))
+    monkeypatch.setitem(sys.modules, 'laspy', types.SimpleNamespace(errors=errors, open=no_backend))
     with pytest.raises(ValueError, match='lazrs'):
         read_scan(tmp_path / 'a.las')
+
+
+def write_laser(path, point_format, offset, colours):
+    laspy = pytest.importorskip('laspy')
+    if path.suffix == '.laz':
+        pytest.importorskip('lazrs')
+    header = laspy.LasHeader(point_format=point_format, version='1.4' if point_format > 5 else '1.2')
+    header.scales, header.offsets = [0.001] * 3, offset
+    content = laspy.LasData(header)
+    content.x, content.y, content.z = (XYZ + offset).T
+    if colours is not None:
+        content.red, content.green, content.blue = colours.T
+    content.write(path)
+    return path, header
+
+
+@pytest.mark.parametrize('name', ['a.las', 'a.laz'])
+@pytest.mark.parametrize('point_format, offset, factor', [
+    (2, (5e5, 5.8e6, 90), 257), (7, (0, 0, 0), 257), (3, (0, 0, 0), 1), (6, (5e5, 5.8e6, 90), None),
+    (0, (0, 0, 0), None), (2, (0, 0, 0), 0)])
+def test_laser_files(tmp_path, name, point_format, offset, factor):
+    colours = None if factor is None else RGB.astype(np.uint16) * factor
+    scan = read_scan(write_laser(tmp_path / name, point_format, offset, colours)[0])
+    np.testing.assert_allclose(scan.xyz, XYZ + offset, atol=0.00051)  # double precision far from the origin
+    if factor:
+        np.testing.assert_array_equal(scan.colours, RGB)
+    else:
+        assert scan.colours is None
+
+
+@pytest.mark.parametrize('name, place, kind', [('a.las', 107, '<I'), ('a.laz', 247, '<Q')])
+def test_laser_files_that_hold_less_than_they_say_are_refused(tmp_path, name, place, kind):
+    path, header = write_laser(tmp_path / name, 2 if name == 'a.las' else 7, (0, 0, 0), RGB)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:place] + struct.pack(kind, 4_000_000_000) + whole[place + struct.calcsize(kind):])
+    with pytest.raises(ValueError, match='header says 4,000,000,000 points of .* cut short or damaged'):
+        read_scan(path)
+    for end in (40, 300, len(whole) // 2, len(whole) - 40 * (name == 'a.las') - 900 * (name == 'a.laz')):
+        path.write_bytes(whole[:end])
+        with pytest.raises(ValueError):
+            read_scan(path)
 
 
 def test_folders_are_searched(tmp_path):
