@@ -56,7 +56,7 @@ def launch(folder, port, number, to, epochs):
     """What ``torchrun`` does, with a function in place of a script."""
     options = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=2, rdzv_backend='static', rdzv_endpoint=f'127.0.0.1:{port}',
-        rdzv_configs=dict(rank=0, timeout=60), max_restarts=0, monitor_interval=0.05, start_method='fork')
+        rdzv_configs=dict(rank=0, timeout=60), max_restarts=0, monitor_interval=0.05, start_method='forkserver')
     try:
         elastic_launch(options, work)(folder, os.getpid(), number, to, epochs)
     except SignalException as error:
