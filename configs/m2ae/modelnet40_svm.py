@@ -1,5 +1,6 @@
 # Linear SVM on frozen features of ModelNet40: 92.87 % (table 1).
 # tools/test.py configs/m2ae/modelnet40_svm.py PRETRAINED.pth
+# Not the published protocol: features of all scales joined, --cfg-options model.joined_scales=True
 _base_ = ['../_base_/models/point_m2ae.py', '../_base_/default_runtime.py']
 
 model = dict(type='PointM2AEProbe')

@@ -19,7 +19,7 @@ COMMANDS = {
     'convert': 'convert a published Point-M2AE or 3DETR checkpoint',
     'data': 'prepare a data set from the files that its authors hand out',
     'rooms': 'compose furnished rooms with 3D boxes',
-    'plot': 'learning curves, or a t-SNE map of features',
+    'plot': 'learning curves, t-SNE maps of features, shapes with those most like them',
     'benchmark': 'measure operators, training steps, inference and data loading',
     'info': 'versions, devices, which operators serve, what is missing',
 }

@@ -10,9 +10,11 @@ from .figures import (
     reconstructions_figure,
 )
 from .gallery import write_gallery
+from .neighbours import write_neighbours
 from .visualizer import M2AELocalVisualizer
 
 __all__ = [
     'M2AELocalVisualizer', 'class_figure', 'detection_figure', 'detection_image', 'feature_map', 'judged_figure',
-    'learning_curves', 'parts_figure', 'reconstruction_figure', 'reconstructions_figure', 'write_gallery'
+    'learning_curves', 'parts_figure', 'reconstruction_figure', 'reconstructions_figure', 'write_gallery',
+    'write_neighbours'
 ]

@@ -7,7 +7,7 @@ import numpy as np
 from .colours import distinct_colours
 
 _MARKERS = 'osv^D'
-_LEGEND_ROWS = 30
+_MOST_CLASSES = 15
 
 
 def learning_curves(curves: Mapping[str, Sequence[tuple[float, float]]], quantity: str, path: str | Path) -> Path:
@@ -40,6 +40,8 @@ def feature_map(features: Mapping[str, np.ndarray], labels: np.ndarray, names: S
                 seed: int = 0) -> Path:
     """Write t-SNE maps of features side by side, one colour and marker per class.
 
+    More than 15 colours cannot be told apart at a glance: of more classes, those with the most shapes are shown.
+
     Args:
         features: Title -> (M, C) features of the same M shapes.
         labels: (M,) class indices; only the classes that occur are shown.
@@ -56,17 +58,22 @@ def feature_map(features: Mapping[str, np.ndarray], labels: np.ndarray, names: S
     from sklearn.manifold import TSNE
     if len(labels) < 3:
         raise ValueError(f'a map needs at least three shapes, got {len(labels)}.')
-    figure, axes = _new_figure((6 * len(features), 5.4), len(features))
-    for panel, (title, values) in zip(np.atleast_1d(axes), features.items()):
+    for title, values in features.items():
         if len(values) != len(labels):
             raise ValueError(f'{title}: {len(values)} features for {len(labels)} labels.')
+    occurring, counts = np.unique(labels, return_counts=True)
+    shown = np.isin(labels, occurring[np.argsort(-counts, kind='stable')[:_MOST_CLASSES]])
+    labels = labels[shown]
+    figure, axes = _new_figure((6 * len(features), 5.4), len(features))
+    for panel, (title, values) in zip(np.atleast_1d(axes), features.items()):
         perplexity = min(30., (len(labels) - 1) / 3)
-        places = TSNE(perplexity=perplexity, init='pca', random_state=seed).fit_transform(np.asarray(values))
+        places = TSNE(perplexity=perplexity, init='pca', random_state=seed).fit_transform(np.asarray(values)[shown])
         _scatter(panel, places, labels, names)
         panel.set(title=title, xticks=[], yticks=[])
     handles, texts = panel.get_legend_handles_labels()
+    left_out = len(occurring) - len(texts)
     figure.legend(handles, texts, loc='center left', bbox_to_anchor=(1, 0.5), frameon=False, fontsize='small',
-                  ncols=1 + (len(texts) - 1) // _LEGEND_ROWS)
+                  title=f'and {left_out} smaller classes, not shown' if left_out else None)
     return _save(figure, path)
 
 

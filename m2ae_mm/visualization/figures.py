@@ -175,10 +175,14 @@ def class_figure(points: np.ndarray, title: str, path: str | Path) -> Path:
 
 def class_image(points: np.ndarray, title: str) -> np.ndarray:
     """As ``class_figure``, but the picture itself, uint8."""
+    return text.side_by_side([shape_image(points, (560, 560))], [title], size=16)
+
+
+def shape_image(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """One shape (N, 3) in the unit sphere; (H, W, 3) uint8 of the given height and width."""
     points = _shape(points)
-    camera = _camera(points, (560, 560), elevation=30.0)
-    panel = _cloud_panel(points, by_height(points), camera, _radius(points, camera))
-    return text.side_by_side([panel], [title], size=16)
+    camera = _camera(points, size, elevation=30.0)
+    return _cloud_panel(points, by_height(points), camera, _radius(points, camera))
 
 
 def parts_figure(points: np.ndarray, true_parts: np.ndarray | None, parts: np.ndarray, path: str | Path) -> Path:

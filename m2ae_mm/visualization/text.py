@@ -13,7 +13,8 @@ from .colours import BRIGHTNESS
 
 
 @lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """Letters of a height in pixels."""
     # The one font that is certain to be there: it comes with matplotlib.
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf')), size)
 
@@ -41,10 +42,10 @@ def draw_tags(image: np.ndarray, tags: Sequence[str], anchors: np.ndarray, colou
     picture = Image.fromarray(image).convert('RGBA')
     layer = Image.new('RGBA', picture.size)
     draw = ImageDraw.Draw(layer)
-    font, taken = _font(size), []
+    letters, taken = font(size), []
     rows = zip(tags, anchors.tolist(), colours, pale if pale is not None else [False] * len(tags))
     for tag, (column, row), colour, on_white in sorted(rows, key=lambda item: -item[1][1]):
-        width, height = font.getlength(tag) + 6, size + 5
+        width, height = letters.getlength(tag) + 6, size + 5
         left = float(np.clip(column - width / 2, 0, max(image.shape[1] - width, 0)))
         top = float(np.clip(row - height, 0, image.shape[0] - height))
         while top > 0 and any(left < x1 and x0 < left + width and top < y1 and y0 < top + height
@@ -55,7 +56,7 @@ def draw_tags(image: np.ndarray, tags: Sequence[str], anchors: np.ndarray, colou
         ground, ink = ((255, 255, 255), (90, 90, 90)) if on_white else (
             colour, (255, 255, 255) if brightness(colour) < 160 else (20, 20, 20))
         draw.rectangle((left, top, left + width, top + height), fill=(*ground, 205), outline=(*colour, 205))
-        draw.text((left + 3, top + 1), tag, font=font, fill=(*ink, 255))
+        draw.text((left + 3, top + 1), tag, font=letters, fill=(*ink, 255))
     return np.asarray(Image.alpha_composite(picture, layer).convert('RGB'))
 
 
@@ -67,8 +68,9 @@ def side_by_side(images: Sequence[np.ndarray], titles: Sequence[str], size: int 
     draw = ImageDraw.Draw(sheet)
     for i, (image, title) in enumerate(zip(images, titles)):
         sheet.paste(Image.fromarray(image), (i * width, band))
-        font = _font(size)
-        draw.text((i * width + (width - font.getlength(title)) / 2, size // 2), title, font=font, fill=(40, 40, 40))
+        letters = font(size)
+        left = i * width + (width - letters.getlength(title)) / 2
+        draw.text((left, size // 2), title, font=letters, fill=(40, 40, 40))
         if i:
             draw.line((i * width, band, i * width, height + band), fill=(225, 225, 225), width=2)
     return np.asarray(sheet)

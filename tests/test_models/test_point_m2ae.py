@@ -3,6 +3,8 @@ import pytest
 import torch
 
 from m2ae_mm.checkpoint import load_for_test
+from m2ae_mm.models.layers.masking import back_project_mask
+from m2ae_mm.models.selfsup.point_m2ae import pool_tokens
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 
@@ -154,3 +156,29 @@ def test_weights_start_as_published():
             'head.predict_points': default(24)}.items():
         assert model.get_submodule(name).weight.std().item() == pytest.approx(expected, rel=0.1), name
     assert 0.01 < model.neck.mask_token.std() < 0.03
+
+
+def test_a_probe_of_joined_scales_has_all_scales_beside_each_other(clouds):
+    probe = build(type='PointM2AEProbe', joined_scales=True).eval()
+    plain = build(type='PointM2AEProbe').eval()
+    with torch.no_grad():
+        features, coarsest = probe.extract_feat(clouds), plain.extract_feat(clouds)
+        scales = plain.backbone.build_scales(clouds)
+        masked = back_project_mask(torch.zeros(3, 8, dtype=torch.bool), scales)
+        tokens = plain.backbone.encode(clouds, scales, masked)
+    assert coarsest.shape == (3, 48) and features.shape == (3, 12 + 24 + 48)
+    assert torch.equal(features[:, -48:], coarsest)  # the published protocol
+    assert masked[0].any()  # fine centres of no group
+    for i in range(3):
+        for first, scale in ((0, 0), (12, 1)):
+            seen = tokens[scale][i][~masked[scale][i]]
+            expected = seen.mean(0) + seen.amax(0)
+            torch.testing.assert_close(features[i, first:first + len(expected)], expected)
+
+
+def test_what_is_left_out_has_no_part_in_pooled_tokens():
+    tokens, masked = torch.randn(2, 5, 3) - 10, torch.zeros(2, 5, dtype=torch.bool)
+    masked[0, 2:], masked[1, 0] = True, True
+    found = pool_tokens(tokens.masked_fill(masked[..., None], 0), masked)  # what encoders put there
+    torch.testing.assert_close(found[0], tokens[0, :2].mean(0) + tokens[0, :2].amax(0))
+    torch.testing.assert_close(found[1], tokens[1, 1:].mean(0) + tokens[1, 1:].amax(0))

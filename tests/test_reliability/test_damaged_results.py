@@ -98,7 +98,7 @@ NAMES = {
 
 @rows(NAMES)
 def test_names_of_classes(message, tmp_path, row):
-    from m2ae_mm.cli.plot import read_names
+    from m2ae_mm.cli.plot_features import read_names
     content, words = row
     (tmp_path / 'names.json').write_bytes(content)
     check(message, lambda: read_names(str(tmp_path / 'names.json'), None, 2), words)

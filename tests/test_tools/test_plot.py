@@ -1,8 +1,11 @@
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from m2ae_mm.cli.plot import pairs, read_curve, read_names
+from m2ae_mm.cli.plot import main, pairs, parse_args, read_curve
+from m2ae_mm.cli.plot_features import read_names, spread_over_classes
 
 
 def write_log(folder, run, records):
@@ -42,3 +45,39 @@ def test_names_are_those_of_the_key(tmp_path):
         read_names(str(path), 'nope', 1)
     with pytest.raises(ValueError, match='has 1 names, the labels go up to 1'):
         read_names(str(path), 'ldraw', 2)
+
+
+def test_shown_shapes_are_of_as_many_classes_as_there_are():
+    labels = np.repeat([3, 1, 7, 0], [20, 5, 1, 1])
+    assert sorted(labels[spread_over_classes(labels, 4, 0)].tolist()) == [0, 1, 3, 7]
+    ten = spread_over_classes(labels, 10, 0)
+    assert len(set(ten)) == 10 and np.bincount(labels[ten]).tolist() == [1, 4, 0, 4, 0, 0, 0, 1]
+    assert labels[ten].tolist() == sorted(labels[ten])
+    assert len(spread_over_classes(labels[:3], 10, 0)) == 3
+    assert spread_over_classes(labels, 4, 1) != spread_over_classes(labels, 4, 0)
+
+
+def write_shapes(folder):
+    """Flat, long and round shapes, six for training and two for testing of each, under names of their own."""
+    rng, sizes = np.random.default_rng(0), [(1, 1, 0.05), (1, 0.1, 0.1), (0.7, 0.7, 0.7)]
+    label = np.tile([0, 1, 2], 8)
+    points = rng.normal(size=(24, 1024, 3))
+    points = points / np.linalg.norm(points, axis=2, keepdims=True) * np.array(sizes)[label][:, None]
+    np.savez(folder / 'a.npz', points=points, label=label, split=np.repeat([0, 1], [18, 6]))
+    (folder / 'classes.json').write_text('{"classes": ["plate", "stick", "ball"]}')
+
+
+def test_neighbours_of_shapes_that_differ_have_their_class(tmp_path, capsys):
+    write_shapes(tmp_path)
+    main(parse_args(['neighbours', 'm2ae_mm::m2ae/free_shapes/svm.py', 'cad_shapes', '--data', str(tmp_path), '--out',
+                     str(tmp_path / 'near.png'), '--work-dir', str(tmp_path / 'work'), '--cfg-options',
+                     'test_dataloader.num_workers=0']))
+    told = capsys.readouterr().out
+    assert 'Of 6 test shapes' in told and 'for 100.0 %; so have 100.0 % of the 5' in told
+    assert (tmp_path / 'near.html').read_text().count('ball') >= 6
+    assert Image.open(tmp_path / 'near.png').height > 1000  # six rows
+
+
+def test_neighbours_are_a_png(tmp_path):
+    with pytest.raises(ValueError, match=r"--out must end in .png, got 'a.html'"):
+        main(parse_args(['neighbours', 'a.py', 'random', '--out', 'a.html']))

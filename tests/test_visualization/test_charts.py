@@ -34,14 +34,24 @@ def test_a_map_shows_the_classes_that_occur(tmp_path):
     assert coloured(path) > 0.0005
 
 
-def test_the_legend_of_a_map_names_the_classes_in_their_colours(tmp_path):
-    count = 34  # two columns
+@pytest.mark.parametrize('count', [3, 15])
+def test_the_legend_of_a_map_names_the_classes_in_their_colours(count, tmp_path):
     labels, names = np.repeat(np.arange(count), 2), [f'class {i}' for i in range(count)]
     features = np.random.default_rng(0).normal(size=(2 * count, 4))
     legend = feature_map({'all': features}, labels, names, tmp_path / 'map.svg').read_text().split('id="legend_1"')[1]
     assert re.findall('<!-- (.*) -->', legend) == names
     markers = re.findall('<use [^>]*style="([^"]*)"', legend)
     assert len(markers) == len(set(markers)) == count
+
+
+def test_of_many_classes_the_largest_are_shown(tmp_path):
+    sizes = np.r_[np.full(8, 2), 1, np.full(7, 3)]  # the ninth is the smallest
+    labels, names = np.repeat(np.arange(16), sizes), [f'class {i}' for i in range(16)]
+    features = np.random.default_rng(0).normal(size=(len(labels), 4))
+    legend = feature_map({'all': features}, labels, names, tmp_path / 'map.svg').read_text().split('id="legend_1"')[1]
+    told = re.findall('<!-- (.*) -->', legend)
+    assert [name for name in names if name not in told] == ['class 8']
+    assert 'and 1 smaller classes, not shown' in told
 
 
 def test_features_and_labels_must_agree(tmp_path):

@@ -71,7 +71,11 @@ class PointM2AE(BaseModel):
         masked = back_project_mask(nothing, scales)
         if self._packs_rows(points):
             return self._run_packed(self._packed_feat, self._feat_rows, points, scales, masked)
-        return pool_tokens(self.backbone.encode(points, scales, masked)[-1])
+        return self.pool(self.backbone.encode(points, scales, masked), masked)
+
+    def pool(self, tokens: list[Tensor], masked: list[Tensor]) -> Tensor:
+        """``(B, C)`` features of shapes from tokens ``(B, N_i, C_i)`` and masks ``(B, N_i)`` of all scales."""
+        return pool_tokens(tokens[-1])
 
     def loss(self, points: Tensor) -> dict[str, Tensor]:
         """The head's losses of a batch ``(B, N, 3 + C)`` under fresh masks."""
@@ -153,10 +157,14 @@ class PointM2AE(BaseModel):
         return data_samples
 
 
-def pool_tokens(tokens: Tensor) -> Tensor:
-    """``(B, M, C)`` to ``(B, C)`` float32: mean + max."""
+def pool_tokens(tokens: Tensor, masked: Tensor | None = None) -> Tensor:
+    """``(B, M, C)`` to ``(B, C)`` float32: mean + max over the tokens that ``masked`` (B, M) does not leave out."""
     tokens = tokens.float()
-    return tokens.mean(1) + tokens.amax(1)
+    if masked is None:
+        return tokens.mean(1) + tokens.amax(1)
+    left_out = masked.unsqueeze(-1)
+    mean = tokens.masked_fill(left_out, 0).sum(1) / (~left_out).sum(1)
+    return mean + tokens.masked_fill(left_out, -torch.inf).amax(1)
 
 
 # What CUDA graphs record: every number of rows is known beforehand.
@@ -170,4 +178,4 @@ def _loss_of_all(model: PointM2AE, points: Tensor, scales: list[Scale], masked: 
 
 def _shape_features(model: PointM2AE, points: Tensor, scales: list[Scale], masked: list[Tensor],
                     sizes: list[int]) -> Tensor:
-    return pool_tokens(model.backbone.encode(points, scales, masked, sizes)[-1])
+    return model.pool(model.backbone.encode(points, scales, masked, sizes), masked)
