@@ -69,7 +69,7 @@ def write_shapes(folder):
 
 def test_neighbours_of_shapes_that_differ_have_their_class(tmp_path, capsys):
     write_shapes(tmp_path)
-    main(parse_args(['neighbours', 'm2ae_mm::m2ae/free_shapes/svm.py', 'cad_shapes', '--data', str(tmp_path), '--out',
+    main(parse_args(['neighbours', 'm2ae_mm::m2ae/free_shapes/svm.py', 'shapes_small', '--data', str(tmp_path), '--out',
                      str(tmp_path / 'near.png'), '--work-dir', str(tmp_path / 'work'), '--cfg-options',
                      'test_dataloader.num_workers=0']))
     told = capsys.readouterr().out
