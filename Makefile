@@ -1,11 +1,14 @@
 # make demo   pre-train, detect and evaluate on composed rooms; results in demo_output/
 # make test   all tests
-# Both set up their environment first. PYTHON chooses the interpreter, VENV the folder.
+# make docs   the site, in build/docs; warnings are errors
+# make lint   ruff
+# make types  mypy
+# All set up their environment first. PYTHON chooses the interpreter, VENV the folder.
 PYTHON ?= python3
 VENV ?= .venv
 READY := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
-.PHONY: demo test lint clean
+.PHONY: demo test docs lint types clean
 
 demo: $(READY)
 	$(VENV)/bin/python tools/demo.py --out demo_output
@@ -13,9 +16,18 @@ demo: $(READY)
 test: $(READY)
 	$(VENV)/bin/python -m pytest -n 2
 
+docs: $(READY)
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[docs]'
+	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs
+	@echo "The site is in build/docs/index.html."
+
 lint: $(READY)
 	$(VENV)/bin/pip install --quiet ruff
 	$(VENV)/bin/ruff check .
+
+types: $(READY)
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt mypy
+	$(VENV)/bin/mypy
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; assert (3, 10) <= sys.version_info < (3, 13), sys.version" || \

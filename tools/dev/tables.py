@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Make the tables of the docs from docs/measured/*.json.
+"""Make the tables of the docs from docs/measured/*.json, and that of the weights from m2ae_mm/weights/*.json.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``. Without options the pages are rewritten;
 --check only says which are out of date.
@@ -46,6 +46,8 @@ def table(name: str, folder: Path = ROOT / 'docs' / 'measured') -> str:
     """
     if name not in _TABLES:
         raise ValueError(f'there is no table {name!r}; known are {", ".join(_TABLES)}.')
+    if name == 'weights':
+        return _weights(ROOT / 'm2ae_mm' / 'weights')
     found = json.loads((folder / f'{name}.json').read_text())
     versions = ', '.join(f'{key} {value}' for key, value in found['versions'].items())
     source = f'{found["card"]}, {found["date"]}, commit {found["commit"]}, {versions}; `{found["command"]}`.'
@@ -117,8 +119,19 @@ def _whole_runs(rows: list[dict]) -> str:
                     f'{row["run_samples_per_second"]:,.0f}/s', f'{row["share_of_cycle"][-1]:.1%}'] for row in rows])
 
 
+def _weights(folder: Path) -> str:
+    cells = []
+    for path in sorted(folder.glob('*.json')):
+        found = json.loads(path.read_text())
+        size = path.with_suffix('.safetensors').stat().st_size / 1e6
+        figures = '<br>'.join(f'{what}: {figure}' for what, figure in found['figures'].items())
+        made = re.split('[;,:]', found['command'])[0]
+        cells.append([f'`{path.stem}`', found['task'], f'{size:.1f} MB', f'`{found["config"]}`', figures, f'`{made}`'])
+    return _lines(['name', 'task', 'size', 'config', 'figures', 'made by'], cells) + '\n'
+
+
 _TABLES = dict(kernel_tests=_kernel_tests, benchmark=_benchmark, compiler=_compiler, shapes=_shapes,
-               detection=_detection, whole_runs=_whole_runs)
+               detection=_detection, whole_runs=_whole_runs, weights=_weights)
 
 if __name__ == '__main__':
     sys.exit(main())
