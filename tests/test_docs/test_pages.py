@@ -92,3 +92,8 @@ def test_every_page_is_in_the_site():
         todo += [str((Path(name).parent / each).as_posix()) for each in entries]
     there = {str(page.relative_to(folder).with_suffix('')) for page in folder.rglob('*.md')} | {'tutorial'}
     assert found == there
+
+
+@pytest.mark.parametrize('name, most', [('README.md', 1000), ('docs/performance.md', 800)])
+def test_pages_that_are_to_be_short_are_short(name, most):
+    assert len((ROOT / name).read_text().split()) <= most

@@ -125,8 +125,8 @@ def test_only_the_backbone_and_what_depends_on_it_differ(path):
     assert config.model.backbone == expected
 
 
-def test_the_snippet_of_the_readme_is_the_project(tmp_path):
-    snippet = (ROOT / 'README.md').read_text().split('```python\n# my_votenet.py')[1].split('```')[0]
+def test_the_snippet_of_the_docs_is_the_project(tmp_path):
+    snippet = (ROOT / 'docs/plug_in.md').read_text().split('```python\n# my_votenet.py')[1].split('```')[0]
     (tmp_path / 'my_votenet.py').write_text('#' + snippet)
     mine, project = Config.fromfile(tmp_path / 'my_votenet.py'), Config.fromfile(PROJECTS['votenet_m2ae'])
     assert mine.to_dict() == project.to_dict()
