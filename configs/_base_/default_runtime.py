@@ -9,6 +9,7 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='M2AECheckpointHook', interval=10, max_keep_ckpts=3),
     keeping=dict(type='M2AEKeepingHook'),  # exact resumes, orderly ends, broken steps left out
+    graphs=dict(type='M2AEGraphsHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'))
 
 env_cfg = dict(

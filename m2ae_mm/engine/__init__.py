@@ -7,6 +7,7 @@ from .hooks import (
     M2AECheckpointHook,
     M2AEFinitePredictionsHook,
     M2AEGalleryHook,
+    M2AEGraphsHook,
     M2AEKeepingHook,
     M2AELinearProbeHook,
     M2AEPictureHook,
@@ -17,14 +18,16 @@ from .loaders import prepare_loaders
 from .optimizer import M2AEBFloat16OptimWrapper, M2AEOptimWrapper, M2AEOptimWrapperConstructor
 from .option_check import check_options
 from .picture_threshold import picture_threshold
+from .recording import record_graphs
 from .runner import M2AERunner
 from .sync_batch_norm import SyncBatchNormCPU
 from .training import training_runner
 
 __all__ = [
     'M2AEBFloat16OptimWrapper', 'M2AECheckpointHook', 'M2AEDistributedCPU', 'M2AEFinitePredictionsHook',
-    'M2AEGalleryHook', 'M2AEKeepingHook', 'M2AELinearProbeHook', 'M2AEOptimWrapper', 'M2AEOptimWrapperConstructor',
+    'M2AEGalleryHook', 'M2AEGraphsHook', 'M2AEKeepingHook', 'M2AELinearProbeHook', 'M2AEOptimWrapper', 'M2AEOptimWrapperConstructor',
     'M2AEPictureHook', 'M2AEResumeHook', 'M2AERunner', 'M2AERuntimeInfoHook', 'SyncBatchNormCPU', 'check_data',
     'check_options', 'class_count', 'compile_forward', 'datasets_of', 'end_processes', 'init_cpu_processes',
-    'name_what_is_built', 'picture_threshold', 'prepare_loaders', 'prepare_processes', 'training_runner'
+    'name_what_is_built', 'picture_threshold', 'prepare_loaders', 'prepare_processes', 'record_graphs',
+    'training_runner'
 ]

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from m2ae_mm.checkpoint import shipped_names
 from m2ae_mm.datasets.io.scans import SCAN_SUFFIXES, scan_files
+from m2ae_mm.engine.recording import record_graphs
 from m2ae_mm.surroundings import find_config
 
 from .opening import config_of, is_checkpoint, open_model
@@ -225,7 +226,9 @@ class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
         if not self.accepts(model):
             raise ValueError(f'{weights!r} is a {type(model).__name__}, which m2ae {self.command} cannot use'
                              f'{other_command(model)}.')
-        return model.to(torch.device(device))
+        model.to(torch.device(device))
+        record_graphs(model)
+        return model
 
     def _init_collate(self, cfg: Config) -> Callable:
         return pseudo_collate  # a config may have one for its data set

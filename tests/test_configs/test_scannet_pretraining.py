@@ -94,11 +94,12 @@ def test_what_is_reconstructed(options, scale, group):
     masked = model.make_masks(scales)
     assert masked[1].sum(1).tolist() == [25, 25]  # int(0.8 * 32)
     result = model.reconstruct(points, scales, masked)
+    predicted, target, _ = result.select()
     hidden = masked[scale].nonzero()
-    assert result.target.shape == (len(hidden), group, 3) and result.predicted.shape == (len(hidden), 32, 3)
+    assert target.shape == (len(hidden), group, 3) and predicted.shape == (len(hidden), 32, 3)
     below = points if scale == 0 else scales[0].centers
     cloud, center = hidden[-1]
     members = below[cloud, scales[scale].neighbors[cloud, center]]
-    torch.testing.assert_close(result.target[-1], members - scales[scale].centers[cloud, center])
+    torch.testing.assert_close(target[-1], members - scales[scale].centers[cloud, center])
     model.head.loss(result)['loss_chamfer'].backward()
     assert [name for name, value in model.named_parameters() if value.grad is None] == []

@@ -3,22 +3,15 @@ import copy
 
 import pytest
 import torch
-from interpreted import DEVICE, runs_kernels
-from torch import nn
+from interpreted import DEVICE, on_gpu_kernels, runs_kernels
 
-from m2ae_mm.models.backbones import point_m2ae_encoder
-from m2ae_mm.models.layers import packed_transformer, token_mlp
-from m2ae_mm.models.selfsup.point_m2ae import _loss_of_all, _shape_features
-from m2ae_mm.ops import graphs, use_reference
+from m2ae_mm.models.layers import token_mlp
+from m2ae_mm.models.layers.packing import Rows, fixed_rows
+from m2ae_mm.models.layers.transformer import DropPath
+from m2ae_mm.engine import graphs, record_graphs
+from m2ae_mm.engine.recording import StepOfMasks
+from m2ae_mm.ops import use_reference
 from mmdet3d.registry import MODELS
-
-
-@pytest.fixture
-def packed(monkeypatch):
-    """The encoder, the decoder and token layers take the Triton kernels whatever the device."""
-    from m2ae_mm.ops import triton
-    for module in (point_m2ae_encoder, packed_transformer, token_mlp):
-        monkeypatch.setattr(module, 'gpu_kernels', lambda values: triton)
 
 
 def _model(multi_scale_masking=True, **backbone):
@@ -53,16 +46,16 @@ def _close(ours, theirs, tolerance=2e-5, rounding=1e-7):
     dict(), dict(multi_scale_masking=False), dict(radii=(0.3, 0.6, 1.2)), dict(depths=(0, 1, 1)),
     dict(stage_norm=False, in_channels=5)
 ])
-def test_pre_training(packed, monkeypatch, options):
-    """Loss, gradients and running statistics."""
+def test_pre_training(options):
+    """Loss, gradients and running statistics, with padding behind the rows."""
     model = _model(**options)
     plain = copy.deepcopy(model)
     points, scales, masked, sizes = _batch(model)
-    loss = _loss_of_all(model, points, scales, masked, sizes)['loss_chamfer']
-    loss.backward()
-    monkeypatch.undo()
+    with on_gpu_kernels(), fixed_rows(masked, sizes):
+        loss = model.masked_loss(points, scales, masked)['loss_chamfer']
+        loss.backward()
     with use_reference():
-        expected = plain.head.loss(plain.reconstruct(points, scales, masked))['loss_chamfer']
+        expected = plain.masked_loss(points, scales, masked)['loss_chamfer']
     expected.backward()
     _close(loss, expected)
     whole = sum(parameter.grad.norm()**2 for parameter in plain.parameters() if parameter.grad is not None)**0.5
@@ -76,20 +69,8 @@ def test_pre_training(packed, monkeypatch, options):
 
 
 @runs_kernels
-@pytest.mark.parametrize('change, packs', [
-    (lambda norm: None, True), (lambda norm: setattr(norm, 'momentum', None), False), (nn.Module.eval, False)
-])
-def test_statistics_that_padding_would_enter_are_not_packed(packed, change, packs):
-    model = _model()
-    change(model.backbone.embeddings[1].join_norm)
-    assert model.backbone.packs_rows(torch.rand(1, 60, 3).to(DEVICE)) is packs
-    model.eval()
-    assert model.backbone.packs_rows(torch.rand(1, 60, 3).to(DEVICE))
-
-
-@runs_kernels
-def test_entry_points_find_the_numbers_of_rows(packed, monkeypatch):
-    """What training and the linear probe call, on one batch after the other."""
+def test_one_batch_after_the_other_with_rows_as_for_graphs():
+    """What training and the linear probe call."""
     model = _model()
     plain = copy.deepcopy(model)
     batches = [torch.rand(3, 60, 3).to(DEVICE) for _ in range(2)]
@@ -100,12 +81,15 @@ def test_entry_points_find_the_numbers_of_rows(packed, monkeypatch):
         torch.manual_seed(3)
         return [call(model) for call in calls]
 
-    ours = run(model)
-    monkeypatch.undo()
+    record_graphs(model)
+    with on_gpu_kernels():
+        ours = run(model)
     with use_reference():
         for one, other in zip(ours, run(plain)):
             _close(one, other)
-    assert not model._loss_rows.grown  # the margin holds both
+    assert not model.masked_loss.func.sizes.grown  # the margin holds both
+    copied = copy.deepcopy(model).masked_loss  # of the copy, without what the original has recorded
+    assert isinstance(copied.func, StepOfMasks) and copied.args[0] is not model and not copied.func.sizes._sizes
 
 
 def _encode_and_differentiate(encoder, points, scales):
@@ -129,45 +113,14 @@ def _compare_encoders(ours, theirs):
 @runs_kernels
 @pytest.mark.parametrize('mode', ['train', 'eval'])
 @pytest.mark.parametrize('batch', [1, 3])
-def test_whole_clouds(packed, monkeypatch, batch, mode):
+def test_whole_clouds(batch, mode):
     """What classifiers and detectors see, with local attention."""
     encoder = getattr(_model(radii=(0.3, 0.6, 1.2)).backbone, mode)()
     plain = copy.deepcopy(encoder)
     points = torch.rand(batch, 60, 3, generator=torch.Generator().manual_seed(1)).to(DEVICE)
     scales = encoder.build_scales(points)
-    ours = _encode_and_differentiate(encoder, points, scales)
-    monkeypatch.undo()
-    with use_reference():
-        _compare_encoders(ours, _encode_and_differentiate(plain, points, scales))
-
-
-class _Factors(nn.Module):
-    """Multiplies each cloud's residual branch by the next of the given factors."""
-
-    def __init__(self, factors):
-        super().__init__()
-        self.factors = iter(factors)
-
-    def forward(self, x):
-        return next(self.factors)[:, None, None] * x
-
-
-@runs_kernels
-def test_skipped_branches(packed, monkeypatch):
-    """Stochastic depth, once it has been drawn."""
-    encoder = _model(depths=(2, 2, 1)).backbone.train()
-    plain = copy.deepcopy(encoder)
-    points = torch.rand(3, 60, 3, generator=torch.Generator().manual_seed(1)).to(DEVICE)
-    factors = {}
-    for own, other in zip(encoder.stages, plain.stages):
-        factors[own] = 2 * torch.randint(2, (2 * len(own.blocks), 3)).float().to(DEVICE)
-        for block, pair in zip(other.blocks, factors[own].split(2)):
-            block.drop_path = _Factors(pair)
-    monkeypatch.setattr(packed_transformer, 'draw_drop_paths',
-                        lambda stage, rows: list(factors[stage].index_select(1, rows.cloud)))
-    scales = encoder.build_scales(points)
-    ours = _encode_and_differentiate(encoder, points, scales)
-    monkeypatch.undo()
+    with on_gpu_kernels():
+        ours = _encode_and_differentiate(encoder, points, scales)
     with use_reference():
         _compare_encoders(ours, _encode_and_differentiate(plain, points, scales))
 
@@ -180,6 +133,7 @@ def test_a_training_is_recorded_and_the_same(monkeypatch):
         if not recorded:
             monkeypatch.setattr(graphs, '_usable', lambda tensors: False)
         model = _model().train()
+        record_graphs(model)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
         losses = []
         for step in range(8):
@@ -190,37 +144,34 @@ def test_a_training_is_recorded_and_the_same(monkeypatch):
             optimizer.zero_grad()
             losses.append(loss.item())
         curves.append(losses)
-        assert bool(model._packed_loss._recordings) is recorded
+        assert bool(model.masked_loss.func.graphed._recordings) is recorded
     # The sums of both differ in their order; eight steps let that grow to 1.1e-4.
     assert curves[0] == pytest.approx(curves[1], rel=1e-3)
 
 
 @runs_kernels
-def test_features(packed, monkeypatch):
+@pytest.mark.parametrize('exact', [True, False])
+def test_features(exact):
     model = _model().eval()
     points, scales, masked, sizes = _batch(model)
     with torch.no_grad():
-        ours = _shape_features(model, points, scales, masked, sizes)
-        monkeypatch.undo()
+        with on_gpu_kernels(), fixed_rows(*((), ()) if exact else (masked, sizes)):
+            ours = model.pool_visible(points, scales, masked)
         with use_reference():
             tokens = model.backbone.encode(points, scales, masked)[-1]
     _close(ours, tokens.mean(1) + tokens.amax(1))
 
 
-@runs_kernels
 def test_drop_path_skips_whole_branches_of_a_cloud():
-    from m2ae_mm.models.layers.packing import Rows
-    stage = _model(drop_path_rate=0.5).backbone.stages[-1].train()
-    rows = Rows.of_all(400, 2, torch.device(DEVICE))
+    rows, drop_path = Rows.of_all(400, 2, torch.device('cpu')), DropPath(0.5)
     torch.manual_seed(0)
-    factors = packed_transformer.draw_drop_paths(stage, rows)
-    assert len(factors) == 2  # one block, two branches
+    factors = drop_path.factor(rows), drop_path.factor(rows)
     for factor in factors:
         assert set(factor.tolist()) == {0., 2.}
         assert torch.equal(factor[::2], factor[1::2])
         assert 150 < int((factor[::2] > 0).sum()) < 250
     assert not torch.equal(*factors)
-    assert packed_transformer.draw_drop_paths(stage.eval(), rows) == [None, None]
+    assert drop_path.eval().factor(rows) is None and DropPath(0.).factor(rows) is None
 
 
 def _train_layer(layer, x, towards, dtype):
@@ -235,15 +186,16 @@ def _train_layer(layer, x, towards, dtype):
 
 @runs_kernels
 @pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float32, 2e-5), (torch.bfloat16, 2e-2)])
-def test_token_layer_in_training(packed, monkeypatch, dtype, tolerance):
+def test_token_layer_in_training(dtype, tolerance):
     torch.manual_seed(0)
     layer = token_mlp.TokenLayer(6, 40).to(DEVICE)
     plain = copy.deepcopy(layer)
     x, towards = torch.randn(2, 3, 35, 6).to(DEVICE), torch.randn(2, 3, 35, 40).to(DEVICE)
-    ours = _train_layer(layer, x, towards, dtype)
+    with on_gpu_kernels():
+        ours = _train_layer(layer, x, towards, dtype)
+        with pytest.raises(ValueError, match='more than 1 value'):  # as without the kernels
+            copy.deepcopy(layer)(x[:1, :1, :1])
     assert 'BatchNormReLU' in ours[0].grad_fn.next_functions[0][0].name()  # behind a view
-    with pytest.raises(ValueError, match='more than 1 value'):  # as without the kernels
-        copy.deepcopy(plain)(x[:1, :1, :1])
-    monkeypatch.setattr(token_mlp, 'gpu_kernels', lambda values: None)
-    for mine, theirs in zip(ours, _train_layer(plain, x, towards, dtype), strict=True):
-        _close(mine.float(), theirs.float(), tolerance)
+    with use_reference():
+        for mine, theirs in zip(ours, _train_layer(plain, x, towards, dtype), strict=True):
+            _close(mine.float(), theirs.float(), tolerance)

@@ -87,13 +87,6 @@ def test_the_class_token_sees_every_other_token():
     assert (one - other).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize('kind,packs', [('PointM2AEEncoder', True), ('PointM2AEClassTokenEncoder', False)])
-def test_no_packed_rows_where_a_class_token_stands_in_front(monkeypatch, kind, packs):
-    monkeypatch.setattr('m2ae_mm.models.backbones.point_m2ae_encoder.gpu_kernels', lambda points: math)  # any module
-    assert MODELS.build({**BACKBONE, 'type': kind}).packs_rows(points(1)) is packs
-
-
-
 def classifier(**options):
     return MODELS.build(
         dict(type='PointM2AEClassifier', backbone={**BACKBONE, 'stage_norm': False},

@@ -6,20 +6,22 @@ from m2ae_mm.models.layers.scales import build_scales
 
 
 @pytest.mark.parametrize('weight', [1., 2.5])
-@pytest.mark.parametrize('counts', [None, torch.tensor([True, False])])
-def test_loss_is_the_weighted_mean_over_what_is_masked(weight, counts):
+@pytest.mark.parametrize('masked', [[[True], [True]], [[True], [False]]])
+def test_loss_is_the_weighted_mean_over_what_is_masked(weight, masked):
     """Single points at distances 1 and 2, so squared and both ways 2 and 8."""
-    predicted, target = torch.zeros(2, 1, 3), torch.tensor([[[1., 0, 0]], [[0, 2, 0]]])
+    predicted, target = torch.zeros(2, 1, 1, 3), torch.tensor([[[[1., 0, 0]]], [[[0, 2, 0]]]])
     head = PointM2AEPretrainHead(4, 1, loss_weight=weight)
-    loss = head.loss(Reconstruction(predicted, target, torch.zeros(2, 3), counts))['loss_chamfer']
-    assert loss.item() == pytest.approx(weight * (5 if counts is None else 2))
+    whole = Reconstruction(predicted, target, torch.zeros(2, 1, 3), torch.tensor(masked))
+    assert head.loss(whole)['loss_chamfer'].item() == pytest.approx(weight * (5 if all(masked[1]) else 2))
+    assert [head.loss(part)['loss_chamfer'].item() for part in whole.split()] == pytest.approx(
+        [weight * 2, weight * 8 * masked[1][0]])
+    assert whole.select()[1].shape == (sum(map(sum, masked)), 1, 3)
 
 
-@pytest.mark.parametrize('select', [True, False])
-def test_nothing_masked_gives_zero_connected_to_the_network(select):
+def test_nothing_masked_gives_zero_connected_to_the_network():
     points, head = torch.rand(2, 20, 3), PointM2AEPretrainHead(4, 2)
     scales = build_scales(points, [5], [3])
-    result = head(torch.rand(2, 5, 4), points, scales, [torch.zeros(2, 5, dtype=torch.bool)], select)
+    result = head(torch.rand(2, 5, 4), points, scales, [torch.zeros(2, 5, dtype=torch.bool)])
     loss = head.loss(result)['loss_chamfer']
     loss.backward()
     assert loss == 0 and (head.predict_points.weight.grad == 0).all()

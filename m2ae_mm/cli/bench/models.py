@@ -24,11 +24,13 @@ def build(config, setting: Setting) -> nn.Module:
     """Our model with its initial weights."""
     from mmengine.registry import init_default_scope
 
+    from m2ae_mm.engine import record_graphs
     from mmdet3d.registry import MODELS
     init_default_scope('mmdet3d')
     torch.manual_seed(setting.seed)
     model = MODELS.build(config.model)
     model.init_weights()
+    record_graphs(model)
     return model.to(setting.device)
 
 

@@ -80,6 +80,7 @@ def load_kernels() -> None:
     from m2ae_mm import ops
     from m2ae_mm.models.layers.attention import SelfAttention
     from m2ae_mm.models.layers.mini_pointnet import MiniPointNet
+    from m2ae_mm.models.layers.packing import Rows
     from m2ae_mm.models.layers.vertex_bias import VertexBias
     points, box = torch.rand(1, 64, 3), torch.ones(1, 1, 7)
     picked = ops.furthest_point_sample(points, 4)
@@ -90,7 +91,7 @@ def load_kernels() -> None:
     torch.ops.m2ae_mm.max_over_members_backward(largest, member, points.shape[1])
     MiniPointNet.merging(3, 4)(points).sum().backward()
     few = ~torch.eye(16, dtype=torch.bool).view(1, 1, 16, 16)
-    SelfAttention(4, 1)(torch.rand(1, 16, 4), few).sum().backward()
+    SelfAttention(4, 1)(torch.rand(16, 4), Rows.of_all(1, 16, few.device), few).sum().backward()
     VertexBias(4)(box, points).sum().backward()
 
 

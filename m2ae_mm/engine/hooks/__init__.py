@@ -1,6 +1,7 @@
 from .checkpoint_hook import M2AECheckpointHook
 from .finite_predictions_hook import M2AEFinitePredictionsHook
 from .gallery_hook import M2AEGalleryHook
+from .graphs_hook import M2AEGraphsHook
 from .keeping_hook import M2AEKeepingHook
 from .linear_probe_hook import M2AELinearProbeHook
 from .picture_hook import M2AEPictureHook
@@ -8,6 +9,6 @@ from .resume_hook import M2AEResumeHook
 from .runtime_info_hook import M2AERuntimeInfoHook
 
 __all__ = [
-    'M2AECheckpointHook', 'M2AEFinitePredictionsHook', 'M2AEGalleryHook', 'M2AEKeepingHook', 'M2AELinearProbeHook',
-    'M2AEPictureHook', 'M2AEResumeHook', 'M2AERuntimeInfoHook'
+    'M2AECheckpointHook', 'M2AEFinitePredictionsHook', 'M2AEGalleryHook', 'M2AEGraphsHook', 'M2AEKeepingHook',
+    'M2AELinearProbeHook', 'M2AEPictureHook', 'M2AEResumeHook', 'M2AERuntimeInfoHook'
 ]

@@ -1,10 +1,14 @@
 """The encoder with a class token (table 10 of the paper)."""
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from mmdet3d.registry import MODELS
 
 from ..layers.attention import attention_mask
+from ..layers.packing import Rows
+from ..layers.scales import Scale
 from .point_m2ae_encoder import PointM2AEEncoder
 
 
@@ -17,8 +21,6 @@ class PointM2AEClassTokenEncoder(PointM2AEEncoder):
     :class:`PointM2AEEncoder`.
     """
 
-    packs = False
-
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
         self.class_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims[-1]))
@@ -29,18 +31,23 @@ class PointM2AEClassTokenEncoder(PointM2AEEncoder):
             nn.init.trunc_normal_(self.class_token, std=0.02)
         super().init_weights()
 
-    def _attend(self, i: int, tokens: Tensor, centers: Tensor, masked: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The last stage returns ``(B, 1 + N_S, C_S)``, the class token first."""
-        if i < len(self.stages) - 1:
-            return super()._attend(i, tokens, centers, masked)
+    def encode(self, points: Tensor, scales: Sequence[Scale], masked: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """Encode whole clouds; the last scale's ``(B, 1 + N_S, C_S)`` have the class token first."""
         if masked is not None:
             raise ValueError('PointM2AEClassTokenEncoder classifies whole clouds; pre-train a PointM2AEEncoder.')
-        batch = len(tokens)
+        return super().encode(points, scales)
+
+    def _attend(self, i: int, tokens: Tensor, centers: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+        if i < len(self.stages) - 1:
+            return super()._attend(i, tokens, centers, rows)
+        batch = len(rows.starts)
+        tokens, centers = tokens.view(batch, -1, tokens.shape[1]), centers.view(batch, -1, 3)
         tokens = torch.cat([self.class_token.to(tokens.dtype).expand(batch, -1, -1), tokens], 1)
         centers = torch.cat([centers.new_zeros(batch, 1, 3), centers], 1)
         left_out = attention_mask(centers, None, self.radii[i])
         if left_out is not None:
             left_out[..., 0] = False
             left_out[..., 0, :] = False
-        tokens = self.stages[i](tokens, centers, left_out)
-        return tokens, self.norms[i](tokens)
+        rows = Rows.of_all(*centers.shape[:2], centers.device)
+        tokens, output = self.stages[i](tokens.flatten(0, 1), centers.flatten(0, 1), rows, left_out, self.norms[i])
+        return tokens, rows.spread(output)

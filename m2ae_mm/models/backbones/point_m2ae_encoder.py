@@ -1,25 +1,21 @@
 """The hierarchical encoder of Point-M2AE (paper section 3.3)."""
 from collections.abc import Sequence
-from types import ModuleType
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from m2ae_mm.checkpoint import load_pretrained_init
-from m2ae_mm.ops import gather, gpu_kernels
 from mmdet3d.registry import MODELS
 
-from ..layers.attention import attention_mask
-from ..layers.exactness import are_exactly
+from ..layers.attention import pairs_within
 from ..layers.initialization import init_truncated_normal
 from ..layers.mini_pointnet import MiniPointNet
-from ..layers.packed_transformer import is_layer_norm
-from ..layers.packing import pack, pack_visible, unpack
-from ..layers.scales import Scale, build_scales, relative_neighborhoods
+from ..layers.packing import Rows
+from ..layers.precision import weights_cast_once
+from ..layers.scales import Scale, build_scales
 from ..layers.transformer import Stage, split_drop_path
 from .contract import detector_outputs
-from .packed_encoding import encode_packed
 
 
 @MODELS.register_module()
@@ -53,9 +49,6 @@ class PointM2AEEncoder(BaseModule):
             loads pre-trained weights, says what was loaded and what is new,
             and fails if nothing matched.
     """
-
-    # Whether packed rows serve it; a subclass with stages of its own says no.
-    packs = True
 
     def __init__(self,
                  in_channels: int = 3,
@@ -105,11 +98,7 @@ class PointM2AEEncoder(BaseModule):
                              'trained with, or set in_channels to those that the data pipeline loads.')
         return build_scales(points[..., :3].float(), self.num_centers, self.num_neighbors)
 
-    def encode(self,
-               points: Tensor,
-               scales: Sequence[Scale],
-               masked: Sequence[Tensor] | None = None,
-               sizes: Sequence[int] | None = None) -> list[Tensor]:
+    def encode(self, points: Tensor, scales: Sequence[Scale], masked: Sequence[Tensor] | None = None) -> list[Tensor]:
         """Encode the visible tokens of every scale.
 
         Args:
@@ -117,65 +106,29 @@ class PointM2AEEncoder(BaseModule):
             scales: From :meth:`build_scales`.
             masked: One ``(B, N_i)`` bool mask per scale, ``True`` = masked, or
                 None if all tokens are visible.
-            sizes: Rows of every scale where it packs them (:class:`RowSizes`);
-                without, the host waits for their number.
 
         Returns:
             ``(B, N_i, C_i)`` per scale, zeros at masked centres.
         """
-        kernels = self._packed_kernels(points)
-        if kernels is not None:
-            return encode_packed(self, points, scales, masked, sizes, kernels)
-        outputs, tokens, below = [], points[..., 3:], points[..., :3]
-        for i, scale in enumerate(scales):
-            mask = None if masked is None else masked[i]
-            tokens = self._embed(i, below, tokens, scale, mask)
-            tokens, output = self._attend(i, tokens, scale.centers, mask)
-            outputs.append(output)
-            below = scale.centers
+        outputs, below, tokens, finer = [], points[..., :3].float(), None, None
+        with weights_cast_once(self, points):
+            for i, scale in enumerate(scales):
+                rows = (Rows.of_all(*scale.centers.shape[:2], points.device) if masked is None else Rows.of(masked[i]))
+                centers = rows.take(scale.centers)
+                # Positions among the joined clouds.
+                members = rows.take(scale.neighbors) + (rows.cloud * below.shape[1]).unsqueeze(1)
+                groups = _points_of(points, members, centers) if i == 0 else finer.members(tokens, members)
+                tokens = self.embeddings[i](groups, rows.total)
+                tokens, output = self._attend(i, tokens, centers, rows)
+                outputs.append(output)
+                below, finer = scale.centers, rows
         return outputs
 
-    def packs_rows(self, points: Tensor) -> bool:
-        """Whether :meth:`encode` packs the visible tokens of a batch into rows, as it does on a GPU."""
-        return self._packed_kernels(points) is not None
-
-    def _packed_kernels(self, points: Tensor) -> ModuleType | None:
-        """The GPU's kernels where they compute what the modules do."""
-        kernels = gpu_kernels(points) if self.packs else None
-        serve = (kernels is not None and all(each.leaves_out_padding() for each in self.embeddings)
-                 and are_exactly(MiniPointNet, *self.embeddings) and are_exactly(Stage, *self.stages)
-                 and all(stage.is_as_written() for stage in self.stages) and all(map(is_layer_norm, self.norms)))
-        return kernels if serve else None
-
-    def _embed(self, i: int, below: Tensor, values: Tensor, scale: Scale, masked: Tensor | None) -> Tensor:
-        """Embed the visible groups of a scale: ``(B, N_i, C_i)``, zeros elsewhere.
-
-        ``values`` (B, N_{i-1}, C) are extra channels of the points for the
-        first scale and the finer scale's tokens after that.
-        """
-        if i == 0:
-            groups = relative_neighborhoods(below, scale)
-            if values.shape[-1]:
-                groups = torch.cat([groups, gather(values, scale.neighbors)], -1)
-        else:
-            groups = gather(values, scale.neighbors)
-        if masked is None:
-            return self.embeddings[i](groups.flatten(0, 1)).view(*scale.centers.shape[:2], -1)
-        embedded = self.embeddings[i](groups[~masked])
-        tokens = embedded.new_zeros(*masked.shape, embedded.shape[-1])
-        tokens[~masked] = embedded
-        return tokens
-
-    def _attend(self, i: int, tokens: Tensor, centers: Tensor, masked: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Run stage ``i`` on visible tokens; ``(B, N_i, C_i)`` before and after the norm."""
-        if masked is None:
-            tokens = self.stages[i](tokens, centers, attention_mask(centers, None, self.radii[i]))
-            return tokens, self.norms[i](tokens)
-        packing, count = pack_visible(masked), tokens.shape[1]
-        packed_centers = pack(centers, packing)
-        left_out = attention_mask(packed_centers, packing.padded, self.radii[i])
-        packed = self.stages[i](pack(tokens, packing), packed_centers, left_out)
-        return unpack(packed, packing, count), unpack(self.norms[i](packed), packing, count)
+    def _attend(self, i: int, tokens: Tensor, centers: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Run stage ``i`` on rows: ``(R, C_i)`` tokens, and ``(B, N_i, C_i)`` what leaves its norm."""
+        pairs = pairs_within(self.radii[i], tokens, centers, rows)
+        tokens, output = self.stages[i](tokens, centers, rows, pairs, self.norms[i])
+        return tokens, rows.spread(output)
 
     def forward(self, points: Tensor) -> dict[str, list[Tensor | None]]:
         """Encode whole clouds for a detector.
@@ -190,6 +143,13 @@ class PointM2AEEncoder(BaseModule):
         """
         scales = self.build_scales(points)
         return detector_outputs(points, scales, self.encode(points, scales))
+
+
+def _points_of(points: Tensor, members: Tensor, centers: Tensor) -> Tensor:
+    """``(R, k, 3 + C)`` members of groups among points ``(B, N, 3 + C)``, coordinates relative to ``(R, 3)`` centres."""
+    groups = points.float().flatten(0, 1).index_select(0, members.flatten()).view(*members.shape, -1)
+    offsets = groups[..., :3] - centers.unsqueeze(1)
+    return offsets if groups.shape[-1] == 3 else torch.cat([offsets, groups[..., 3:]], -1)
 
 
 def _check_sizes(in_channels: int, point_hidden: Sequence[int], drop_path_rate: float, **scales: Sequence) -> None:

@@ -9,7 +9,7 @@ from mmdet3d.registry import MODELS
 
 from ..layers.attention import attention_mask
 from ..layers.detr_transformer import DETREncoderLayer
-from ..layers.packing import pack, pack_visible, unpack
+from ..layers.packing import Rows
 from ..layers.scales import Scale
 from ..layers.set_abstraction import SetAbstraction
 from .contract import detector_outputs
@@ -129,9 +129,9 @@ class ThreeDETREncoder(BaseModule):
         """Layers of scale ``i + 1`` on the visible tokens ``(B, N_i, C)``."""
         if masked is None:
             return self._run_layers(i, tokens, centers, None)
-        packing = pack_visible(masked)
-        packed = self._run_layers(i, pack(tokens, packing), pack(centers, packing), packing.padded)
-        return unpack(packed, packing, tokens.shape[1])
+        rows = Rows.of(masked)
+        tokens, centers = (rows.to_clouds(rows.take(each)) for each in (tokens, centers))
+        return rows.spread(rows.of_clouds(self._run_layers(i, tokens, centers, rows.padded)))
 
     def _run_layers(self, i: int, tokens: Tensor, centers: Tensor, padded: Tensor | None) -> Tensor:
         for layer, radius in zip(self.stages[i], self.radii[i]):

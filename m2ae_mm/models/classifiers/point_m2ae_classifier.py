@@ -3,7 +3,6 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from m2ae_mm.ops.graphs import Graphed
 from m2ae_mm.samples import sample_label, sample_name
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
@@ -47,7 +46,6 @@ class PointM2AEClassifier(BaseModel):
             raise ValueError("pooling='class_token' needs an encoder with a class token, PointM2AEEncoder has none: "
                              'set model.backbone.type=PointM2AEClassTokenEncoder.')
         self.votes = votes
-        self._classify = Graphed(_classify)
 
     def forward(self, inputs: dict, data_samples: list[Det3DDataSample] | None = None, mode: str = 'tensor'):
         """Entry point of mmengine.
@@ -78,7 +76,7 @@ class PointM2AEClassifier(BaseModel):
 
     def classify(self, points: Tensor) -> Tensor:
         """``(B, N, 3 + C)`` to ``(B, classes)`` logits."""
-        return self._classify(self, points)
+        return self.head(self.backbone.encode(points, self.backbone.build_scales(points))[-1])
 
     def test_step(self, data: dict) -> list[Det3DDataSample]:
         """Predict a collated batch; with votes, each sample also receives ``vote_label``."""
@@ -92,11 +90,6 @@ class PointM2AEClassifier(BaseModel):
         for sample, label in zip(samples, logits.argmax(1)):
             sample.vote_label = label
         return samples
-
-
-def _classify(model: PointM2AEClassifier, points: Tensor) -> Tensor:
-    scales = model.backbone.build_scales(points)
-    return model.head(model.backbone.encode(points, scales)[-1])
 
 
 def gather_labels(data_samples: list[Det3DDataSample], num_classes: int, device: torch.device) -> Tensor:

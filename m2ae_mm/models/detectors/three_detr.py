@@ -3,7 +3,6 @@ from typing import Any
 
 from torch import Tensor
 
-from m2ae_mm.ops.graphs import Graphed
 from mmdet3d.models.detectors.single_stage import SingleStage3DDetector
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
@@ -47,14 +46,17 @@ class ThreeDETR(SingleStage3DDetector):
         # The base class writes into the head's config.
         super().__init__(backbone, neck, dict(bbox_head), train_cfg, test_cfg,
                          data_preprocessor or dict(type='mmdet3d.Det3DDataPreprocessor'), init_cfg)
-        self._predict_boxes = Graphed(_predict_boxes)
 
     def _predict(self, batch_inputs_dict: dict, batch_data_samples: list[Det3DDataSample]) -> dict:
         """The clouds ``points`` (B, N, 3) and what the head predicts for them; features for another head."""
         points = stack_clouds(batch_inputs_dict['points'], batch_data_samples)
         if not isinstance(self.bbox_head, BoxSetHead):
             return self.extract_feat(dict(points=points))
-        return dict(points=points[..., :3], predictions=self._predict_boxes(self, points))
+        return dict(points=points[..., :3], predictions=self.predict_boxes(points))
+
+    def predict_boxes(self, points: Tensor) -> Any:
+        """What the head predicts for clouds ``(B, N, 3 + C)``."""
+        return self.bbox_head(self.extract_feat(dict(points=points)))
 
     def loss(self, batch_inputs_dict: dict, batch_data_samples: list[Det3DDataSample]) -> dict[str, Tensor]:
         """Losses of all decoder layers, see :meth:`BoxSetHead.loss`."""
@@ -85,7 +87,3 @@ class ThreeDETR(SingleStage3DDetector):
         if self.with_neck:
             feats = self.neck(feats)
         return {**feats, 'points': points[..., :3]}
-
-
-def _predict_boxes(model: ThreeDETR, points: Tensor) -> Any:
-    return model.bbox_head(model.extract_feat(dict(points=points)))

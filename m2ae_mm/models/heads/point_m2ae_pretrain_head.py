@@ -14,24 +14,26 @@ from ..layers.scales import Scale, relative_neighborhoods
 
 
 class Reconstruction(NamedTuple):
-    """What the head predicts and what it should be.
+    """What the head predicts and what it should be, of all M centres of B clouds.
 
     Attributes:
-        predicted: ``(T, P, 3)`` of the T masked centres in batch order, relative to the centre.
-        target: ``(T, k, 3)`` their true neighbourhoods, relative to the centre.
-        centers: ``(T, 3)``.
-        counts: ``(T,)`` bool, if T are all centres: which of them are masked
-            and count; None if all do.
+        predicted: ``(B, M, P, 3)`` relative to the centre.
+        target: ``(B, M, k, 3)`` the true neighbourhoods, relative to the centre.
+        centers: ``(B, M, 3)``.
+        masked: ``(B, M)`` bool, ``True`` = masked: only these count.
     """
     predicted: Tensor
     target: Tensor
     centers: Tensor
-    counts: Tensor | None = None
+    masked: Tensor
 
-    def split(self, sizes: Sequence[int]) -> list['Reconstruction']:
-        """Parts of so many centres, of masked ones only."""
-        parts = zip(*(each.split(sizes) for each in (self.predicted, self.target, self.centers)))
-        return [Reconstruction(*part) for part in parts]
+    def split(self) -> list['Reconstruction']:
+        """One for each cloud."""
+        return [Reconstruction(*parts) for parts in zip(*(each.split(1) for each in self))]
+
+    def select(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Predictions ``(T, P, 3)``, targets and centres of the T masked centres in batch order."""
+        return self.predicted[self.masked], self.target[self.masked], self.centers[self.masked]
 
 
 @MODELS.register_module()
@@ -62,42 +64,30 @@ class PointM2AEPretrainHead(BaseModule):
             load_pretrained_init(self, self.init_cfg)
             self._is_init = True
 
-    def forward(self,
-                decoded: Tensor,
-                points: Tensor,
-                scales: Sequence[Scale],
-                masked: Sequence[Tensor],
-                select: bool = True) -> Reconstruction:
-        """Reconstruct all masked neighbourhoods of the batch.
+    def forward(self, decoded: Tensor, points: Tensor, scales: Sequence[Scale],
+                masked: Sequence[Tensor]) -> Reconstruction:
+        """Reconstruct the neighbourhoods of the batch.
 
         Args:
             decoded: ``(B, N_f, C)`` tokens of scale f.
             points: ``(B, N, 3+)`` the input points.
             scales: The scales 1 to f, fine to coarse.
             masked: Their masks, ``True`` = masked.
-            select: Predict for the masked centres only, whose number the host
-                waits for on a GPU; otherwise for all, with ``counts``.
 
         Returns:
-            Predictions and targets.
+            Predictions and targets of all centres: to pick the masked ones the host would wait for a GPU.
         """
         below = scales[-2].centers if len(scales) > 1 else points[..., :3]
-        target, centers, hidden = relative_neighborhoods(below, scales[-1]), scales[-1].centers, masked[-1]
-        if select:
-            decoded, target, centers = decoded[hidden], target[hidden], centers[hidden]
-        else:
-            decoded, target, centers = (each.flatten(0, 1) for each in (decoded, target, centers))
-        predicted = self.predict_points(decoded).view(len(target), self.num_points, 3)
-        return Reconstruction(predicted.float(), target, centers, None if select else hidden.flatten())
+        predicted = self.predict_points(decoded).unflatten(-1, (self.num_points, 3))
+        target = relative_neighborhoods(below, scales[-1])
+        return Reconstruction(predicted.float(), target, scales[-1].centers, masked[-1])
 
     def loss(self, reconstruction: Reconstruction) -> dict[str, Tensor]:
         """Mean squared-L2 Chamfer distance over all masked tokens of the batch.
 
         0, and still connected to the network, if nothing is masked.
         """
-        distance = chamfer_distance(reconstruction.predicted, reconstruction.target)
-        counted = max(len(distance), 1)
-        if reconstruction.counts is not None:
-            distance = torch.where(reconstruction.counts, distance, 0)
-            counted = reconstruction.counts.sum().clamp(min=1)
-        return dict(loss_chamfer=self.loss_weight * distance.sum() / counted)
+        predicted, target, _, masked = reconstruction
+        distance = chamfer_distance(predicted.flatten(0, 1), target.flatten(0, 1))
+        distance = torch.where(masked.flatten(), distance, 0)
+        return dict(loss_chamfer=self.loss_weight * distance.sum() / masked.sum().clamp(min=1))

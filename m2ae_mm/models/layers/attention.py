@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from m2ae_mm.ops import cpu_kernels, gpu_kernels, squared_distances
 
+from .packing import Rows
 from .token_linear import TokenLinear
 
 # Share of the keys below which computing the visible pairs only is faster.
@@ -52,25 +53,32 @@ class SelfAttention(nn.Module):
         self.qkv = TokenLinear(dims, 3 * dims, bias=False)
         self.proj = TokenLinear(dims, dims)
 
-    def forward(self, x: Tensor, left_out: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, rows: Rows, pairs: Tensor | None = None, add_bias: bool = True) -> Tensor:
         """Attend among the tokens of each cloud.
 
         Args:
-            x: ``(B, L, C)``.
-            left_out: ``(B, 1, L, L)`` or ``(B, 1, 1, L)`` bool, ``True`` =
-                the query (row) does not see the key (column).
+            x: ``(R, C)``.
+            rows: Which of them make a cloud.
+            pairs: Of :func:`pairs_within`, or bool ``(B, 1, L, L)`` for the L rows of the longest cloud, ``True`` =
+                the query (row) does not see the key (column); None if all see each other.
+            add_bias: Of the last layer; without, the caller adds it.
 
         Returns:
-            ``(B, L, C)``.
+            ``(R, C)``.
         """
-        batch, length, dims = x.shape
-        qkv = self.qkv(x).view(batch, length, 3, self.num_heads, -1)
+        qkv = self.qkv(x).view(len(x), 3, self.num_heads, -1)
+        fused = gpu_kernels(qkv)
+        if fused is not None and (pairs is None or pairs.dtype != torch.bool):
+            x = fused.PackedAttention.apply(qkv, rows.starts, rows.counts, rows.longest, pairs)
+            return self.proj(x.flatten(1), add_bias)
+        qkv = rows.to_clouds(qkv)
+        left_out = attention_mask(None, rows.padded, None) if pairs is None else pairs
         kernels = cpu_kernels(qkv, converts=True)
-        if kernels is not None and _sees_few(left_out, length):
+        if kernels is not None and _sees_few(left_out, qkv.shape[1]):
             x = kernels.NeighborAttention.apply(qkv.float(), left_out[:, 0]).to(qkv.dtype)
         else:
             x = attend(*qkv.permute(2, 0, 3, 1, 4), left_out).transpose(1, 2)
-        return self.proj(x.reshape(batch, length, dims))
+        return self.proj(rows.of_clouds(x).flatten(1), add_bias)
 
 
 def _sees_few(left_out: Tensor | None, length: int) -> bool:
@@ -79,6 +87,26 @@ def _sees_few(left_out: Tensor | None, length: int) -> bool:
         return False
     some = left_out[:, :, ::8]
     return some.numel() - some.count_nonzero() < _FEW * some.numel()
+
+
+def pairs_within(radius: float | None, x: Tensor, centers: Tensor, rows: Rows) -> Tensor | None:
+    """Which tokens of a cloud see each other, for :class:`SelfAttention`: those nearer than ``radius``, or all.
+
+    Args:
+        radius: In the unit of the points; None for global attention.
+        x: ``(R, C)`` tokens that are to attend.
+        centers: ``(R, 3)`` float32 positions.
+        rows: Which rows make a cloud.
+
+    Returns:
+        Marks of the GPU's kernels or a bool mask; None if all see each other.
+    """
+    if radius is None:
+        return None
+    kernels = gpu_kernels(x)
+    if kernels is not None:
+        return kernels.near_marks(centers, rows.starts, rows.counts, rows.longest, radius)
+    return attention_mask(rows.to_clouds(centers), rows.padded, radius)
 
 
 def attention_mask(centers: Tensor, padded: Tensor | None, radius: float | None) -> Tensor | None:
@@ -94,7 +122,8 @@ def attention_mask(centers: Tensor, padded: Tensor | None, radius: float | None)
         radius: In the unit of the points, or None for global attention.
 
     Returns:
-        Bool mask for :class:`SelfAttention`, or None if nothing is left out.
+        Bool ``(B, 1, L, L)`` or ``(B, 1, 1, L)``, ``True`` = the query (row) does not see the key (column), or None if
+        nothing is left out.
     """
     if radius is None:
         return None if padded is None else padded[:, None, None, :]

@@ -1,67 +1,23 @@
-"""Packing visible tokens, without a loop over the batch: cloud by cloud to the front, or all into one sequence."""
-import math
-from collections.abc import Sequence
-from typing import NamedTuple
+"""Tokens of clouds that show different numbers of them: all in one sequence of rows."""
+import contextlib
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from m2ae_mm.ops import gather
+# On a GPU kernels are on their fast paths, and are not planned anew for every batch, at multiples of these.
+ROWS_MULTIPLE, _LONGEST_MULTIPLE = 256, 32
+
+_fixed: dict[int, int] = {}  # rows for the mask of that id
 
 
-class Packing(NamedTuple):
-    """Where the visible tokens of every cloud are.
+@dataclass(frozen=True)
+class Rows:
+    """Visible tokens of all clouds one after the other, perhaps followed by padding.
 
-    Attributes:
-        order: ``(B, L)`` int64, positions of the visible tokens in their
-            original order, then positions of hidden ones as filler; L is the
-            largest visible count in the batch, on a GPU rounded up.
-        padded: ``(B, L)`` bool, ``True`` = filler, takes no part.
-    """
-    order: Tensor
-    padded: Tensor
-
-
-def pack_visible(masked: Tensor) -> Packing:
-    """Find the visible tokens of every cloud.
-
-    Args:
-        masked: ``(B, M)`` bool, ``True`` = masked. Every cloud needs at least
-            one visible token.
-
-    Returns:
-        The packing; its length is read back from the device once.
-    """
-    counts = (~masked).sum(1)
-    length = _round_length(int(counts.max()), masked.shape[1], masked.device.type)
-    order = masked.to(torch.uint8).argsort(dim=1, stable=True)[:, :length]
-    padded = torch.arange(length, device=masked.device) >= counts.unsqueeze(1)
-    return Packing(order, padded)
-
-
-def _round_length(length: int, most: int, device_type: str) -> int:
-    # On a GPU some attention kernels are planned anew for every length, which takes longer than a whole step.
-    return length if device_type == 'cpu' else min(-(-length // 32) * 32, most)
-
-
-def pack(tokens: Tensor, packing: Packing) -> Tensor:
-    """``(B, M, C)`` to ``(B, L, C)``; filler holds whatever its slot holds."""
-    return gather(tokens, packing.order)
-
-
-def unpack(tokens: Tensor, packing: Packing, count: int) -> Tensor:
-    """``(B, L, C)`` back to ``(B, count, C)``, zeros at masked positions."""
-    batch, _, channels = tokens.shape
-    result = tokens.new_zeros(batch, count, channels)
-    visible = tokens.masked_fill(packing.padded.unsqueeze(-1), 0)
-    return result.scatter(1, packing.order.unsqueeze(-1).expand(-1, -1, channels), visible)
-
-
-class Rows(NamedTuple):
-    """Visible tokens of all clouds one after the other, then padding up to a number known beforehand.
-
-    M centres a cloud, R rows. No shape depends on the mask, so that the same
-    work serves every batch (CUDA graphs), and no cloud is padded to another.
+    M centres a cloud, R rows.
 
     Attributes:
         index: ``(R,)`` int64 centre of each row among the ``B * M`` of the
@@ -71,85 +27,167 @@ class Rows(NamedTuple):
         cloud: ``(R,)`` int64 cloud of each row; some cloud for padding.
         starts: ``(B,)`` int64 first row of each cloud.
         counts: ``(B,)`` int64 rows of each cloud.
-        total: ``(1,)`` int64 rows that are no padding.
+        longest: At least the largest of ``counts``.
+        total: ``(1,)`` int64 rows that are no padding; None if all are.
     """
     index: Tensor | None
     place: Tensor | None
     cloud: Tensor
     starts: Tensor
     counts: Tensor
-    total: Tensor
+    longest: int
+    total: Tensor | None = None
 
     @classmethod
-    def of(cls, masked: Tensor, size: int) -> 'Rows':
+    def of(cls, masked: Tensor) -> 'Rows':
         """Rows of the visible centres.
+
+        Their number is read back from the device, unless :func:`fixed_rows`
+        says it: then no shape depends on the mask.
 
         Args:
             masked: ``(B, M)`` bool, ``True`` = masked.
-            size: R, at least the number of visible centres.
         """
         batch, count = masked.shape
         visible = ~masked.flatten()
+        counts = visible.view(batch, count).sum(1)
+        size, longest = _fixed.get(id(masked)), count
+        if size is None:
+            lengths = counts.tolist()
+            size, longest = sum(lengths), max(lengths)
+            if masked.device.type != 'cpu':
+                size, longest = (min(round_up(size, ROWS_MULTIPLE), masked.numel()),
+                                 min(round_up(longest, _LONGEST_MULTIPLE), count))
         order = visible.cumsum(0)
         place = torch.where(visible, order - 1, size)
         centers = torch.arange(batch * count, device=masked.device)
         index = torch.zeros(size + 1, dtype=torch.long, device=masked.device).scatter_(0, place, centers)[:size]
-        counts = visible.view(batch, count).sum(1)
-        return cls(index, place, index // count, counts.cumsum(0) - counts, counts, order[-1:])
+        exact = masked.device.type == 'cpu' and id(masked) not in _fixed
+        return cls(index, place, index // count, counts.cumsum(0) - counts, counts, longest,
+                   None if exact else order[-1:])
 
     @classmethod
     def of_all(cls, batch: int, count: int, device: torch.device) -> 'Rows':
         """Rows of ``batch`` clouds that show all their ``count`` centres."""
         cloud = torch.arange(batch, device=device).unsqueeze(1).expand(batch, count).flatten()
         starts = torch.arange(0, batch * count, count, device=device)
-        return cls(None, None, cloud, starts, torch.full_like(starts, count),
-                   torch.full((1, ), batch * count, device=device))
+        return cls(None, None, cloud, starts, torch.full_like(starts, count), count)
 
     def take(self, values: Tensor) -> Tensor:
         """``(B, M, ...)`` of the centres to ``(R, ...)`` of the rows."""
         values = values.flatten(0, 1)
         return values if self.index is None else values.index_select(0, self.index)
 
-    def spread(self, tokens: Tensor, batch: int) -> Tensor:
+    def spread(self, tokens: Tensor) -> Tensor:
         """``(R, C)`` rows to ``(B, M, C)`` centres, zeros at masked ones."""
+        batch = len(self.starts)
         if self.place is None:
             return tokens.view(batch, -1, tokens.shape[1])
-        spare = len(self.place)
-        target = torch.where(torch.arange(len(tokens), device=tokens.device) < self.total, self.index, spare)
+        spare, target = len(self.place), self.index
+        if self.total is not None:
+            target = torch.where(torch.arange(len(tokens), device=tokens.device) < self.total, target, spare)
         spread = tokens.new_zeros(spare + 1, tokens.shape[1]).index_copy(0, target, tokens)
         return spread[:spare].view(batch, -1, tokens.shape[1])
 
-    @staticmethod
-    def with_spare(tokens: Tensor) -> Tensor:
-        """``(R + 1, C)``: the last row, of zeros, stands for what is masked."""
-        return torch.cat([tokens, tokens.new_zeros(1, tokens.shape[1])])
-
-
-class RowSizes:
-    """Numbers of rows that hardly any batch exceeds, so that one CUDA graph serves nearly all.
-
-    Attributes:
-        grown: Whether the last batch needed more than those before it.
-    """
-    # Visible centres of a batch vary by some per mille; a multiple keeps kernels on their fast paths.
-    _MARGIN, _MULTIPLE = 0.03, 256
-
-    def __init__(self) -> None:
-        self._sizes: dict[tuple[int, ...], list[int]] = {}
-        self.grown = False
-
-    def fit(self, masked: Sequence[Tensor]) -> list[int]:
-        """Rows for the visible centres of every scale, whose numbers are read back from the device once.
+    def members(self, tokens: Tensor, members: Tensor) -> Tensor:
+        """``(T, k, C)`` tokens of groups, zeros where a member is masked.
 
         Args:
-            masked: ``(B, M_i)`` bool per scale, ``True`` = masked.
+            tokens: ``(R, C)``.
+            members: ``(T, k)`` int64 positions among the ``B * M`` centres.
         """
-        most = tuple(mask.numel() for mask in masked)
-        totals = torch.stack([(~mask).sum() for mask in masked]).tolist()
-        sizes = self._sizes.get(most, [0] * len(most))
-        self.grown = any(total > size for total, size in zip(totals, sizes))
-        if self.grown:
-            wanted = (math.ceil(total * (1 + self._MARGIN) / self._MULTIPLE) * self._MULTIPLE for total in totals)
-            sizes = [min(max(size, rows), limit) for size, rows, limit in zip(sizes, wanted, most)]
-            self._sizes[most] = sizes
-        return sizes
+        if self.place is not None:
+            # The last row, of zeros, stands for what is masked.
+            tokens = torch.cat([tokens, tokens.new_zeros(1, tokens.shape[1])])
+            members = self.place[members]
+        return tokens.index_select(0, members.flatten()).view(*members.shape, -1)
+
+    def to_clouds(self, values: Tensor) -> Tensor:
+        """``(R, ...)`` to ``(B, L, ...)`` with the longest cloud's L; zeros behind the rows of the others."""
+        if self.place is None:
+            return values.unflatten(0, (len(self.starts), self.longest))
+        return _ToClouds.apply(values, self)
+
+    def of_clouds(self, values: Tensor) -> Tensor:
+        """``(B, L, ...)`` back to ``(R, ...)``."""
+        if self.place is None:
+            return values.flatten(0, 1)
+        return _OfClouds.apply(values, self)
+
+    @functools.cached_property
+    def padded(self) -> Tensor | None:
+        """``(B, L)`` bool, ``True`` behind the rows of a cloud; None if all clouds have the same number."""
+        if self.place is None:
+            return None
+        return torch.arange(self.longest, device=self.counts.device) >= self.counts.unsqueeze(1)
+
+    @functools.cached_property
+    def _row_of_slot(self) -> Tensor:
+        slots = self.starts.unsqueeze(1) + torch.arange(self.longest, device=self.starts.device)
+        return slots.clamp(max=len(self.cloud) - 1).flatten()
+
+    @functools.cached_property
+    def _slot_of_row(self) -> Tensor:
+        place = torch.arange(len(self.cloud), device=self.cloud.device) - self.starts[self.cloud]
+        return self.cloud * self.longest + place.clamp(max=self.longest - 1)
+
+    def _fill_slots(self, values: Tensor) -> Tensor:
+        slots = values.index_select(0, self._row_of_slot).unflatten(0, self.padded.shape)
+        return slots.masked_fill_(self.padded.view(*self.padded.shape, *[1] * (values.dim() - 1)), 0)
+
+    def _pick_slots(self, values: Tensor) -> Tensor:
+        rows = values.flatten(0, 1).index_select(0, self._slot_of_row)
+        if self.total is None:
+            return rows
+        padding = torch.arange(len(rows), device=rows.device) >= self.total
+        return rows.masked_fill_(padding.view(-1, *[1] * (rows.dim() - 1)), 0)
+
+
+class _ToClouds(torch.autograd.Function):
+    """Rows and slots are one to one: the gradient is picked, where that of ``index_select`` would be summed up."""
+
+    @staticmethod
+    def forward(ctx, values: Tensor, rows: Rows) -> Tensor:
+        ctx.rows = rows
+        return rows._fill_slots(values)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.rows._pick_slots(gradient), None
+
+
+class _OfClouds(torch.autograd.Function):
+    """The reverse."""
+
+    @staticmethod
+    def forward(ctx, values: Tensor, rows: Rows) -> Tensor:
+        ctx.rows = rows
+        return rows._pick_slots(values)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.rows._fill_slots(gradient), None
+
+
+def round_up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple
+
+
+@contextlib.contextmanager
+def fixed_rows(masked: Sequence[Tensor], sizes: Sequence[int]) -> Iterator[None]:
+    """Within this context :meth:`Rows.of` makes so many rows for each of these masks, padding included.
+
+    The same work then serves every batch, and the host need not wait for the
+    number of visible centres: what CUDA graphs need.
+
+    Args:
+        masked: ``(B, M_i)`` bool per scale.
+        sizes: At least as many as visible centres, see :class:`m2ae_mm.engine.recording.RowSizes`.
+    """
+    before = dict(_fixed)
+    _fixed.update(zip(map(id, masked), sizes))
+    try:
+        yield
+    finally:
+        _fixed.clear()
+        _fixed.update(before)

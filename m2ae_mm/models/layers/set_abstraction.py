@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from m2ae_mm.ops import ball_query, furthest_point_sample, gather, max_over_members
 
+from .exactness import are_exactly
 from .scales import Scale
 from .token_mlp import TokenLayer
 
@@ -83,13 +84,17 @@ class SetAbstraction(nn.Module):
         count, k = neighbors.shape
         flat = neighbors.flatten()
         offsets = (points.index_select(0, flat).view(count, k, 3) - centers.unsqueeze(1)) / self.radius
-        weight, bias = self.layers[0].affine()
-        x = F.linear(offsets, weight[:, :3], bias)
-        if features.shape[-1]:
-            # A point's features are the same in every group it belongs to:
-            # multiplied once per point, then gathered.
-            x = x + F.linear(features, weight[:, 3:]).index_select(0, flat).view(count, k, -1)
-        x = self.layers[0].finish(x)
+        first = self.layers[0]
+        if not are_exactly(TokenLayer, first) or not first.is_as_built():
+            x = first(torch.cat([offsets, features.index_select(0, flat).view(count, k, -1)], -1))
+        else:
+            weight, bias = first.affine()
+            x = F.linear(offsets, weight[:, :3], bias)
+            if features.shape[-1]:
+                # A point's features are the same in every group it belongs to:
+                # multiplied once per point, then gathered.
+                x = x + F.linear(features, weight[:, 3:]).index_select(0, flat).view(count, k, -1)
+            x = first.finish(x)
         for layer in self.layers[1:]:
             x = layer(x)
         return max_over_members(x)

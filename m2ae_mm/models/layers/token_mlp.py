@@ -3,9 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from m2ae_mm.ops import gpu_kernels
-
-from .batch_statistics import follow, takes_batch_statistics
+from .batch_statistics import is_a_factor, norm_relu
+from .exactness import are_exactly
 
 
 class TokenLayer(nn.Module):
@@ -41,21 +40,13 @@ class TokenLayer(nn.Module):
     def finish(self, x: Tensor) -> Tensor:
         """What follows :meth:`affine`, for callers that compute that part themselves."""
         if not self._folds():
-            return self.dropout(self._norm_relu(x.flatten(0, -2)).view_as(x))
+            return self.dropout(norm_relu(self.norm, x.flatten(0, -2).unsqueeze(1)).view_as(x))
         return self.dropout(F.relu(x))
 
-    def _norm_relu(self, rows: Tensor) -> Tensor:
-        """``(R, out_channels)``: what the norm and ReLU make of it."""
-        norm, kernels, count = self.norm, gpu_kernels(rows), len(rows)
-        if kernels is None or not takes_batch_statistics(norm) or count < 2:  # of one row PyTorch raises an error
-            return F.relu(norm(rows))
-        real = torch.full((1, ), count, dtype=torch.long, device=rows.device)
-        rows, mean, variance = kernels.BatchNormReLU.apply(
-            rows.contiguous(), None, 1, real, norm.weight, norm.bias, norm.eps)
-        follow(norm, mean, variance)
-        return rows
+    def is_as_built(self) -> bool:
+        """Whether the linear part computes a product with :meth:`affine` and nothing else."""
+        return are_exactly(nn.Linear, self.linear)
 
     def _folds(self) -> bool:
         """In evaluation, without gradients, a batch norm is a factor of the product before it."""
-        plain = type(self.norm) is nn.BatchNorm1d and self.norm.track_running_stats
-        return plain and not self.norm.training and not torch.is_grad_enabled()
+        return not torch.is_grad_enabled() and is_a_factor(self.norm) and self.is_as_built()

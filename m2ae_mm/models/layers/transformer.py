@@ -1,13 +1,63 @@
 """Transformer stages of encoder and decoder."""
 from collections.abc import Sequence
+from types import ModuleType
+from typing import NamedTuple
 
 import torch
-from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
+
+from m2ae_mm.ops import gpu_kernels
 
 from .attention import SelfAttention
 from .exactness import are_exactly
+from .packing import Rows
+from .precision import compute_dtype
 from .token_linear import TokenLinear
+
+
+class Residual(NamedTuple):
+    """Tokens as a sum that is still to be taken: the norm that follows takes it on the way, with a GPU's kernels.
+
+    Attributes:
+        x: ``(R, C)``.
+        delta: ``(R, C)`` in the dtype of ``x``, or None.
+        delta_bias: ``(C,)`` float32 that is added to ``delta``, or None.
+        factor: ``(R,)`` float32 that multiplies their sum, or None.
+        position: ``(R, C)`` that is added, too, or None.
+    """
+    x: Tensor
+    delta: Tensor | None = None
+    delta_bias: Tensor | None = None
+    factor: Tensor | None = None
+    position: Tensor | None = None
+
+    def add_and_norm(self, norm: nn.Module | None, kernels: ModuleType) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The tokens, their norm, and the position for its next use; None and ``nn.Identity`` normalise nothing."""
+        plain = norm is None or isinstance(norm, nn.Identity)
+        tokens, normed, position = kernels.AddLayerNorm.apply(
+            self.x, self.position, self.delta, self.delta_bias, self.factor,
+            *(None, None, 0.) if plain else (norm.weight, norm.bias, norm.eps))
+        return tokens, tokens if plain else normed, position
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: in training, clouds skip a residual branch with a probability."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor, rows: Rows) -> Tensor:
+        """``(R, C)`` what a branch adds."""
+        factor = self.factor(rows)
+        return x if factor is None else x * factor.unsqueeze(1).to(x.dtype)
+
+    def factor(self, rows: Rows) -> Tensor | None:
+        """``(R,)`` 0 for rows of clouds that skip it, else 1 / (1 - probability); None if all are 1."""
+        if not self.training or not self.drop_prob:
+            return None
+        stays = torch.rand(len(rows.starts), device=rows.starts.device) >= self.drop_prob
+        return (stays / (1 - self.drop_prob)).index_select(0, rows.cloud)
 
 
 class Mlp(nn.Module):
@@ -19,8 +69,12 @@ class Mlp(nn.Module):
         self.act = nn.GELU()
         self.fc2 = TokenLinear(hidden, dims)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(self.act(self.fc1(x)))
+    def forward(self, x: Tensor, add_bias: bool = True) -> Tensor:
+        """``(R, C)`` to ``(R, C)``; without ``add_bias`` the caller adds that of the last layer."""
+        kernels = gpu_kernels(x)
+        if kernels is not None and are_exactly(TokenLinear, self.fc1) and are_exactly(nn.GELU, self.act):
+            return self.fc2(kernels.BiasGelu.apply(self.fc1(x, add_bias=False), self.fc1.bias), add_bias)
+        return self.fc2(self.act(self.fc1(x)), add_bias)
 
 
 class Block(nn.Module):
@@ -39,18 +93,28 @@ class Block(nn.Module):
         self.attn = SelfAttention(dims, num_heads)
         self.norm2 = nn.LayerNorm(dims)
         self.mlp = Mlp(dims, int(dims * mlp_ratio))
-        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+        self.drop_path = DropPath(drop_path)
 
-    def forward(self, x: Tensor, left_out: Tensor | None) -> Tensor:
-        x = x + self.drop_path(self.attn(self.norm1(x), left_out))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+    def forward(self, x: Tensor, rows: Rows, pairs: Tensor | None = None) -> Tensor:
+        """``(R, C)`` tokens; rows and pairs as in :class:`SelfAttention`."""
+        x = x + self.drop_path(self.attn(self.norm1(x), rows, pairs), rows)
+        return x + self.drop_path(self.mlp(self.norm2(x)), rows)
 
-    def is_as_written(self) -> bool:
-        """Whether its modules are those that it was made of."""
-        linear = self.attn.qkv, self.attn.proj, self.mlp.fc1, self.mlp.fc2
-        return (are_exactly(nn.LayerNorm, self.norm1, self.norm2) and are_exactly(SelfAttention, self.attn)
-                and are_exactly(Mlp, self.mlp) and are_exactly(nn.GELU, self.mlp.act)
-                and are_exactly(TokenLinear, *linear) and are_exactly(type(self.drop_path), self.drop_path))
+    def sum_on_the_way(self, x: Residual, rows: Rows, pairs: Tensor | None,
+                       kernels: ModuleType) -> tuple[Residual, Tensor]:
+        """:meth:`forward` where sums are taken by the norms behind them; also the position for its next use."""
+        total, normed, position = x.add_and_norm(self.norm1, kernels)
+        x = Residual(total, self.attn(normed, rows, pairs, add_bias=False), self.attn.proj.bias,
+                     self.drop_path.factor(rows))
+        total, normed, _ = x.add_and_norm(self.norm2, kernels)
+        return Residual(total, self.mlp(normed, add_bias=False), self.mlp.fc2.bias,
+                        self.drop_path.factor(rows)), position
+
+    def sums_on_the_way(self) -> bool:
+        """Whether :meth:`sum_on_the_way` computes what the modules say."""
+        return (are_exactly(nn.LayerNorm, self.norm1, self.norm2) and are_exactly(DropPath, self.drop_path)
+                and are_exactly(SelfAttention, self.attn) and are_exactly(Mlp, self.mlp)
+                and are_exactly(TokenLinear, self.attn.proj, self.mlp.fc2))
 
 
 class Stage(nn.Module):
@@ -68,28 +132,37 @@ class Stage(nn.Module):
 
     def __init__(self, dims: int, num_heads: int, mlp_ratio: float, drop_paths: Sequence[float]) -> None:
         super().__init__()
-        self.position = nn.Sequential(nn.Linear(3, dims), nn.GELU(), TokenLinear(dims, dims))
+        self.position = nn.Sequential(TokenLinear(3, dims), nn.GELU(), TokenLinear(dims, dims))
         self.blocks = nn.ModuleList(Block(dims, num_heads, mlp_ratio, rate) for rate in drop_paths)
-        self.drop_paths = list(drop_paths)
-        self.drops = any(drop_paths)
-        # Of the two residual branches of every block, (2 * depth, 1): where the fused path reads it on the device.
-        keep = 1 - torch.tensor([rate for rate in drop_paths for _ in range(2)]).unsqueeze(1)
-        self.register_buffer('branch_keep', keep, persistent=False)
 
-    def forward(self, x: Tensor, centers: Tensor, left_out: Tensor | None = None) -> Tensor:
-        """``(B, L, C)`` tokens at ``(B, L, 3)`` centres; mask as in :class:`SelfAttention`."""
-        position = self.position(centers)
+    def forward(self, x: Tensor, centers: Tensor, rows: Rows, pairs: Tensor | None = None,
+                norm: nn.Module | None = None) -> tuple[Tensor, Tensor]:
+        """Run the blocks.
+
+        Args:
+            x: ``(R, C)`` tokens.
+            centers: ``(R, 3)`` float32 their positions.
+            rows: Which of them make a cloud.
+            pairs: See :class:`SelfAttention`.
+            norm: Of what comes out; None for none.
+
+        Returns:
+            ``(R, C)`` tokens before and after the norm.
+        """
+        position = self.position(centers) if self.blocks else None
+        kernels = gpu_kernels(x)
+        if kernels is not None and self._sums_on_the_way(norm):
+            x = Residual(x.to(compute_dtype(x)))
+            for block in self.blocks:
+                x, position = block.sum_on_the_way(x._replace(position=position), rows, pairs, kernels)
+            return x.add_and_norm(norm, kernels)[:2]
         for block in self.blocks:
-            x = block(x + position, left_out)
-        return x
+            x = block(x + position, rows, pairs)
+        return x, x if norm is None else norm(x)
 
-    def is_as_written(self) -> bool:
-        """Whether its modules are those that it was made of, and drop as they did then."""
-        kinds = nn.Linear, nn.GELU, TokenLinear
-        return (are_exactly(nn.Sequential, self.position) and len(self.position) == len(kinds)
-                and all(map(are_exactly, kinds, self.position)) and are_exactly(Block, *self.blocks)
-                and all(block.is_as_written() for block in self.blocks)
-                and [getattr(block.drop_path, 'drop_prob', 0.) for block in self.blocks] == self.drop_paths)
+    def _sums_on_the_way(self, norm: nn.Module | None) -> bool:
+        known_norm = norm is None or are_exactly(nn.Identity, norm) or are_exactly(nn.LayerNorm, norm)
+        return known_norm and are_exactly(Block, *self.blocks) and all(each.sums_on_the_way() for each in self.blocks)
 
 
 def split_drop_path(rate: float, depths: Sequence[int]) -> list[list[float]]:

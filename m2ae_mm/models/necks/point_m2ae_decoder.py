@@ -9,7 +9,8 @@ from m2ae_mm.checkpoint import load_pretrained_init
 from mmdet3d.registry import MODELS
 
 from ..layers.initialization import init_xavier
-from ..layers.packed_transformer import run_clouds
+from ..layers.packing import Rows
+from ..layers.precision import weights_cast_once
 from ..layers.propagation import TokenPropagation
 from ..layers.scales import Scale
 from ..layers.transformer import Stage, split_drop_path
@@ -94,10 +95,14 @@ class PointM2AEDecoder(BaseModule):
             ``(B, N_f, C_f)`` tokens of scale f = S - D + 1, after the last norm.
         """
         tokens = torch.where(masked[-1].unsqueeze(-1), self.mask_token.to(features[-1].dtype), features[-1])
-        norms = [None] * (len(self.stages) - 1) + [self.norm]
-        tokens = run_clouds(self.stages[0], tokens, scales[-1].centers, norms[0])
-        for step, (propagate, stage) in enumerate(zip(self.propagations, self.stages[1:])):
-            fine, coarse = scales[-2 - step].centers, scales[-1 - step].centers
-            skip = features[-2 - step] if self.skip_connections else None
-            tokens = run_clouds(stage, propagate(fine, coarse, skip, tokens), fine, norms[1 + step])
+        with weights_cast_once(self, tokens):
+            for step, stage in enumerate(self.stages):
+                fine = scales[-1 - step].centers
+                if step:
+                    skip = features[-1 - step] if self.skip_connections else None
+                    tokens = self.propagations[step - 1](fine, scales[-step].centers, skip, tokens)
+                rows = Rows.of_all(*fine.shape[:2], fine.device)
+                norm = self.norm if stage is self.stages[-1] else None
+                _, tokens = stage(tokens.flatten(0, 1), fine.flatten(0, 1), rows, norm=norm)
+                tokens = rows.spread(tokens)
         return tokens

@@ -1,18 +1,14 @@
 """Point-M2AE: masked autoencoding of point clouds (paper section 3)."""
-from typing import Any
-
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from m2ae_mm.ops.graphs import Graphed
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 
-from ..heads.point_m2ae_pretrain_head import PointM2AEPretrainHead, Reconstruction
+from ..heads.point_m2ae_pretrain_head import Reconstruction
 from ..layers.clouds import stack_clouds
 from ..layers.masking import Generators, back_project_mask, independent_masks, random_mask
-from ..layers.packing import RowSizes
 from ..layers.scales import Scale
 
 
@@ -50,8 +46,6 @@ class PointM2AE(BaseModel):
         self.head = MODELS.build(head)
         self.mask_ratio = mask_ratio
         self.multi_scale_masking = multi_scale_masking
-        self._packed_loss, self._loss_rows = Graphed(_loss_of_all), RowSizes()
-        self._packed_feat, self._feat_rows = Graphed(_shape_features), RowSizes()
 
     def make_masks(self, scales: list[Scale], generator: Generators = None) -> list[Tensor]:
         """One ``(B, N_i)`` mask per scale, ``True`` = masked."""
@@ -68,9 +62,10 @@ class PointM2AE(BaseModel):
         """
         scales = self.backbone.build_scales(points)
         nothing = torch.zeros_like(scales[-1].indices, dtype=torch.bool)
-        masked = back_project_mask(nothing, scales)
-        if self._packs_rows(points):
-            return self._run_packed(self._packed_feat, self._feat_rows, points, scales, masked)
+        return self.pool_visible(points, scales, back_project_mask(nothing, scales))
+
+    def pool_visible(self, points: Tensor, scales: list[Scale], masked: list[Tensor]) -> Tensor:
+        """``(B, C)`` features of shapes from what is visible; arguments as of :meth:`reconstruct`."""
         return self.pool(self.backbone.encode(points, scales, masked), masked)
 
     def pool(self, tokens: list[Tensor], masked: list[Tensor]) -> Tensor:
@@ -80,21 +75,11 @@ class PointM2AE(BaseModel):
     def loss(self, points: Tensor) -> dict[str, Tensor]:
         """The head's losses of a batch ``(B, N, 3 + C)`` under fresh masks."""
         scales = self.backbone.build_scales(points)
-        masked = self.make_masks(scales)
-        if self._packs_rows(points) and isinstance(self.head, PointM2AEPretrainHead):
-            return self._run_packed(self._packed_loss, self._loss_rows, points, scales, masked)
+        return self.masked_loss(points, scales, self.make_masks(scales))
+
+    def masked_loss(self, points: Tensor, scales: list[Scale], masked: list[Tensor]) -> dict[str, Tensor]:
+        """The head's losses; arguments as of :meth:`reconstruct`."""
         return self.head.loss(self.reconstruct(points, scales, masked))
-
-    def _packs_rows(self, points: Tensor) -> bool:
-        return hasattr(self.backbone, 'packs_rows') and self.backbone.packs_rows(points)
-
-    def _run_packed(self, graphed: Graphed, rows: RowSizes, points: Tensor, scales: list[Scale],
-                    masked: list[Tensor]) -> Any:
-        state = graphed.state(self)  # before the host waits for the number of rows, not after
-        sizes = rows.fit(masked)
-        if rows.grown:
-            graphed.forget()
-        return graphed(self, points, scales, masked, sizes, state=state)
 
     def reconstruct(self, points: Tensor, scales: list[Scale], masked: list[Tensor]) -> Reconstruction:
         """Encode what is visible, decode and predict what is masked.
@@ -105,15 +90,12 @@ class PointM2AE(BaseModel):
             masked: ``(B, N_i)`` bool per scale, ``True`` = masked.
 
         Returns:
-            Predicted and true neighbourhoods of the masked centres.
+            Predicted and true neighbourhoods.
         """
-        return self._decode(self.backbone.encode(points, scales, masked), points, scales, masked)
-
-    def _decode(self, features: list[Tensor], points: Tensor, scales: list[Scale], masked: list[Tensor],
-                **options) -> Reconstruction:
+        features = self.backbone.encode(points, scales, masked)
         decoded = self.neck(features, scales, masked)
         last = len(scales) - self.neck.num_stages + 1
-        return self.head(decoded, points, scales[:last], masked[:last], **options)
+        return self.head(decoded, points, scales[:last], masked[:last])
 
     def forward(self, inputs: dict, data_samples: list[Det3DDataSample] | None = None, mode: str = 'tensor'):
         """Entry point of mmengine.
@@ -147,13 +129,14 @@ class PointM2AE(BaseModel):
         scales = self.backbone.build_scales(points)
         masked = self.make_masks(scales, generators)
         result = self.reconstruct(points, scales, masked)
-        parts = result.split(masked[len(scales) - self.neck.num_stages].sum(1).tolist())
+        parts = result.split()
         losses = torch.stack([self.head.loss(part)['loss_chamfer'] for part in parts]).tolist()
         for i, (sample, part) in enumerate(zip(data_samples, parts)):
+            predicted, _, centers = part.select()
             shown = scales[0].neighbors[i][~masked[0][i]].unique()
             sample.reconstruction_loss = losses[i]
             sample.visible_points = points[i][shown, :3]
-            sample.reconstructed_points = (part.predicted + part.centers.unsqueeze(1)).flatten(0, 1)
+            sample.reconstructed_points = (predicted + centers.unsqueeze(1)).flatten(0, 1)
         return data_samples
 
 
@@ -165,17 +148,3 @@ def pool_tokens(tokens: Tensor, masked: Tensor | None = None) -> Tensor:
     left_out = masked.unsqueeze(-1)
     mean = tokens.masked_fill(left_out, 0).sum(1) / (~left_out).sum(1)
     return mean + tokens.masked_fill(left_out, -torch.inf).amax(1)
-
-
-# What CUDA graphs record: every number of rows is known beforehand.
-
-
-def _loss_of_all(model: PointM2AE, points: Tensor, scales: list[Scale], masked: list[Tensor],
-                 sizes: list[int]) -> dict[str, Tensor]:
-    features = model.backbone.encode(points, scales, masked, sizes)
-    return model.head.loss(model._decode(features, points, scales, masked, select=False))
-
-
-def _shape_features(model: PointM2AE, points: Tensor, scales: list[Scale], masked: list[Tensor],
-                    sizes: list[int]) -> Tensor:
-    return model.pool(model.backbone.encode(points, scales, masked, sizes), masked)

@@ -5,7 +5,6 @@ Functions of the same name have the arguments and results of
 own. The kernels run under ``TRITON_INTERPRET=1`` on a CPU as well, slowly.
 """
 from ..reference import count_in_grids
-from .add_relu import add_relu
 from .attention import PackedAttention
 from .ball import ball_query
 from .batch_norm import BatchNormReLU
@@ -20,7 +19,6 @@ from .pooling import max_over_members, max_over_members_backward
 from .sampling import furthest_point_sample
 
 __all__ = [
-    'AddLayerNorm', 'BatchNormReLU', 'BiasGelu', 'Linear', 'PackedAttention', 'add_relu', 'ball_query',
-    'beyond', 'count_in_grids', 'furthest_point_sample', 'half_copies', 'knn', 'max_over_members',
-    'max_over_members_backward', 'near_marks', 'points_in_boxes'
+    'AddLayerNorm', 'BatchNormReLU', 'BiasGelu', 'Linear', 'PackedAttention', 'ball_query', 'beyond',
+    'count_in_grids', 'furthest_point_sample', 'half_copies', 'knn', 'max_over_members', 'max_over_members_backward', 'near_marks', 'points_in_boxes'
 ]

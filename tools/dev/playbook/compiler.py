@@ -8,7 +8,7 @@ from .side_by_side import run_group
 _SHAPES = ('attention', 'layer_norm', 'gelu', 'linear', 'batch_norm', 'pooling')
 _GROUPS = (
     [('pretrain', variant) for variant in ('kernels', *_SHAPES)],
-    [*(('classify', variant) for variant in ('kernels', *_SHAPES)), ('features', 'kernels'), ('features', 'add_relu'),
+    [*(('classify', variant) for variant in ('kernels', *_SHAPES)), ('features', 'kernels'),
      ('detect', 'kernels'), ('detect', 'batch_norm'), ('detect', 'distance_mask')],
     # The compiler needs longest for whole steps.
     [(case, variant) for case in ('pretrain', 'classify', 'features') for variant in ('compiled', 'reduce-overhead')],

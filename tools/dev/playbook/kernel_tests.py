@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .records import ROOT
 
-_FILES = ('tests/test_ops/test_triton*.py', 'tests/test_ops/test_graphs.py', 'tests/test_models/test_packed.py')
+_FILES = ('tests/test_ops/test_triton*.py', 'tests/test_engine/test_graphs.py', 'tests/test_models/test_packed.py')
 _REHEARSED = 'tests/test_ops/test_triton_partial_sums.py'
 _PROCESSES = 8
 

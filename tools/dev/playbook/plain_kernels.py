@@ -1,6 +1,5 @@
 """What the hand-written kernels of a GPU compute, in stock PyTorch on the same packed rows: food for the compiler."""
 import contextlib
-import importlib
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -17,13 +16,8 @@ FILES: dict[str, tuple[str, ...]] = {
     'linear': ('Linear', 'half_copies'),
     'batch_norm': ('BatchNormReLU', ),
     'pooling': ('max_over_members', ),
-    'add_relu': ('add_relu', ),
     'distance_mask': ('beyond', ),
 }
-# Who asks for kernels.
-_USERS = ('m2ae_mm.models.layers.packed_transformer', 'm2ae_mm.models.layers.mini_pointnet',
-          'm2ae_mm.models.backbones.point_m2ae_encoder', 'm2ae_mm.models.layers.token_mlp',
-          'm2ae_mm.models.layers.attention')
 
 
 def add_layer_norm(x: Tensor, position: Tensor | None, delta: Tensor | None, delta_bias: Tensor | None,
@@ -98,10 +92,6 @@ def max_over_members(values: Tensor) -> Tensor:
     return values.amax(1)
 
 
-def add_relu(x: Tensor, shared: Tensor, k: int) -> Tensor:
-    return F.relu(x.view(-1, k, x.shape[1]) + shared.unsqueeze(1)).view_as(x)
-
-
 def half_copies(module, dtype):
     return contextlib.nullcontext()
 
@@ -109,7 +99,7 @@ def half_copies(module, dtype):
 PLAIN: dict[str, Callable] = dict(
     PackedAttention=packed_attention, near_marks=near_marks, AddLayerNorm=add_layer_norm, BiasGelu=bias_gelu,
     Linear=linear, half_copies=half_copies, BatchNormReLU=batch_norm_relu, max_over_members=max_over_members,
-    add_relu=add_relu, beyond=beyond)
+    beyond=beyond)
 
 
 @contextlib.contextmanager
@@ -121,6 +111,8 @@ def serving(files: list[str], compiled: bool, own: Any = None) -> Iterator[None]
         compiled: Each function through torch.compile by itself; otherwise as it is.
         own: The kernels that serve for the rest; None where all are replaced.
     """
+    from m2ae_mm.models.layers import mini_pointnet
+    from m2ae_mm.ops import dispatch
     kernels = SimpleNamespace(**({name: getattr(own, name) for name in PLAIN} if own else {}))
     pool = None
     for name in (name for file in files for name in FILES[file]):
@@ -131,16 +123,10 @@ def serving(files: list[str], compiled: bool, own: Any = None) -> Iterator[None]
             pool = function  # an operator of its own, not one of the kernels handed on
         # Autograd functions are called through ``apply``.
         setattr(kernels, name, SimpleNamespace(apply=function) if name[0].isupper() else function)
-    users = [importlib.import_module(name) for name in _USERS]
-    before = [(user, name, getattr(user, name)) for user in users for name in ('gpu_kernels', 'max_over_members')
-              if hasattr(user, name)]
-    for user, name, _ in before:
-        if name == 'gpu_kernels':
-            user.gpu_kernels = lambda values: kernels
-        elif pool is not None:
-            user.max_over_members = pool
+    before = dispatch._fused_kernels, mini_pointnet.max_over_members
+    dispatch._fused_kernels = lambda place, values: kernels if place is dispatch._TRITON else None
+    mini_pointnet.max_over_members = pool or before[1]
     try:
         yield
     finally:
-        for user, name, value in before:
-            setattr(user, name, value)
+        dispatch._fused_kernels, mini_pointnet.max_over_members = before

@@ -69,6 +69,7 @@ def measure(case: str, variant: str, device: str, place: Path) -> dict:
     import torch
 
     from m2ae_mm import ops
+    from m2ae_mm.engine import record_graphs
 
     from . import plain_kernels
     from .steps import build_step
@@ -83,7 +84,9 @@ def measure(case: str, variant: str, device: str, place: Path) -> dict:
         # A rehearsal compiles nothing: it would need a C++ compiler.
         context = plain_kernels.serving(files, compiled=not whole and not small, own=own)
     with context:
-        if whole:
+        if not whole:
+            record_graphs(model)
+        else:
             compile_recorded(model, dict(backend='eager') if small else
                              dict(mode=None if variant == 'compiled' else variant), small)
         start = time.perf_counter()
@@ -114,11 +117,9 @@ def compile_recorded(model, options: dict, small: bool) -> None:
     """What is recorded as a CUDA graph is compiled instead."""
     import torch
 
-    from m2ae_mm.ops.graphs import Graphed
+    from m2ae_mm.engine import record_graphs
 
     class Compiled:
-        grown = False
-
         def __init__(self, function) -> None:
             self.function = function if small else torch.compile(function, dynamic=False, **options)
 
@@ -131,9 +132,7 @@ def compile_recorded(model, options: dict, small: bool) -> None:
         def forget(self) -> None:
             pass
 
-    for name, value in list(vars(model).items()):
-        if isinstance(value, Graphed):
-            setattr(model, name, Compiled(value._function))
+    record_graphs(model, Compiled)
 
 
 def _wait(device: str) -> None:

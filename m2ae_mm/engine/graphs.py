@@ -3,6 +3,14 @@
 A training step of these models is a thousand small kernels or more, and the
 host takes longer to start them one by one than the GPU to run them. A graph
 leaves no shape, address or choice open, so there is one for every set of them.
+
+PyTorch's own means cannot do that here. ``torch.cuda.make_graphed_callables``
+makes one graph before the first step, from samples, and replays it whatever
+comes: other shapes, evaluation in a training, changed drop rates and moved
+weights would be silently wrong or refused, and what cannot be recorded is an
+error in place of a slower call. ``torch.compile(mode='reduce-overhead')``
+records anew where that is needed, but the hand-written kernels with gradients
+of their own are not for the compiler, and it takes minutes to start.
 """
 import contextlib
 import functools
@@ -19,7 +27,7 @@ from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 from torch.autograd.function import once_differentiable
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from . import dispatch
+from m2ae_mm.ops import dispatch
 
 # A key is recorded when it comes up for this time: what occurs once (the last batch of an epoch) is not worth it.
 _RECORD_AT = 3
@@ -47,7 +55,7 @@ class Graphed:
 
     What a call found in the module's attributes when it was recorded stays in
     its graph, but for those of ``_SETTINGS``: modes, momenta and shares of
-    dropout. Hooks on modules inside are called while recording only.
+    dropout. A module with hooks inside is called as it is: a graph would not call them.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -62,7 +70,7 @@ class Graphed:
         """``function(module, *arguments)``; ``state`` is :meth:`state` where it has been asked for already."""
         leaves, structure = tree_flatten(arguments)
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-        if not _usable(tensors) or self._is_pending():
+        if not _usable(tensors) or self._is_pending() or _has_hooks(module):
             return self._function(module, *arguments)
         key = _key(leaves, structure, self.state(module) if state is None else state)
         if len(self._seen) > _MOST_SEEN:
@@ -107,9 +115,10 @@ class Graphed:
         if places != self._places:
             self.forget()
             self._places = places
-        settings = tuple(_number(getattr(each, name, None)) for each in module.modules() for name in _SETTINGS)
+        modules = list(module.modules())
+        settings = tuple(_number(getattr(each, name, None)) for each in modules for name in _SETTINGS)
         autocast = torch.get_autocast_dtype('cuda') if torch.is_autocast_enabled('cuda') else None
-        return (settings, tuple(each.requires_grad for each in parameters), autocast, torch.is_grad_enabled(),
+        return (settings, tuple(map(type, modules)), tuple(each.requires_grad for each in parameters), autocast, torch.is_grad_enabled(),
                 torch.is_inference_mode_enabled())
 
     def forget(self) -> None:
@@ -131,6 +140,11 @@ def _usable(tensors: Sequence[Tensor]) -> bool:
         return False  # a graph has gradients for parameters only
     several = distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
     return not several and not torch.cuda.is_current_stream_capturing()
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    return any(each._forward_hooks or each._forward_pre_hooks or each._backward_hooks or each._backward_pre_hooks
+               for each in module.modules() if each is not module)
 
 
 def _key(leaves: Sequence[Any], structure: Any, state: tuple) -> tuple:

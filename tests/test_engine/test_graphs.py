@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from m2ae_mm.ops import dispatch, graphs, use_reference
-from m2ae_mm.ops.graphs import Graphed
+from m2ae_mm.engine import graphs
+from m2ae_mm.engine.graphs import Graphed
+from m2ae_mm.ops import dispatch, use_reference
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 
@@ -253,6 +254,19 @@ def test_shares_of_dropout_are_told_apart():
     assert len(set(states)) == 4
     model[1].dropout = nn.Dropout(0.3)  # a module, which speaks for itself
     assert 0.3 in [each for part in state(model)[:1] for each in part]
+
+
+def test_hooks_are_called_and_other_modules_recorded_anew(device):
+    graphed, model = Graphed(_outputs), _model(device).eval()
+    for _ in range(3):
+        graphed(model, _batch(device))
+    assert len(graphed._recordings) == 1
+    model[2] = nn.Tanh()
+    torch.testing.assert_close(graphed(model, _batch(device))['loss'], _outputs(model, _batch(device))['loss'])
+    model[2].register_forward_hook(lambda module, _, output: 2 * output)
+    for _ in range(4):
+        torch.testing.assert_close(graphed(model, _batch(device))['loss'], _outputs(model, _batch(device))['loss'])
+    assert len(graphed._recordings) == 1
 
 
 @needs_gpu
