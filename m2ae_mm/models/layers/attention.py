@@ -129,7 +129,7 @@ def attention_mask(centers: Tensor, padded: Tensor | None, radius: float | None)
         return None if padded is None else padded[:, None, None, :]
     kernels = gpu_kernels(centers)
     if kernels is not None and padded is None:
-        return kernels.beyond(centers.float(), radius).unsqueeze(1)
+        return kernels.far_pairs(centers.float(), radius).unsqueeze(1)
     left_out = squared_distances(centers.float(), centers.float()) >= radius**2
     if padded is not None:
         left_out |= padded.unsqueeze(1)

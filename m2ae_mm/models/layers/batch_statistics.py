@@ -14,14 +14,14 @@ def takes_batch_statistics(norm: nn.Module) -> bool:
             and norm.momentum is not None)
 
 
-def is_a_factor(norm: nn.Module) -> bool:
+def is_frozen_batch_norm(norm: nn.Module) -> bool:
     """Whether ``norm`` is a BatchNorm in evaluation, SyncBN included: a factor and a shift for each channel."""
     is_batch_norm = are_exactly(nn.BatchNorm1d, norm) or are_exactly(nn.SyncBatchNorm, norm)
     return is_batch_norm and norm.affine and norm.track_running_stats and not norm.training
 
 
 @torch.no_grad()
-def follow(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor) -> None:
+def update_running_statistics(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor) -> None:
     """Move the running statistics towards those of a batch, of which ``variance`` is the unbiased one."""
     norm.num_batches_tracked.add_(1)
     torch._foreach_lerp_([norm.running_mean, norm.running_var], [mean, variance], norm.momentum)  # one launch
@@ -29,7 +29,7 @@ def follow(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor) -> None:
 
 def leaves_out_padding(norm: nn.Module, x: Tensor) -> bool:
     """Whether :func:`norm_relu` computes the same for rows ``x`` with padding behind them and without."""
-    return is_a_factor(norm) or (gpu_kernels(x) is not None and takes_batch_statistics(norm))
+    return is_frozen_batch_norm(norm) or (gpu_kernels(x) is not None and takes_batch_statistics(norm))
 
 
 def norm_relu(norm: nn.Module | None, x: Tensor, shared: Tensor | None = None, total: Tensor | None = None) -> Tensor:
@@ -55,7 +55,7 @@ def norm_relu(norm: nn.Module | None, x: Tensor, shared: Tensor | None = None, t
         total = torch.full((1, ), count, dtype=torch.long, device=x.device)
     rows, mean, variance = kernels.BatchNormReLU.apply(
         x.flatten(0, 1).contiguous(), shared, k, total, norm.weight, norm.bias, norm.eps)
-    follow(norm, mean, variance)
+    update_running_statistics(norm, mean, variance)
     return rows.view_as(x)
 
 

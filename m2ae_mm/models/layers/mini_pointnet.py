@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from m2ae_mm.ops import cpu_kernels, gpu_kernels, max_over_members, reference_only, split_groups
 
-from .batch_statistics import follow, is_a_factor, leaves_out_padding, norm_relu, takes_batch_statistics
+from .batch_statistics import (
+    is_frozen_batch_norm,
+    leaves_out_padding,
+    norm_relu,
+    takes_batch_statistics,
+    update_running_statistics,
+)
 from .exactness import are_exactly
 from .precision import compute_dtype
 
@@ -81,7 +87,7 @@ class MiniPointNet(nn.Module):
         """
         norms = self.lift_norm, self.join_norm
         lift, member, (cloud, bias) = (self.lift.weight, self.lift.bias), *self._join_weights()
-        folds = not torch.is_grad_enabled() and all(map(is_a_factor, norms))
+        folds = not torch.is_grad_enabled() and all(map(is_frozen_batch_norm, norms))
         if folds:
             lift, (member, cloud, bias) = _fold(norms[0], *lift), _fold(norms[1], member, cloud, bias)
             norms = None, None
@@ -124,7 +130,7 @@ class MiniPointNet(nn.Module):
         members = groups.shape[0] * groups.shape[1]
         unbiased = members / max(members - 1, 1)
         for norm, mean, variance in ((lift_norm, *statistics[:2]), (join_norm, *statistics[2:])):
-            follow(norm, mean, variance * unbiased)
+            update_running_statistics(norm, mean, variance * unbiased)
         return tokens
 
     def _join_weights(self) -> tuple[Tensor, tuple[Tensor, Tensor]]:

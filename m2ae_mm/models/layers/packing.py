@@ -1,6 +1,5 @@
 """Tokens of clouds that show different numbers of them: all in one sequence of rows."""
 import contextlib
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -114,19 +113,19 @@ class Rows:
             return values.flatten(0, 1)
         return _OfClouds.apply(values, self)
 
-    @functools.cached_property
+    @property
     def padded(self) -> Tensor | None:
         """``(B, L)`` bool, ``True`` behind the rows of a cloud; None if all clouds have the same number."""
         if self.place is None:
             return None
         return torch.arange(self.longest, device=self.counts.device) >= self.counts.unsqueeze(1)
 
-    @functools.cached_property
+    @property
     def _row_of_slot(self) -> Tensor:
         slots = self.starts.unsqueeze(1) + torch.arange(self.longest, device=self.starts.device)
         return slots.clamp(max=len(self.cloud) - 1).flatten()
 
-    @functools.cached_property
+    @property
     def _slot_of_row(self) -> Tensor:
         place = torch.arange(len(self.cloud), device=self.cloud.device) - self.starts[self.cloud]
         return self.cloud * self.longest + place.clamp(max=self.longest - 1)

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .batch_statistics import is_a_factor, norm_relu
+from .batch_statistics import is_frozen_batch_norm, norm_relu
 from .exactness import are_exactly
 
 
@@ -49,4 +49,4 @@ class TokenLayer(nn.Module):
 
     def _folds(self) -> bool:
         """In evaluation, without gradients, a batch norm is a factor of the product before it."""
-        return not torch.is_grad_enabled() and is_a_factor(self.norm) and self.is_as_built()
+        return not torch.is_grad_enabled() and is_frozen_batch_norm(self.norm) and self.is_as_built()

@@ -100,8 +100,8 @@ class Block(nn.Module):
         x = x + self.drop_path(self.attn(self.norm1(x), rows, pairs), rows)
         return x + self.drop_path(self.mlp(self.norm2(x)), rows)
 
-    def sum_on_the_way(self, x: Residual, rows: Rows, pairs: Tensor | None,
-                       kernels: ModuleType) -> tuple[Residual, Tensor]:
+    def forward_fused(self, x: Residual, rows: Rows, pairs: Tensor | None,
+                      kernels: ModuleType) -> tuple[Residual, Tensor]:
         """:meth:`forward` where sums are taken by the norms behind them; also the position for its next use."""
         total, normed, position = x.add_and_norm(self.norm1, kernels)
         x = Residual(total, self.attn(normed, rows, pairs, add_bias=False), self.attn.proj.bias,
@@ -110,8 +110,8 @@ class Block(nn.Module):
         return Residual(total, self.mlp(normed, add_bias=False), self.mlp.fc2.bias,
                         self.drop_path.factor(rows)), position
 
-    def sums_on_the_way(self) -> bool:
-        """Whether :meth:`sum_on_the_way` computes what the modules say."""
+    def is_fusible(self) -> bool:
+        """Whether :meth:`forward_fused` computes what the modules say."""
         return (are_exactly(nn.LayerNorm, self.norm1, self.norm2) and are_exactly(DropPath, self.drop_path)
                 and are_exactly(SelfAttention, self.attn) and are_exactly(Mlp, self.mlp)
                 and are_exactly(TokenLinear, self.attn.proj, self.mlp.fc2))
@@ -151,18 +151,19 @@ class Stage(nn.Module):
         """
         position = self.position(centers) if self.blocks else None
         kernels = gpu_kernels(x)
-        if kernels is not None and self._sums_on_the_way(norm):
+        if kernels is not None and self._is_fusible(norm):
             x = Residual(x.to(compute_dtype(x)))
+            position = None if position is None else position.to(x.x.dtype)
             for block in self.blocks:
-                x, position = block.sum_on_the_way(x._replace(position=position), rows, pairs, kernels)
+                x, position = block.forward_fused(x._replace(position=position), rows, pairs, kernels)
             return x.add_and_norm(norm, kernels)[:2]
         for block in self.blocks:
             x = block(x + position, rows, pairs)
         return x, x if norm is None else norm(x)
 
-    def _sums_on_the_way(self, norm: nn.Module | None) -> bool:
+    def _is_fusible(self, norm: nn.Module | None) -> bool:
         known_norm = norm is None or are_exactly(nn.Identity, norm) or are_exactly(nn.LayerNorm, norm)
-        return known_norm and are_exactly(Block, *self.blocks) and all(each.sums_on_the_way() for each in self.blocks)
+        return known_norm and are_exactly(Block, *self.blocks) and all(each.is_fusible() for each in self.blocks)
 
 
 def split_drop_path(rate: float, depths: Sequence[int]) -> list[list[float]]:

@@ -9,7 +9,7 @@ from .attention import PackedAttention
 from .ball import ball_query
 from .batch_norm import BatchNormReLU
 from .boxes import points_in_boxes
-from .distance_mask import beyond
+from .distance_mask import far_pairs
 from .gelu import BiasGelu
 from .layer_norm import AddLayerNorm
 from .linear import Linear, half_copies
@@ -19,6 +19,7 @@ from .pooling import max_over_members, max_over_members_backward
 from .sampling import furthest_point_sample
 
 __all__ = [
-    'AddLayerNorm', 'BatchNormReLU', 'BiasGelu', 'Linear', 'PackedAttention', 'ball_query', 'beyond',
-    'count_in_grids', 'furthest_point_sample', 'half_copies', 'knn', 'max_over_members', 'max_over_members_backward', 'near_marks', 'points_in_boxes'
+    'AddLayerNorm', 'BatchNormReLU', 'BiasGelu', 'Linear', 'PackedAttention', 'ball_query', 'count_in_grids',
+    'far_pairs', 'furthest_point_sample', 'half_copies', 'knn', 'max_over_members', 'max_over_members_backward',
+    'near_marks', 'points_in_boxes'
 ]

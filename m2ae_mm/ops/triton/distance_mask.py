@@ -8,7 +8,7 @@ from torch import Tensor
 _ROWS, _COLUMNS = 16, 512  # a thread has four columns and reads the coordinates of every row
 
 
-def beyond(centers: Tensor, radius: float) -> Tensor:
+def far_pairs(centers: Tensor, radius: float) -> Tensor:
     """Pairs at a distance of ``radius`` or more.
 
     Bit by bit ``squared_distances(centers, centers) >= radius**2`` of :mod:`m2ae_mm.ops.reference`, but False on

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from m2ae_mm.models.layers.batch_statistics import follow, takes_batch_statistics
+from m2ae_mm.models.layers.batch_statistics import takes_batch_statistics, update_running_statistics
 
 
 @pytest.mark.parametrize('norm,takes', [
@@ -19,6 +19,6 @@ def test_batch_statistics_are_those_of_one_process_in_training(norm, takes):
 
 def test_running_statistics_follow_with_the_momentum_of_the_norm():
     norm = nn.BatchNorm1d(2, momentum=0.25)
-    follow(norm, torch.tensor([4., -8.]), torch.tensor([5., 1.]))
+    update_running_statistics(norm, torch.tensor([4., -8.]), torch.tensor([5., 1.]))
     assert norm.running_mean.tolist() == [1, -2] and norm.running_var.tolist() == [2, 1]
     assert norm.num_batches_tracked == 1

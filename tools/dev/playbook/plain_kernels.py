@@ -16,7 +16,7 @@ FILES: dict[str, tuple[str, ...]] = {
     'linear': ('Linear', 'half_copies'),
     'batch_norm': ('BatchNormReLU', ),
     'pooling': ('max_over_members', ),
-    'distance_mask': ('beyond', ),
+    'distance_mask': ('far_pairs', ),
 }
 
 
@@ -79,10 +79,10 @@ def packed_attention(qkv: Tensor, starts: Tensor, counts: Tensor, longest: int, 
 
 def near_marks(centers: Tensor, starts: Tensor, counts: Tensor, longest: int, radius: float) -> Tensor:
     """``(B, L, L)`` bool of whole clouds, ``True`` where a pair sees each other."""
-    return ~beyond(centers.view(len(starts), longest, 3), radius)
+    return ~far_pairs(centers.view(len(starts), longest, 3), radius)
 
 
-def beyond(centers: Tensor, radius: float) -> Tensor:
+def far_pairs(centers: Tensor, radius: float) -> Tensor:
     from m2ae_mm.ops import squared_distances
     far = squared_distances(centers, centers) >= radius**2
     return far & ~torch.eye(centers.shape[1], dtype=torch.bool, device=centers.device)
@@ -99,7 +99,7 @@ def half_copies(module, dtype):
 PLAIN: dict[str, Callable] = dict(
     PackedAttention=packed_attention, near_marks=near_marks, AddLayerNorm=add_layer_norm, BiasGelu=bias_gelu,
     Linear=linear, half_copies=half_copies, BatchNormReLU=batch_norm_relu, max_over_members=max_over_members,
-    beyond=beyond)
+    far_pairs=far_pairs)
 
 
 @contextlib.contextmanager
