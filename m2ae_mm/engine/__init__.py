@@ -25,9 +25,9 @@ from .training import training_runner
 
 __all__ = [
     'M2AEBFloat16OptimWrapper', 'M2AECheckpointHook', 'M2AEDistributedCPU', 'M2AEFinitePredictionsHook',
-    'M2AEGalleryHook', 'M2AEGraphsHook', 'M2AEKeepingHook', 'M2AELinearProbeHook', 'M2AEOptimWrapper', 'M2AEOptimWrapperConstructor',
-    'M2AEPictureHook', 'M2AEResumeHook', 'M2AERunner', 'M2AERuntimeInfoHook', 'SyncBatchNormCPU', 'check_data',
-    'check_options', 'class_count', 'compile_forward', 'datasets_of', 'end_processes', 'init_cpu_processes',
-    'name_what_is_built', 'picture_threshold', 'prepare_loaders', 'prepare_processes', 'record_graphs',
-    'training_runner'
+    'M2AEGalleryHook', 'M2AEGraphsHook', 'M2AEKeepingHook', 'M2AELinearProbeHook', 'M2AEOptimWrapper',
+    'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'M2AEResumeHook', 'M2AERunner', 'M2AERuntimeInfoHook',
+    'SyncBatchNormCPU', 'check_data', 'check_options', 'class_count', 'compile_forward', 'datasets_of',
+    'end_processes', 'init_cpu_processes', 'name_what_is_built', 'picture_threshold', 'prepare_loaders',
+    'prepare_processes', 'record_graphs', 'training_runner'
 ]

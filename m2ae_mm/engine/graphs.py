@@ -118,8 +118,8 @@ class Graphed:
         modules = list(module.modules())
         settings = tuple(_number(getattr(each, name, None)) for each in modules for name in _SETTINGS)
         autocast = torch.get_autocast_dtype('cuda') if torch.is_autocast_enabled('cuda') else None
-        return (settings, tuple(map(type, modules)), tuple(each.requires_grad for each in parameters), autocast, torch.is_grad_enabled(),
-                torch.is_inference_mode_enabled())
+        return (settings, tuple(map(type, modules)), tuple(each.requires_grad for each in parameters), autocast,
+                torch.is_grad_enabled(), torch.is_inference_mode_enabled())
 
     def forget(self) -> None:
         """Throw the graphs away and give their memory back."""

@@ -146,7 +146,7 @@ class PointM2AEEncoder(BaseModule):
 
 
 def _points_of(points: Tensor, members: Tensor, centers: Tensor) -> Tensor:
-    """``(R, k, 3 + C)`` members of groups among points ``(B, N, 3 + C)``, coordinates relative to ``(R, 3)`` centres."""
+    """``(R, k, 3 + C)`` members of groups among points ``(B, N, 3 + C)``, xyz relative to ``(R, 3)`` centres."""
     groups = points.float().flatten(0, 1).index_select(0, members.flatten()).view(*members.shape, -1)
     offsets = groups[..., :3] - centers.unsqueeze(1)
     return offsets if groups.shape[-1] == 3 else torch.cat([offsets, groups[..., 3:]], -1)

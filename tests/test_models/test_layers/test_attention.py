@@ -88,7 +88,8 @@ def test_few_pairs_are_computed_in_float32_under_autocast():
     # As close as two linear layers with 8 bits of mantissa come: values are up to 1.
     assert (found.float() - expected).abs().max() < 2**-7
     # The kernels are of float32: float64 keeps its precision.
-    torch.testing.assert_close(attend_within(layer.double(), x.double(), left_out).float(), expected, rtol=1e-4, atol=1e-5)
+    found = attend_within(layer.double(), x.double(), left_out)
+    torch.testing.assert_close(found.float(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_fused_attention_is_computed_in_float32_under_autocast():
