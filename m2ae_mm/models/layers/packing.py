@@ -9,7 +9,7 @@ from torch import Tensor
 # On a GPU kernels are on their fast paths, and are not planned anew for every batch, at multiples of these.
 ROWS_MULTIPLE, _LONGEST_MULTIPLE = 256, 32
 
-_fixed: dict[int, int] = {}  # rows for the mask of that id
+_fixed: list[tuple[Tensor, int]] = []  # masks and their numbers of rows
 
 
 @dataclass(frozen=True)
@@ -50,18 +50,18 @@ class Rows:
         batch, count = masked.shape
         visible = ~masked.flatten()
         counts = visible.view(batch, count).sum(1)
-        size, longest = _fixed.get(id(masked)), count
+        size, longest = next((size for mask, size in _fixed if mask is masked), None), count
+        exact = size is None and masked.device.type == 'cpu'
         if size is None:
             lengths = counts.tolist()
             size, longest = sum(lengths), max(lengths)
-            if masked.device.type != 'cpu':
+            if not exact:
                 size, longest = (min(round_up(size, ROWS_MULTIPLE), masked.numel()),
                                  min(round_up(longest, _LONGEST_MULTIPLE), count))
         order = visible.cumsum(0)
         place = torch.where(visible, order - 1, size)
         centers = torch.arange(batch * count, device=masked.device)
         index = torch.zeros(size + 1, dtype=torch.long, device=masked.device).scatter_(0, place, centers)[:size]
-        exact = masked.device.type == 'cpu' and id(masked) not in _fixed
         return cls(index, place, index // count, counts.cumsum(0) - counts, counts, longest,
                    None if exact else order[-1:])
 
@@ -183,10 +183,9 @@ def fixed_rows(masked: Sequence[Tensor], sizes: Sequence[int]) -> Iterator[None]
         masked: ``(B, M_i)`` bool per scale.
         sizes: At least as many as visible centres, see :class:`m2ae_mm.engine.recording.RowSizes`.
     """
-    before = dict(_fixed)
-    _fixed.update(zip(map(id, masked), sizes))
+    before = list(_fixed)
+    _fixed[:0] = zip(masked, sizes)
     try:
         yield
     finally:
-        _fixed.clear()
-        _fixed.update(before)
+        _fixed[:] = before
