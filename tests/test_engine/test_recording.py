@@ -1,6 +1,38 @@
-import torch
+import copy
+from types import SimpleNamespace
 
+import torch
+from torch import nn
+
+from m2ae_mm.engine import M2AEGraphsHook
 from m2ae_mm.engine.recording import RowSizes
+from mmdet3d.registry import MODELS
+
+
+def test_a_run_has_the_steps_of_our_models_recorded_and_copies_have_their_own():
+    torch.manual_seed(0)
+    model = MODELS.build(dict(
+        type='mmdet3d.PointM2AE',
+        backbone=dict(type='mmdet3d.PointM2AEEncoder', num_centers=(16, 8), num_neighbors=(4, 4), embed_dims=(6, 12),
+                      depths=(1, 1), num_heads=2, point_hidden=(8, 8, 8)),
+        neck=dict(type='mmdet3d.PointM2AEDecoder', encoder_dims=(6, 12), embed_dims=(12, ), depths=(1, ), num_heads=2),
+        head=dict(type='mmdet3d.PointM2AEPretrainHead', in_channels=12, num_points=4)))
+    points = torch.rand(2, 40, 3)
+
+    def loss(model):
+        torch.manual_seed(1)
+        return model.eval()(dict(points=points), mode='loss')['loss_chamfer']
+
+    expected = loss(model)
+    for _ in range(2):
+        M2AEGraphsHook().before_run(SimpleNamespace(model=model))
+    assert torch.equal(loss(model), expected)
+    copied = copy.deepcopy(model)
+    assert model.masked_loss.args == (model, ) and copied.masked_loss.args == (copied, )
+    assert {'masked_loss', 'pool_visible'} <= vars(model).keys()
+    other = nn.Linear(1, 1)
+    M2AEGraphsHook().before_run(SimpleNamespace(model=other))
+    assert vars(other).keys() == vars(nn.Linear(1, 1)).keys()
 
 
 def test_row_sizes_grow_with_a_margin_and_stay():
