@@ -14,7 +14,7 @@ def test_a_run_has_the_steps_of_our_models_recorded_and_copies_have_their_own():
     model = MODELS.build(dict(
         type='mmdet3d.PointM2AE',
         backbone=dict(type='mmdet3d.PointM2AEEncoder', num_centers=(16, 8), num_neighbors=(4, 4), embed_dims=(6, 12),
-                      depths=(1, 1), num_heads=2, point_hidden=(8, 8, 8)),
+                      depths=(1, 1), num_heads=2, radii=None, point_hidden=(8, 8, 8)),
         neck=dict(type='mmdet3d.PointM2AEDecoder', encoder_dims=(6, 12), embed_dims=(12, ), depths=(1, ), num_heads=2),
         head=dict(type='mmdet3d.PointM2AEPretrainHead', in_channels=12, num_points=4)))
     points = torch.rand(2, 40, 3)
