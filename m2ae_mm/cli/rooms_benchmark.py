@@ -130,7 +130,7 @@ class RoomsBenchmark(Steps):
         print(f'\nIn percent on {self.args.val} unseen rooms, mean +- deviation over seeds {self.args.seeds}:')
         print(f'{"detector":<30}' + ''.join(f'{metric:>14}' for metric in METRICS))
         for row in rows:
-            found = [scores[(*row, seed)].result() for seed in self.args.seeds]
+            found = [scores[row + (seed, )].result() for seed in self.args.seeds]
             cells = (mean_and_deviation([100 * score[key] for score in found]) for key in METRICS.values())
             print(f'{title(*row):<30}' + ''.join(f'{cell:>14}' for cell in cells))
 

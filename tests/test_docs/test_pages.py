@@ -89,8 +89,11 @@ def test_every_page_is_in_the_site():
         page = folder / f'{name}.md'
         blocks = re.findall(r'```\{toctree\}\n(.*?)```', page.read_text(), re.DOTALL) if page.is_file() else []
         entries = [line for block in blocks for line in block.splitlines() if line and not line.startswith(':')]
-        todo += [str((Path(name).parent / each).as_posix()) for each in entries]
-    there = {str(page.relative_to(folder).with_suffix('')) for page in folder.rglob('*.md')} | {'tutorial'}
+        for entry in entries:
+            pages = [*page.parent.glob(f'{entry}.md'), *page.parent.glob(f'{entry}.ipynb')]
+            todo += [str(each.relative_to(folder).with_suffix('')) for each in pages]
+    there = {str(page.relative_to(folder).with_suffix('')) for ending in ('md', 'ipynb')
+             for page in folder.rglob(f'*.{ending}')}
     assert found == there
 
 
