@@ -18,7 +18,6 @@ version = release = m2ae_mm.__version__
 
 extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphinx.ext.viewcode', 'sphinx_copybutton']
 exclude_patterns = ['measured']
-suppress_warnings = ['toc.empty_glob']
 
 html_theme = 'furo'
 html_title = f'm2ae_mm {version}'
