@@ -44,7 +44,8 @@ class NotebookParser(Parser):
 
     def parse(self, inputstring: str, document: Document) -> None:
         cells = [(cell['cell_type'], ''.join(cell['source'])) for cell in json.loads(inputstring)['cells']]
-        super().parse('\n\n'.join(f'```python\n{text}\n```' if kind == 'code' else text for kind, text in cells), document)
+        parts = (f'```python\n{text}\n```' if kind == 'code' else text for kind, text in cells)
+        super().parse('\n\n'.join(parts), document)
 
 
 def setup(app: Sphinx) -> None:

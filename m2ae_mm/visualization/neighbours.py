@@ -86,8 +86,8 @@ def write_neighbours(path: str | Path, rows: Sequence[Found], title: str, note: 
              for row in rows]
     page = path.with_suffix('.html')
     write_text(page, Template(_PAGE).substitute(
-        title=escape(title), note=escape(note), columns=len(rows[0].names), rows='\n'.join(tiles), right=_css(TRUE_COLOUR),
-        wrong=_css(PREDICTED_COLOUR)))
+        title=escape(title), note=escape(note), columns=len(rows[0].names), rows='\n'.join(tiles),
+        right=_css(TRUE_COLOUR), wrong=_css(PREDICTED_COLOUR)))
     return path, page
 
 

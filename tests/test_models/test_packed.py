@@ -5,11 +5,11 @@ import pytest
 import torch
 from interpreted import DEVICE, on_gpu_kernels, runs_kernels
 
+from m2ae_mm.engine import graphs, record_graphs
+from m2ae_mm.engine.recording import StepOfMasks
 from m2ae_mm.models.layers import token_mlp
 from m2ae_mm.models.layers.packing import Rows, fixed_rows
 from m2ae_mm.models.layers.transformer import DropPath
-from m2ae_mm.engine import graphs, record_graphs
-from m2ae_mm.engine.recording import StepOfMasks
 from m2ae_mm.ops import use_reference
 from mmdet3d.registry import MODELS
 
