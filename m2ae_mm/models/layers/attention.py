@@ -71,6 +71,11 @@ class SelfAttention(nn.Module):
         if fused is not None and (pairs is None or pairs.dtype != torch.bool):
             x = fused.PackedAttention.apply(qkv, rows.starts, rows.counts, rows.longest, pairs)
             return self.proj(x.flatten(1), add_bias)
+        if pairs is None and rows.lengths is not None:
+            # One cloud at a time, without masks: what is padded and masked would be computed, too.
+            parts = (attend(*part.permute(1, 2, 0, 3).unsqueeze(1), None) for part in qkv.split(rows.lengths))
+            x = torch.cat([part[0].transpose(0, 1) for part in parts])
+            return self.proj(x.flatten(1), add_bias)
         qkv = rows.to_clouds(qkv)
         left_out = attention_mask(None, rows.padded, None) if pairs is None else pairs
         kernels = cpu_kernels(qkv, converts=True)

@@ -28,6 +28,7 @@ class Rows:
         counts: ``(B,)`` int64 rows of each cloud.
         longest: At least the largest of ``counts``.
         total: ``(1,)`` int64 rows that are no padding; None if all are.
+        lengths: ``counts`` as numbers where the host knows them and they differ, without padding; else None.
     """
     index: Tensor | None
     place: Tensor | None
@@ -36,6 +37,7 @@ class Rows:
     counts: Tensor
     longest: int
     total: Tensor | None = None
+    lengths: list[int] | None = None
 
     @classmethod
     def of(cls, masked: Tensor) -> 'Rows':
@@ -51,7 +53,7 @@ class Rows:
         visible = ~masked.flatten()
         counts = visible.view(batch, count).sum(1)
         size, longest = next((size for mask, size in _fixed if mask is masked), None), count
-        exact = size is None and masked.device.type == 'cpu'
+        exact, lengths = size is None and masked.device.type == 'cpu', None
         if size is None:
             lengths = counts.tolist()
             size, longest = sum(lengths), max(lengths)
@@ -63,7 +65,7 @@ class Rows:
         centers = torch.arange(batch * count, device=masked.device)
         index = torch.zeros(size + 1, dtype=torch.long, device=masked.device).scatter_(0, place, centers)[:size]
         return cls(index, place, index // count, counts.cumsum(0) - counts, counts, longest,
-                   None if exact else order[-1:])
+                   *(None, lengths) if exact else (order[-1:], None))
 
     @classmethod
     def of_all(cls, batch: int, count: int, device: torch.device) -> 'Rows':

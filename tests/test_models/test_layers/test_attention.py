@@ -1,3 +1,6 @@
+import dataclasses
+import itertools
+
 import pytest
 import torch
 
@@ -135,7 +138,7 @@ def test_clouds_of_different_sizes_do_not_see_each_other():
     layer, masked = SelfAttention(8, 2), torch.tensor([[False, True, False], [True, True, False]])
     rows = Rows.of(masked)
     x, centers = torch.randn(3, 8), torch.rand(3, 3)
-    for radius in (None, 0.5):
+    for radius, rows in itertools.product((None, 0.5), (rows, dataclasses.replace(rows, lengths=None))):
         together = layer(x, rows, pairs_within(radius, x, centers, rows))
         for part in (slice(0, 2), slice(2, 3)):
             one = Rows.of_all(1, len(x[part]), x.device)
