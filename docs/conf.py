@@ -19,6 +19,8 @@ version = release = m2ae_mm.__version__
 extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphinx.ext.viewcode', 'sphinx_copybutton']
 exclude_patterns = ['measured']
 
+smartquotes = False  # they would make a dash of the two hyphens of options
+
 html_theme = 'furo'
 html_title = f'm2ae_mm {version}'
 html_show_sourcelink = False

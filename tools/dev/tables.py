@@ -126,8 +126,9 @@ def _weights(folder: Path) -> str:
         size = path.with_suffix('.safetensors').stat().st_size / 1e6
         figures = '<br>'.join(f'{what}: {figure}' for what, figure in found['figures'].items())
         made = re.split('[;,:]', found['command'])[0]
-        cells.append([f'`{path.stem}`', found['task'], f'{size:.1f} MB', f'`{found["config"]}`', figures, f'`{made}`'])
-    return _lines(['name', 'task', 'size', 'config', 'figures', 'made by'], cells) + '\n'
+        about = f'**`{path.stem}`**<br>{found["task"]}, {size:.1f} MB<br>`{found["config"]}`<br>by `{made}`'
+        cells.append([about, figures])
+    return _lines(['weights, task, config, made by', 'figures'], cells) + '\n'
 
 
 _TABLES = dict(kernel_tests=_kernel_tests, benchmark=_benchmark, compiler=_compiler, shapes=_shapes,
