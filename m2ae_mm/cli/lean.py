@@ -15,6 +15,7 @@ UNUSED = (
     'sklearn',  # trackers and one head of mmdet; our linear probe
     'nuscenes', 'lyft_dataset_sdk', 'pandas',  # metrics of data sets of streets
     'matplotlib.pyplot',  # curves, and pictures of tracks and streets
+    'trimesh',  # mmdet3d's window; our readers of meshes import it when they read one
 )
 
 
