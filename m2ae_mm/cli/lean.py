@@ -1,11 +1,13 @@
 """Less to load for commands that neither train nor evaluate.
 
 mmengine, mmdet and mmdet3d load libraries for their trainers, trackers and data sets of streets as soon as they are
-imported. That takes a third of the time from a command to its first result, and no inferencer calls any of them.
+imported, and PyTorch its compiler when the first operator runs that is not its own. That takes more than half of the
+time from a command to its first result, and no inferencer calls any of them.
 """
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -17,11 +19,14 @@ UNUSED = (
     'matplotlib.pyplot',  # curves, and pictures of tracks and streets
     'trimesh',  # mmdet3d's window; our readers of meshes import it when they read one
 )
+_COMPILER = 'torch._dynamo'
 
 
 @contextmanager
 def loading_for(command: str) -> Iterator[None]:
     """The package may be loaded within; for the commands above without what they do not use."""
+    if command in COMMANDS:
+        sys.modules.setdefault(_COMPILER, LateCompiler(_COMPILER))
     with without(UNUSED if command in COMMANDS else ()):
         yield
 
@@ -46,6 +51,22 @@ def without(names: Sequence[str]) -> Iterator[None]:
             parent, _, own = name.rpartition('.')
             with suppress(KeyError, AttributeError):
                 delattr(sys.modules[parent], own)
+
+
+class LateCompiler(ModuleType):
+    """PyTorch's compiler where nothing compiles; loaded when it is asked for more than to leave a function alone."""
+
+    @staticmethod
+    def disable(fn: Callable, *args, **kwargs) -> Callable:
+        """The function itself: it is called as it is."""
+        return fn
+
+    def __getattr__(self, name: str):
+        if name.startswith('__') and name != '__path__':
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(import_module(self.__name__), name)
 
 
 class _EmptyModule(ModuleType):
