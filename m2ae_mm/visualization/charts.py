@@ -71,9 +71,9 @@ def feature_map(features: Mapping[str, np.ndarray], labels: np.ndarray, names: S
         _scatter(panel, places, labels, names)
         panel.set(title=title, xticks=[], yticks=[])
     handles, texts = panel.get_legend_handles_labels()
-    left_out = len(occurring) - len(texts)
+    told = f'the {len(texts)} largest of {len(occurring)} classes' if len(texts) < len(occurring) else None
     figure.legend(handles, texts, loc='center left', bbox_to_anchor=(1, 0.5), frameon=False, fontsize='small',
-                  title=f'and {left_out} smaller classes, not shown' if left_out else None)
+                  title=told)
     return _save(figure, path)
 
 

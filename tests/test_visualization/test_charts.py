@@ -51,7 +51,7 @@ def test_of_many_classes_the_largest_are_shown(tmp_path):
     legend = feature_map({'all': features}, labels, names, tmp_path / 'map.svg').read_text().split('id="legend_1"')[1]
     told = re.findall('<!-- (.*) -->', legend)
     assert [name for name in names if name not in told] == ['class 8']
-    assert 'and 1 smaller classes, not shown' in told
+    assert 'the 15 largest of 16 classes' in told
 
 
 def test_features_and_labels_must_agree(tmp_path):
