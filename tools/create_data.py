@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Prepare a data set from the files that its authors hand out."""
+"""Prepare a data set: one from the files that its authors hand out, or your own labelled rooms."""
 from m2ae_mm_start import command
 
 if __name__ == '__main__':

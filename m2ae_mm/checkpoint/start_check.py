@@ -113,19 +113,23 @@ def latest_checkpoint(folder: Path) -> tuple[Path, str | None] | None:
 
 
 def _check_weights(own: dict[str, Tensor], stored: dict[str, Tensor], path: Path, model: str) -> str:
-    """Weights to start from need not fit all of a model, but most of what they share with it; says what fits."""
+    """Weights to start from need not be all of a model; those they share with it must fit; says what does.
+
+    Layers may have another number of outputs, as for other classes: these start anew.
+    """
     shared = own.keys() & stored.keys()
     if not shared:
         raise ValueError(f'nothing in {str(path)!r} fits {model}: it has names like {next(iter(stored))!r}, the model '
                          f'{next(iter(own))!r}. {advice_for(stored)}'.rstrip())
     wrong = [f'{name}: {tuple(stored[name].shape)} stored, {tuple(value.shape)} needed'
              for name, value in own.items() if name in shared and stored[name].shape != value.shape]
-    if 2 * len(wrong) > len(shared):
+    inside = [name for name, value in own.items() if name in shared and stored[name].shape[1:] != value.shape[1:]]
+    if inside or 2 * len(wrong) > len(shared):
         raise ValueError(f'{len(wrong)} of the {len(shared)} tensors that {str(path)!r} shares with {model} have '
                          f'another shape ({"; ".join(wrong[:3])}). Build both with the same sizes; --pretrained NAME '
                          'does so for weights that come with the package.')
     new, unused = sorted(own.keys() - stored.keys()), sorted(stored.keys() - own.keys())
     told = [f'{model} starts from {len(shared) - len(wrong)} tensors of {path}']
     told += [f'{len(names)} {what} ({", ".join(names[:3])}{", ..." if len(names) > 3 else ""})' for names, what in (
-        (new, 'are new, initialised at random'), (unused, 'of the file are not used'), (wrong, 'do not fit')) if names]
+        (new, 'are new, initialised at random'), (unused, 'of the file are not used'), (wrong, 'are of layers with other outputs, which start anew')) if names]
     return '; '.join(told)

@@ -17,7 +17,7 @@ COMMANDS = {
     'reconstruct': 'what a masked autoencoder fills in',
     'fewshot': 'few-shot classification: all folds, mean and deviation',
     'convert': 'convert a published Point-M2AE or 3DETR checkpoint',
-    'data': 'prepare a data set from the files that its authors hand out',
+    'data': 'prepare a data set from the files of its authors, or your own labelled rooms',
     'rooms': 'compose furnished rooms with 3D boxes',
     'plot': 'learning curves, t-SNE maps of features, shapes with those most like them',
     'benchmark': 'measure operators, training steps, inference and data loading',

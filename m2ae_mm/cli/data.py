@@ -1,6 +1,11 @@
-"""Prepare a data set from the files that its authors hand out."""
+"""Prepare a data set: one from the files that its authors hand out, or your own labelled rooms."""
 import argparse
 import time
+
+from .inference import add_frame
+
+# Of what was left out, so many are named on the screen.
+_SHOWN = 20
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -20,10 +25,69 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
                          'its own sample anew each time, and from capped scans it ends several points of AP lower)')
     scannet.add_argument('--skip-incomplete', action='store_true',
                          help='leave scans out of which files are missing or damaged, instead of stopping')
+    _add_boxes(sets)
     return parser.parse_args(arguments)
 
 
+def _add_boxes(sets) -> None:
+    boxes = sets.add_parser('boxes', help='your own scans of rooms with labelled boxes',
+                            description='Your own scans of rooms with labelled boxes, for configs/m2ae/own_det.py; see '
+                            'docs/own_rooms.md.')
+    boxes.add_argument('--scans', required=True, metavar='DIR', help='folder of scans: .bin .glb .las .laz .npy .npz '
+                       '.obj .off .pcd .ply .stl .txt .xyz')
+    boxes.add_argument('--labels', required=True, metavar='DIR', help="folder of label files (labelCloud's .json, "
+                       "ScanNet's .json, .csv, SUN RGB-D's .txt), or one file")
+    boxes.add_argument('--out', default='data/mine', help='folder to write to (default: %(default)s)')
+    add_frame(boxes)
+    boxes.add_argument('--angles', choices=['deg', 'rad'], help="what rotations in labelCloud's files are in (found "
+                       'from the files if not given)')
+    boxes.add_argument('--classes', metavar='A,B,...', help='take these classes only, in this order (default: all '
+                       'that occur, by name)')
+    boxes.add_argument('--val-share', type=float, default=0.2, metavar='SHARE',
+                       help='share of the scans to validate on (default: %(default)s)')
+    boxes.add_argument('--seed', type=int, default=0, help='of the draw of these scans (default: %(default)s)')
+    boxes.add_argument('--val-list', metavar='FILE', help='text file with the names of the scans to validate on, one '
+                       'a line, in place of the share')
+    boxes.add_argument('--max-points', type=int, default=200_000, metavar='N',
+                       help='keep at most so many points of a scan, drawn at random; 0 keeps all (default: '
+                       '%(default)s)')
+
+
 def main(args) -> None:
+    if args.data == 'boxes':
+        prepare_boxes(args)
+    else:
+        prepare_scannet(args)
+
+
+def prepare_boxes(args) -> None:
+    """Write what can be used.
+
+    Raises:
+        ValueError: At the end, if anything was left out, with the list.
+    """
+    from m2ae_mm.datasets.own_boxes import create_own_boxes
+    from m2ae_mm.datasets.own_boxes.check import summary, write_check
+
+    start = time.perf_counter()
+    classes = [name.strip() for name in args.classes.split(',')] if args.classes else ()
+    prepared = create_own_boxes(args.scans, args.labels, args.out, args.unit, args.up, args.align, args.columns,
+                                args.angles, classes, args.val_share, args.seed, args.val_list, args.max_points)
+    pictures = write_check(prepared)
+    print(summary(prepared))
+    print(f'written to {args.out!r} ({time.perf_counter() - start:.0f} s). Look at {len(pictures)} rooms with their '
+          f'boxes: {pictures[0].parent}/*.png. Train with: m2ae train m2ae_mm::m2ae/own_det.py --data {args.out}')
+    if prepared.left_out:
+        from m2ae_mm.errors import UserError
+        lines = prepared.left_out.lines()
+        shown = [f'  {line}' for line in lines[:_SHOWN]]
+        more = [f'  ... and {len(lines) - _SHOWN} more'] if len(lines) > _SHOWN else []
+        raise UserError('\n'.join([f'{len(lines)} left out, also listed in {args.out}/left_out.txt; the rest is '
+                                   'written.', *shown, *more]))
+
+
+def prepare_scannet(args) -> None:
+    """Write ScanNetV2."""
     # After parsing, so that --help does not wait for mmdet3d.
     from m2ae_mm.datasets.scannet_raw import create_scannet
     from m2ae_mm.datasets.scannet_raw.writer import summary

@@ -53,6 +53,9 @@ def main(args) -> None:
 
     from m2ae_mm.checkpoint import load_for_test
     from m2ae_mm.engine import M2AERunner, check_data, check_options, class_count, prepare_loaders, prepare_processes
+    from m2ae_mm.engine import take_from_checkpoint, take_from_data
+    if args.checkpoint == 'random' or not take_from_checkpoint(config, args.checkpoint):
+        take_from_data(config, ('train_dataloader', 'test_dataloader'))
     check_options(config, ('test_dataloader', ))
     check_data(config, ('test_dataloader', ))
     prepare_loaders(config)

@@ -43,8 +43,16 @@ def main(args) -> None:
     config = load_config(args)
     apply_args(config, args)
 
-    from m2ae_mm.engine import check_data, check_options, prepare_loaders, prepare_processes, training_runner
+    from m2ae_mm.engine import (
+        check_data,
+        check_options,
+        prepare_loaders,
+        prepare_processes,
+        take_from_data,
+        training_runner,
+    )
     loaders = ('train_dataloader', 'val_dataloader')
+    take_from_data(config, loaders)
     check_options(config, loaders)
     check_data(config, loaders)
     prepare_loaders(config)

@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from m2ae_mm.checkpoint import check_start
 
 from .compilation import compile_forward
-from .hooks import M2AEResumeHook
+from .hooks import M2AEResumeHook, M2AEStartHook
 from .keeping import keep_results
 from .metric_check import choose_metrics
 from .runner import M2AERunner
@@ -49,6 +49,8 @@ def training_runner(config: Config) -> Runner:
     keep_results(runner)
     if config.get('resume'):
         runner.register_hook(M2AEResumeHook())
+    elif config.get('load_from'):
+        runner.register_hook(M2AEStartHook())
     for message in filter(None, [start, *chosen]):
         runner.logger.info(message)
     for warning in filter(None, [_cut_short(config), _runs_on(config)]):

@@ -9,6 +9,7 @@ from torch import nn
 
 from m2ae_mm.checkpoint import describe, load_for_test, read_content, resolve, shipped_names
 from m2ae_mm.checkpoint.trained_with import stored_config, trained_classes
+from m2ae_mm.engine.own_data import take_from_checkpoint
 from m2ae_mm.models.shipped import shipped_config
 from mmdet3d.registry import MODELS
 
@@ -49,6 +50,9 @@ def open_model(config: Config | ConfigDict, weights: str | Path) -> nn.Module:
         ValueError: If the weights are of another model.
     """
     init_default_scope('mmdet3d')
+    if not take_from_checkpoint(config, weights):
+        raise ValueError(f'the config leaves the classes to the data, and {str(weights)!r} does not say with which it '
+                         'was trained. Give a checkpoint of a training of ours.')
     model = MODELS.build(copy.deepcopy(config.model))  # mmdet3d's heads change what they are built from
     load_for_test(model, weights, config=config.model)
     model.cfg = config

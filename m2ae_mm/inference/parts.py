@@ -11,7 +11,7 @@ from m2ae_mm.visualization.figures import parts_image
 from m2ae_mm.visualization.text import save
 
 from .base import Entry, Item
-from .results import Writer, plain, write_ply
+from .results import Writer, plain
 from .shapes import ShapeInferencer, host
 
 

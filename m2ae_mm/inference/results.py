@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from m2ae_mm.files import replacing, write_json
+from m2ae_mm.files import write_json
 from m2ae_mm.visualization.render import EDGES
 
 # Metres between the points that a box's edges are drawn with in a PLY file, and the most for one edge.
@@ -62,30 +62,6 @@ def plain(value):
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
     return value.item() if isinstance(value, np.generic) else value
-
-
-def write_ply(path: Path, xyz: np.ndarray, colours: np.ndarray, **columns: np.ndarray) -> None:
-    """A binary PLY file of coloured points.
-
-    Args:
-        path: Of the file.
-        xyz: ``(N, 3)``; written in double precision, so that coordinates of surveys keep their places.
-        colours: ``(N, 3)`` uint8.
-        columns: Further properties of the points, ``(N,)`` integers by name.
-    """
-    fields = [*((axis, '<f8') for axis in 'xyz'), *((name, 'u1') for name in ('red', 'green', 'blue')),
-              *((name, '<i4') for name in columns)]
-    rows = np.empty(len(xyz), fields)
-    for values, names in ((xyz, 'xyz'), (colours, ('red', 'green', 'blue'))):
-        for i, name in enumerate(names):
-            rows[name] = values[:, i]
-    for name, values in columns.items():
-        rows[name] = values
-    kinds = {'<f8': 'double', 'u1': 'uchar', '<i4': 'int'}
-    head = ['ply', 'format binary_little_endian 1.0', f'element vertex {len(rows)}',
-            *(f'property {kinds[kind]} {name}' for name, kind in fields), 'end_header', '']
-    with replacing(path, durable=False) as file:
-        file.write('\n'.join(head).encode() + rows.tobytes())
 
 
 def edge_points(corners: np.ndarray, step: float = _STEP) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,8 @@ from mmengine.dataset import Compose
 from torch import nn
 
 from m2ae_mm.checkpoint import describe, shipped_names
-from m2ae_mm.datasets.io.scans import Scan, read_scan, scan_of
+from m2ae_mm.datasets.io.ply import write_ply
+from m2ae_mm.datasets.io.scans import USUAL_UP, Scan, read_scan, scan_of
 from m2ae_mm.datasets.scan_frame import ScanFrame, find_frame
 from m2ae_mm.models.heads.box_set_head import BoxSetHead
 from m2ae_mm.ops import nms3d
@@ -23,14 +24,12 @@ from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import Box3DMode, DepthInstance3DBoxes
 
 from .base import Entry, Item, M2AEInferencer
-from .results import Writer, edge_points, plain, write_ply
+from .results import Writer, edge_points, plain
 
 # Data sets of what a camera sees from its place, the origin.
 _VIEWS = ('SUNRGBDDataset', 'mmdet3d.SUNRGBDDataset')
 # Steps of a pipeline that reading a scan and its frame take the place of, or that need labels.
 _REPLACED = ('LoadPointsFromFile', 'GlobalAlignment', 'M2AESceneFrame', 'LoadAnnotations3D', 'PointSegClassMapping')
-# The formats that have an axis pointing up by their definition.
-_UP = {'.glb': 'y'}
 # Of two boxes with a larger IoU, heads that are not ours keep the one with the higher score.
 _OVERLAP = 0.25
 # Boxes with lower scores are left out where nothing better is known.
@@ -144,7 +143,7 @@ def read_source(item: Item, unit: str | float | None = None, up: str | None = No
     """
     scan = (scan_of(item.value, item.name) if isinstance(item.value, np.ndarray) else
             read_scan(item.value, columns, item.name))
-    usual = 'z' if isinstance(item.value, np.ndarray) else _UP.get(item.value.suffix.lower(), 'z')
+    usual = 'z' if isinstance(item.value, np.ndarray) else USUAL_UP.get(item.value.suffix.lower(), 'z')
     return SceneSource(scan, find_frame(scan.xyz, unit, up, align, usual, view))
 
 

@@ -1,4 +1,4 @@
-"""Elements of PLY files: text and binary, lists of any lengths."""
+"""PLY files: elements of text and binary ones, with lists of any lengths, and points to be written."""
 import re
 import struct
 from array import array
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from m2ae_mm.files import replacing
 
 _KINDS = dict(char='i1', uchar='u1', short='i2', ushort='u2', int='i4', uint='u4', float='f4', double='f8',
               int8='i1', uint8='u1', int16='i2', uint16='u2', int32='i4', uint32='u4', float32='f4', float64='f8')
@@ -59,6 +61,30 @@ def read_ply(path: str | Path) -> Elements:
     if layout == 'ascii' and at != len(body):
         raise ValueError(f'PLY text with {len(body) // 8} numbers where its header announces {at // 8}')
     return found
+
+
+def write_ply(path: Path, xyz: np.ndarray, colours: np.ndarray, **columns: np.ndarray) -> None:
+    """A binary PLY file of coloured points.
+
+    Args:
+        path: Of the file.
+        xyz: ``(N, 3)``; written in double precision, so that coordinates of surveys keep their places.
+        colours: ``(N, 3)`` uint8.
+        columns: Further properties of the points, ``(N,)`` integers by name.
+    """
+    fields = [*((axis, '<f8') for axis in 'xyz'), *((name, 'u1') for name in ('red', 'green', 'blue')),
+              *((name, '<i4') for name in columns)]
+    rows = np.empty(len(xyz), fields)
+    for values, names in ((xyz, 'xyz'), (colours, ('red', 'green', 'blue'))):
+        for i, name in enumerate(names):
+            rows[name] = values[:, i]
+    for name, values in columns.items():
+        rows[name] = values
+    kinds = {'<f8': 'double', 'u1': 'uchar', '<i4': 'int'}
+    head = ['ply', 'format binary_little_endian 1.0', f'element vertex {len(rows)}',
+            *(f'property {kinds[kind]} {name}' for name, kind in fields), 'end_header', '']
+    with replacing(path, durable=False) as file:
+        file.write('\n'.join(head).encode() + rows.tobytes())
 
 
 def vertices_of(elements: Elements, names: tuple[str, ...] = ('x', 'y', 'z')) -> np.ndarray:

@@ -9,6 +9,8 @@ from .clouds import SUFFIXES, Content, check_rows, colours_of, read_content, sur
 from .local import finite_rows
 
 SCAN_SUFFIXES = (*SUFFIXES, '.bin')
+# The formats that have an axis pointing up by their definition.
+USUAL_UP = {'.glb': 'y'}
 # Points drawn from the surface of a mesh.
 MESH_POINTS = 100_000
 # Columns that files of bare float32 numbers have: x y z, then intensity, r g b, normals, ring and time.

@@ -7,8 +7,9 @@ from .linear_probe_hook import M2AELinearProbeHook
 from .picture_hook import M2AEPictureHook
 from .resume_hook import M2AEResumeHook
 from .runtime_info_hook import M2AERuntimeInfoHook
+from .start_hook import M2AEStartHook
 
 __all__ = [
     'M2AECheckpointHook', 'M2AEFinitePredictionsHook', 'M2AEGalleryHook', 'M2AEGraphsHook', 'M2AEKeepingHook',
-    'M2AELinearProbeHook', 'M2AEPictureHook', 'M2AEResumeHook', 'M2AERuntimeInfoHook'
+    'M2AELinearProbeHook', 'M2AEPictureHook', 'M2AEResumeHook', 'M2AERuntimeInfoHook', 'M2AEStartHook'
 ]

@@ -52,6 +52,10 @@ class BoxSetHead(BaseModule):
         """Weighted losses of what :meth:`forward` has returned; the last layer's without a prefix."""
         raise NotImplementedError
 
+    def class_layers(self) -> list[nn.Module]:
+        """Layers with an output for each class, in the order of the labels; none if there is another order."""
+        return []
+
     def tokens(self, feats: dict) -> tuple[Tensor, Tensor]:
         """Positions ``(B, M, 3)`` and features ``(B, M, in_channels)`` of the tokens."""
         xyz, features = feats['fp_xyz'][-1], feats['fp_features'][-1]

@@ -177,6 +177,10 @@ class VDETRHead(BoxSetHead):
         self.matcher = VDETRMatcher(rotated, **(matcher or {}))
         self.loss_weights = changed_weights(LOSS_WEIGHTS, loss_weights)
 
+    def class_layers(self) -> list[nn.Module]:
+        """See :meth:`BoxSetHead.class_layers`."""
+        return [self.point_classes[-1], *(heads['class_logits'][-1] for heads in self.box_heads[1:])]
+
     def forward(self, feats: dict) -> VDETRPredictions:
         """See :meth:`BoxSetHead.forward`."""
         xyz, features = self.tokens(feats)

@@ -1,0 +1,177 @@
+"""Rooms of a data set from scans and label files."""
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from m2ae_mm.class_names import check_class_names
+from m2ae_mm.errors import UserError, reason
+from m2ae_mm.files import read_text, write_bytes, write_text
+
+from ..scan_frame import scale_of
+from ..scannet_raw.files import scannet_info
+from .boxes import TILT, LabelledBox, LeftOut
+from .matching import find_labels, find_scans, read_labels
+from .rooms import POINTS, Options, Room, class_list, make_room
+
+INFOS = 'infos_{}.pkl'
+SPLITS = ('train', 'val')
+
+
+class Prepared(NamedTuple):
+    """What was written.
+
+    Attributes:
+        out: The folder.
+        rooms: Of each split.
+        classes: In the order of their labels.
+        rotated: Whether boxes have a yaw.
+        left_out: What was left out, with the reasons.
+    """
+    out: Path
+    rooms: dict[str, list[Room]]
+    classes: tuple[str, ...]
+    rotated: bool
+    left_out: LeftOut
+
+
+def create_own_boxes(scans: str | Path, labels: str | Path, out: str | Path, unit: str | float | None = None,
+                     up: str | None = None, align: bool = True, columns: int | None = None,
+                     angles: str | None = None, classes: Sequence[str] = (), val_share: float = 0.2, seed: int = 0,
+                     val_list: str | Path | None = None, max_points: int = 200_000) -> Prepared:
+    """Write scans and their boxes as :class:`M2AESceneDataset` loads them: metres, z up, floor at 0.
+
+    Files, scans and boxes that cannot be used are left out and listed; the others are written.
+
+    Args:
+        scans: Folder of scans, see :func:`read_scan`.
+        labels: Folder of label files, which may be that of the scans, or one file.
+        out: Folder, made if missing.
+        unit, up: Of the scans and boxes, see :func:`find_frame`; None finds them for each scan.
+        align: Whether walls are turned parallel to the axes, where boxes turn with them.
+        columns: Numbers a point has in ``.bin`` files; None finds that out.
+        angles: ``'deg'`` or ``'rad'``, what labelCloud's rotations are in; None finds that out.
+        classes: The only classes to take, in the order of their labels; none takes all.
+        val_share: Share of the scans to validate on, drawn with ``seed``.
+        val_list: Text file with the names of the scans to validate on, in place of the share.
+        max_points: Points to keep of a scan; 0 keeps all.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: For a wrong option, or if nothing is left to train and to validate on.
+    """
+    scans, labels, out = Path(scans), Path(labels), Path(out)
+    _check_options(unit, val_share, seed, max_points, angles)
+    classes, left_out = check_class_names(classes, '--classes'), LeftOut()
+    files = find_scans(scans, labels, out)
+    validation = _listed(val_list, files) if val_list else None
+    boxes = read_labels(find_labels(labels, files, out, left_out), files, scans, left_out, angles)
+    options = Options(unit, up, align and any(box.follows_walls for each in boxes.values() for box in each), columns,
+                      max_points, classes)
+    rooms = _make_rooms(boxes, scans, out, options, left_out)
+    classes = class_list(rooms, classes)
+    if not classes:
+        raise UserError(_nothing('box', left_out))
+    rotated = any(np.abs(room.boxes[:, 6]).max(initial=0) > TILT for room in rooms)
+    split = _split(rooms, val_share, seed, validation, left_out)
+    for name in SPLITS:
+        _write_infos(out, name, split[name], classes, rotated)
+    write_text(out / 'left_out.txt', ''.join(f'{line}\n' for line in left_out.lines()))
+    write_text(out / 'rooms.json', json.dumps(
+        dict(classes=classes, rotated=rotated, rooms={
+            room.name: dict(scan=str(room.scan), split=name, **room.frame.describe()) for name in SPLITS
+            for room in split[name]}), indent=1))
+    return Prepared(out, split, classes, rotated, left_out)
+
+
+def _check_options(unit, val_share: float, seed: int, max_points: int, angles: str | None) -> None:
+    if unit is not None:
+        scale_of(unit)
+    if not 0 < val_share < 1:
+        raise UserError(f'--val-share must be between 0 and 1, got {val_share}.')
+    if seed < 0 or max_points < 0:
+        raise UserError(f'--seed and --max-points must be 0 or more, got {seed} and {max_points}.')
+    if angles not in (None, 'deg', 'rad'):
+        raise UserError(f"--angles must be 'deg' or 'rad', got {angles!r}.")
+
+
+def _listed(path: str | Path, scans: list[Path]) -> set[Path]:
+    """The scans that a list names, by stem or file name.
+
+    Raises:
+        UserError: If it names one that is not there.
+    """
+    names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    found = {name: [scan for scan in scans if name in (scan.name, scan.stem)] for name in names}
+    unknown = [name for name, each in found.items() if not each]
+    if unknown or not names:
+        raise UserError(f'{str(path)!r} lists {", ".join(unknown[:5]) or "nothing"}, and there is no such scan. A line '
+                        'is the name of a scan, with or without its ending.')
+    return {scan for each in found.values() for scan in each}
+
+
+def _make_rooms(boxes: dict[Path, list[LabelledBox]], scans: Path, out: Path, options: Options,
+                left_out: LeftOut) -> list[Room]:
+    (out / POINTS).mkdir(parents=True, exist_ok=True)
+    rooms, names = [], _names(boxes, scans)
+    for path, labelled in tqdm(boxes.items(), desc='preparing scans', unit='scan', disable=len(boxes) < 2):
+        try:
+            rooms.append(make_room(path, names[path], labelled, out, options, left_out))
+        except (ValueError, OSError, MemoryError) as error:
+            left_out.add(path.name, reason(error))
+    if len(rooms) < 2:
+        raise UserError(_nothing('room', left_out) if not rooms else
+                        f'{rooms[0].scan.name!r} is the only room: one is needed to train on and one to validate on. '
+                        + _nothing('', left_out))
+    return rooms
+
+
+def _nothing(what: str, left_out: LeftOut) -> str:
+    start = f'there is no {what} to train on. ' if what else ''
+    return f'{start}Left out:\n' + '\n'.join(f'  {line}' for line in left_out.lines()[:20]) if left_out else start
+
+
+def _names(boxes: dict[Path, list[LabelledBox]], scans: Path) -> dict[Path, str]:
+    """A name for the files of each scan, different from all others."""
+    names: dict[Path, str] = {}
+    for path in boxes:
+        inner = path.relative_to(scans).with_suffix('') if path != scans else Path(path.stem)
+        plain = re.sub(r'[^\w.-]', '_', '_'.join(inner.parts))
+        name = next(each for each in (plain, *(f'{plain}_{number}' for number in range(2, len(boxes) + 2)))
+                    if each not in names.values())
+        names[path] = name
+    return names
+
+
+def _split(rooms: list[Room], share: float, seed: int, listed: set[Path] | None,
+           left_out: LeftOut) -> dict[str, list[Room]]:
+    """Rooms to train on and to validate on; equal seeds give equal parts."""
+    if listed is None:
+        count = min(max(1, round(share * len(rooms))), len(rooms) - 1)
+        chosen = set(np.random.default_rng(seed).permutation(len(rooms))[:count].tolist())
+        listed = {rooms[number].scan for number in chosen}
+    split = dict(train=[room for room in rooms if room.scan not in listed],
+                 val=[room for room in rooms if room.scan in listed])
+    for name, each in split.items():
+        if not each:
+            raise UserError(f'no room is left to {dict(train="train", val="validate")[name]} on. '
+                            + _nothing('', left_out))
+    return split
+
+
+def _write_infos(out: Path, split: str, rooms: list[Room], classes: tuple[str, ...], rotated: bool) -> None:
+    numbers = {name: label for label, name in enumerate(classes)}
+    infos = [scannet_info(room.name, dict(
+        alignment=np.eye(4).tolist(), boxes=room.boxes[:, :7 if rotated else 6].tolist(),
+        labels=[numbers[name] for name in room.names])) for room in rooms]
+    for info in infos:
+        del info['pts_semantic_mask_path'], info['pts_instance_mask_path']
+    content = dict(metainfo=dict(dataset='own', info_version='1.1', categories=numbers), data_list=infos)
+    write_bytes(out / INFOS.format(split), pickle.dumps(content, protocol=4))
