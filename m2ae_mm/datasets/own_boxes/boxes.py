@@ -80,7 +80,7 @@ def class_name(name: object) -> str:
         UserError: If it is empty or no text.
     """
     if not isinstance(name, str) or not name.strip():
-        raise UserError(f'its class name is {"empty" if name in (None, "") or isinstance(name, str) else repr(name)}')
+        raise UserError(f'its class name is {"empty" if name is None or isinstance(name, str) else repr(name)}')
     return ' '.join(name.split())
 
 

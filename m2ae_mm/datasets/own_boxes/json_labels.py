@@ -71,8 +71,10 @@ def read_scannet(path: Path, content: dict[str, Any], left_out: LeftOut) -> Foun
             axes = np.array(entry['obb'].get('normalizedAxes') or (), np.float64)
             if axes.size != 9:
                 raise UserError(f'its normalizedAxes must be nine numbers, got {str(axes.tolist())[:80]}')
-            return labelled_box(where, name, entry['obb'].get('centroid'), entry['obb'].get('axesLengths'),
-                                axes.reshape(3, 3).T)
+            axes = axes.reshape(3, 3)
+            if not np.allclose(axes @ axes.T, np.eye(3), atol=_ROUNDED):
+                raise UserError('its normalizedAxes are not at right angles and of length 1')
+            return labelled_box(where, name, entry['obb'].get('centroid'), entry['obb'].get('axesLengths'), axes.T)
         wanted = entry.get('segments')
         if not isinstance(wanted, list) or not all(type(number) is int for number in wanted):
             raise UserError('it has neither an "obb" nor a list of segments')

@@ -96,8 +96,9 @@ def read_labels(files: list[Path], scans: list[Path], root: Path, left_out: Left
                 entries = read_boxes(path, left_out, degrees)
             else:
                 entries = (read_csv if path.suffix.lower() == '.csv' else read_sunrgbd)(path, left_out)
-        except (UserError, OSError) as error:
+        except Exception as error:  # parsers raise whatever they like on damaged files
             left_out.add(path.name, reason(error))
+            sources.update({scan: [] for scan in index.get(path.stem, ()) if scan not in sources})  # named once
             continue
         for names, boxes in entries:
             label = path.name if path.suffix.lower() != '.csv' else f'{path.name}, {names[0]}'
