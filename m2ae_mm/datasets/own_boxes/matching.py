@@ -91,6 +91,7 @@ def read_labels(files: list[Path], scans: list[Path], root: Path, left_out: Left
     found: dict[Path, list[LabelledBox]] = {}
     sources: dict[Path, list[str]] = {}
     for path in files:
+        before = len(left_out)
         try:
             if path.suffix.lower() == '.json':
                 entries = read_boxes(path, left_out, degrees)
@@ -107,11 +108,14 @@ def read_labels(files: list[Path], scans: list[Path], root: Path, left_out: Left
             except UserError as error:
                 left_out.add(label, reason(error))
                 continue
-            found.setdefault(scan, []).extend(boxes)
             sources.setdefault(scan, []).append(path.name)
+            if boxes or len(left_out) == before:  # a room without boxes is one, too
+                found.setdefault(scan, []).extend(boxes)
+            else:
+                left_out.add(scan.name, 'none of its boxes could be used')
     for scan, names in sources.items():
         if len(set(names)) > 1:
-            del found[scan]
+            found.pop(scan, None)
             left_out.add(scan.name, f'several label files are for it: {", ".join(sorted(set(names)))}. Keep one')
     for scan in scans:
         if scan not in sources:
