@@ -52,8 +52,16 @@ def main(args) -> None:
     config = load_config(args)
 
     from m2ae_mm.checkpoint import load_for_test
-    from m2ae_mm.engine import M2AERunner, check_data, check_options, class_count, prepare_loaders, prepare_processes
-    from m2ae_mm.engine import take_from_checkpoint, take_from_data
+    from m2ae_mm.engine import (
+        M2AERunner,
+        check_data,
+        check_options,
+        class_count,
+        prepare_loaders,
+        prepare_processes,
+        take_from_checkpoint,
+        take_from_data,
+    )
     if args.checkpoint == 'random' or not take_from_checkpoint(config, args.checkpoint):
         take_from_data(config, ('train_dataloader', 'test_dataloader'))
     check_options(config, ('test_dataloader', ))
