@@ -131,5 +131,6 @@ def _check_weights(own: dict[str, Tensor], stored: dict[str, Tensor], path: Path
     new, unused = sorted(own.keys() - stored.keys()), sorted(stored.keys() - own.keys())
     told = [f'{model} starts from {len(shared) - len(wrong)} tensors of {path}']
     told += [f'{len(names)} {what} ({", ".join(names[:3])}{", ..." if len(names) > 3 else ""})' for names, what in (
-        (new, 'are new, initialised at random'), (unused, 'of the file are not used'), (wrong, 'are of layers with other outputs, which start anew')) if names]
+        (new, 'are new, initialised at random'), (unused, 'of the file are not used'),
+        (wrong, 'are of layers with other outputs, which start anew')) if names]
     return '; '.join(told)

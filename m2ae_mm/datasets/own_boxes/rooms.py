@@ -149,7 +149,8 @@ def _shown(values: np.ndarray) -> str:
 
 def class_list(rooms: list[Room], given: tuple[str, ...]) -> tuple[str, ...]:
     """Classes in the order of their labels: as given, or all that occur, by name."""
-    return given or tuple(sorted({name for room in rooms for name in room.names}, key=lambda name: (name.lower(), name)))
+    found = {name for room in rooms for name in room.names}
+    return given or tuple(sorted(found, key=lambda name: (name.lower(), name)))
 
 
 def written_in_several_ways(names: Counter) -> list[str]:
