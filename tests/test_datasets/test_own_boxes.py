@@ -332,7 +332,7 @@ def test_what_cannot_be_prepared_at_all(row, tmp_path):
 def test_rotations_that_could_be_degrees_or_radians_are_asked_for(tmp_path):
     write_scans(tmp_path / 'scans'), write_labels(tmp_path / 'labels')
     (tmp_path / 'labels/b.json').write_text(labelcloud('b', centroid('table', TABLE, rotations=dict(x=0, y=0, z=0.5))))
-    with pytest.raises(UserError, match='rotations .* are from 0.5 to 0.5, which could be degrees or radians.*--angles'):
+    with pytest.raises(UserError, match='are from 0.5 to 0.5, which could be degrees or radians.*--angles'):
         create_own_boxes(tmp_path / 'scans', tmp_path / 'labels', tmp_path / 'out')
     for angles, rotated in (('deg', False), ('rad', True)):
         assert create_own_boxes(tmp_path / 'scans', tmp_path / 'labels', tmp_path / 'out',
