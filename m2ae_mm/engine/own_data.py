@@ -8,7 +8,7 @@ from mmengine.config import Config
 from m2ae_mm.checkpoint import read_content, resolve
 from m2ae_mm.checkpoint.trained_with import stored_config, trained_classes
 from m2ae_mm.datasets.io.pickles import read_pickle
-from m2ae_mm.errors import UserError
+from m2ae_mm.errors import UserError, reason
 
 from .data_check import datasets_of
 
@@ -72,14 +72,16 @@ def take_from_data(config: Config, loaders: Sequence[str]) -> None:
         classes = sorted(numbers, key=numbers.get)
         boxes = [(box['bbox_label_3d'], np.asarray(box['bbox_3d'], np.float64)) for entry in content['data_list']
                  for box in entry['instances']]
+        if not boxes:
+            raise UserError('it has no boxes')
         sizes = [np.mean([box[3:6] for label, box in boxes if label == number] or [box[3:6] for _, box in boxes],
                          axis=0).round(4).tolist() for number in range(len(classes))]
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        raise UserError(f'{str(file)!r} does not tell the classes and boxes of the data. Prepare them again with '
-                        '`m2ae data boxes`.') from error
-    if not boxes or [numbers[name] for name in classes] != list(range(len(classes))):
-        raise UserError(f'{str(file)!r} has {len(boxes)} boxes of the classes {dict(numbers)}; at least one box, and '
-                        'labels from 0 on, are needed. Prepare the data again with `m2ae data boxes`.')
+        raise UserError(f'{str(file)!r} does not tell the classes and boxes of the data ({reason(error)}). Prepare '
+                        'them again with `m2ae data boxes`.') from error
+    if [numbers[name] for name in classes] != list(range(len(classes))):
+        raise UserError(f'{str(file)!r} numbers its classes {dict(numbers)}, and labels from 0 on are needed. Prepare '
+                        'the data again with `m2ae data boxes`.')
     turned = any(len(box) > 6 for _, box in boxes)
     _fill(config, classes, dict(num_classes=len(classes), num_angle_bins=_ANGLE_BINS if turned else 1,
                                 anchor_sizes=sizes))

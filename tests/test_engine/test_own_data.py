@@ -59,7 +59,7 @@ def test_boxes_with_a_yaw_give_bins_unless_the_config_has_some(own):
 
 
 @pytest.mark.parametrize('boxes, categories, message', [
-    ([], ('chair', ), 'does not tell the classes|has 0 boxes of the classes'),
+    ([], ('chair', ), r'does not tell the classes .*\(it has no boxes\)'),
     ([(0, 'small')], ('chair', ), 'does not tell the classes')])
 def test_annotations_that_tell_nothing(own, boxes, categories, message):
     config, write = own

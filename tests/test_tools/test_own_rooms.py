@@ -15,7 +15,7 @@ from m2ae_mm.datasets.own_boxes.samples import STYLES
 from m2ae_mm.inference import M2AEDetInferencer
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/m2ae/own_det.py'
-CLASSES = 'chair,door,cabinet'
+CLASSES = 'door,chair'
 OPTIONS = ['train_dataloader.num_workers=0', 'val_dataloader.num_workers=0', 'test_dataloader.num_workers=0',
            *(f'{name}_dataloader.persistent_workers=False' for name in ('train', 'val', 'test')),
            'train_cfg.val_interval=1', 'default_hooks.logger.interval=1', 'log_level=WARNING']
@@ -37,11 +37,12 @@ def walked(request, composed, tmp_path_factory):
     root = tmp_path_factory.mktemp(request.param.replace('-', '_'))
     tool('rooms', '--out', root, '--train', 2, '--val', 2, '--points', 6000, '--labels', request.param)()
     (root / 'val.txt').write_text('room_val_00000\nroom_val_00001\n')
-    with pytest.raises(ValueError, match="its class '.*' is none of chair, door, cabinet"):
+    with pytest.raises(ValueError, match="its class '.*' is none of door, chair"):
         tool('data', 'boxes', '--scans', root / 'scans', '--labels', root / 'labels', '--out', root / 'mine',
              '--classes', CLASSES, '--val-list', root / 'val.txt')()
     tool('train', CONFIG, '--data', root / 'mine', '--work-dir', root / 'work', '--epochs', 1, '--cfg-options',
-         *OPTIONS, f'train_dataloader.batch_size={1 + LABELS.index(request.param) % 4}')()
+         *OPTIONS, f'visualizer.name={root.name}',  # of which a process has one a name
+         f'train_dataloader.batch_size={1 + LABELS.index(request.param) % 4}')()
     return request.param, root, figures(root / 'work')
 
 
@@ -58,12 +59,12 @@ def test_every_format_leads_to_map(walked):
     style, root, found = walked
     # The classes are known to the weights by name and keep their outputs: a step changes little.
     assert found['mAP_0.25'] > 0.4
-    assert {'chair_AP_0.25', 'door_AP_0.50', 'cabinet_AP_0.25'} <= set(found)
+    assert {'chair_AP_0.25', 'door_AP_0.50'} <= set(found)
     assert len(list((root / 'mine/check').glob('*.png'))) == 4
     content = pickle.loads((root / 'mine/infos_val.pkl').read_bytes())
     scene = samples.compose_scene('val', 0, 0, 6000, 'normal')
     boxes = np.array([box['bbox_3d'] for box in content['data_list'][0]['instances']])
-    wanted = scene.boxes[np.isin(scene.labels, [2, 5, 0])]
+    wanted = scene.boxes[np.isin(scene.labels, [2, 5])]
     if style == 'scannet':  # encloses what the camera saw
         assert (boxes[:, 3:] <= wanted[:, 3:] + 0.15).all()
     else:
@@ -80,7 +81,7 @@ def test_checkpoints_bring_what_was_taken_from_the_data(walked):
     tested = max(root.glob('test/*/*.json'), key=lambda path: path.stat().st_mtime)
     assert json.loads(tested.read_text())['mAP_0.25'] == pytest.approx(found['mAP_0.25'], abs=1e-3)
     scan = root / 'scans/room_val_00000.ply'
-    results = [M2AEDetInferencer(*model, device='cpu', show_progress=False)(scan, score_thr=0.1)['predictions'][0]
+    results = [M2AEDetInferencer(*model, device='cpu', show_progress=False)(scan, score_thr=0.01)['predictions'][0]
                for model in ((str(CONFIG), checkpoint), (checkpoint, ))]
     assert set(results[0]['classes']) <= set(CLASSES.split(',')) and results[0]['classes']
     np.testing.assert_array_equal(results[0]['boxes'], results[1]['boxes'])
