@@ -136,9 +136,9 @@ def test_width_must_fit_the_heads():
 def test_clouds_of_different_sizes_do_not_see_each_other():
     torch.manual_seed(0)
     layer, masked = SelfAttention(8, 2), torch.tensor([[False, True, False], [True, True, False]])
-    rows = Rows.of(masked)
+    packed = Rows.of(masked)
     x, centers = torch.randn(3, 8), torch.rand(3, 3)
-    for radius, rows in itertools.product((None, 0.5), (rows, dataclasses.replace(rows, lengths=None))):
+    for radius, rows in itertools.product((None, 0.5), (packed, dataclasses.replace(packed, lengths=None))):
         together = layer(x, rows, pairs_within(radius, x, centers, rows))
         for part in (slice(0, 2), slice(2, 3)):
             one = Rows.of_all(1, len(x[part]), x.device)
