@@ -22,7 +22,7 @@ def lines(prediction: dict) -> str:
 
 
 def _numbers(values) -> str:
-    return ' '.join(f'{value:9.5g}' for value in values)
+    return ' '.join(f'{value:9.5g}' if abs(value) < 1e5 else f'{value:.2f}' for value in values)  # coordinates of maps
 
 
 def main(args) -> None:
