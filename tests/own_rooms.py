@@ -6,7 +6,7 @@ import numpy as np
 
 # Centre, sides and yaw of a table and a cupboard.
 TABLE, CUPBOARD = [2.75, 1.8, 0.4, 1.5, 1.6, 0.8, 0.], [0.4, 0.7, 0.5, 0.6, 1.2, 1., 0.]
-COLUMNS = 'file class x y z dx dy dz yaw'.split()
+COLUMNS = ['file', 'class', 'x', 'y', 'z', 'dx', 'dy', 'dz', 'yaw']
 
 
 def room_points(seed=0, count=3000):

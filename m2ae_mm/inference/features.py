@@ -112,10 +112,9 @@ class M2AEReconstructInferencer(PretrainedInferencer):
 
     def write(self, result: dict, entry: Entry, writer: Writer) -> None:
         """The loss as JSON; clouds as PLY and arrays; a picture, a page."""
+        from m2ae_mm.datasets.io.ply import write_ply
         from m2ae_mm.visualization.figures import RECONSTRUCTED_COLOUR, VISIBLE_COLOUR
         from m2ae_mm.visualization.text import save
-
-        from m2ae_mm.datasets.io.ply import write_ply
         stem = entry.item.stem
         clouds, colours = [result['visible'], result['reconstructed']], [VISIBLE_COLOUR, RECONSTRUCTED_COLOUR]
         writer.json(stem, plain(dict(shape=result['name'], model=self.title, chamfer_distance=result['loss'],

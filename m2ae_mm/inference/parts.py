@@ -5,6 +5,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from torch import nn
 
+from m2ae_mm.datasets.io.ply import write_ply
 from m2ae_mm.models.segmentors.point_m2ae_segmentor import PointM2AESegmentor
 from m2ae_mm.visualization.colours import distinct_colours
 from m2ae_mm.visualization.figures import parts_image

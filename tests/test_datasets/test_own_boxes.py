@@ -188,7 +188,7 @@ def test_the_check_counts_points_names_boxes_with_few_and_draws(tmp_path):
     assert rows[0] == 'file,class,x,y,z,dx,dy,dz,yaw,points,sampled,split'
     assert len(rows) == 10 and not prepared.left_out
     first = dict(zip(rows[0].split(','), rows[1].split(',')))
-    assert [float(first[key]) for key in 'x y z dx dy dz yaw'.split()] == pytest.approx(TABLE, abs=1e-4)
+    assert [float(first[key]) for key in ['x', 'y', 'z', 'dx', 'dy', 'dz', 'yaw']] == pytest.approx(TABLE, abs=1e-4)
     number = ord(first['file'][0]) - ord('a')
     inside = np.abs(room_points(number) - low[:3]) < np.array(low[3:6]) / 2
     assert int(rows[3].split(',')[9]) == inside.all(1).sum() > 0
