@@ -22,11 +22,11 @@ model = dict(
     neck=dict(encoder_dims=encoder_dims, embed_dims=[128, 64], num_heads=4),
     head=dict(in_channels=64))
 
-epochs = 9
+epochs = 8
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=1, end=epochs, convert_to_iter_based=True),
 ]
-train_cfg = dict(max_epochs=epochs, val_interval=9)
+train_cfg = dict(max_epochs=epochs, val_interval=8)
 default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=1))
