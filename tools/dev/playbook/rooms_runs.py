@@ -2,7 +2,7 @@
 import math
 import multiprocessing
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -144,7 +144,8 @@ def build(config_file: str, seed: int, device: str, changes: dict[str, Any] | No
     return model.to(device), config
 
 
-def train(model: nn.Module, config, rooms: Rooms, schedule: Schedule, seed: int, stop: float = math.inf) -> list[dict]:
+def train(model: nn.Module, config, rooms: Rooms, schedule: Schedule, seed: int, stop: float = math.inf,
+          after_step: Callable[[int], None] = lambda done: None) -> list[dict]:
     """Train; mean losses of every twentieth of the steps. Stops early at ``time.time() == stop``."""
     from mmengine.optim import build_optim_wrapper
     device = rooms.points.device.type
@@ -182,6 +183,7 @@ def train(model: nn.Module, config, rooms: Rooms, schedule: Schedule, seed: int,
         if len(losses) >= max(schedule.steps // 20, 1):
             history.append(dict(step=step + 1, loss=float(torch.stack(losses).mean())))
             losses = []
+        after_step(step + 1)
     return history
 
 
