@@ -15,6 +15,7 @@ load_from = 'rooms_det'
 epochs = 40
 # A third of the rate that the detector was trained with, ours.
 optim_wrapper = dict(optimizer=dict(lr=5e-4))
+auto_scale_lr = dict(base_batch_size=4)
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].end = epochs
 train_cfg = dict(max_epochs=epochs, val_interval=10)

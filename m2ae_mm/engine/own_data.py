@@ -20,7 +20,8 @@ _ANGLE_BINS = 12
 
 def leaves_to_data(config: Config) -> bool:
     """Whether a config has ``model.bbox_head.num_classes=None``, which stands for what the data have."""
-    head = (config.get('model') or {}).get('bbox_head')
+    model = config.get('model')
+    head = model.get('bbox_head') if isinstance(model, dict) else None
     return isinstance(head, Mapping) and 'num_classes' in head and head['num_classes'] is None
 
 

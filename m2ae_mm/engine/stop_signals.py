@@ -31,21 +31,24 @@ class StopSignals:
     def __init__(self) -> None:
         self.received: str | None = None
         self._since = 0.
-        self._before: dict[int, Callable | int | None] = {}
+        self._installed: list[int] = []
 
     def install(self) -> None:
         """Begin to listen; not in a thread, where Python has no signals."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in _SIGNALS:
-            if signal.getsignal(number) == signal.SIG_DFL:
-                self._before[number] = signal.signal(number, self._note)
+            handler = signal.getsignal(number)
+            # A training that an error has ended leaves its handler behind.
+            if handler == signal.SIG_DFL or isinstance(getattr(handler, '__self__', None), StopSignals):
+                signal.signal(number, self._note)
+                self._installed.append(number)
 
     def remove(self) -> None:
         """Let signals do what they did before."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before.clear()
+        for number in self._installed:
+            signal.signal(number, signal.SIG_DFL)
+        self._installed.clear()
 
     def _note(self, number: int, _) -> None:
         now = time.monotonic()

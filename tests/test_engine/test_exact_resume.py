@@ -53,6 +53,16 @@ def test_from_the_middle_of_an_epoch_after_a_signal(tmp_path, whole, workers, nu
     assert not (tmp_path / 'interrupted.pth').exists() and (tmp_path / 'epoch_3.pth').exists()
 
 
+def test_a_training_that_failed_does_not_keep_the_signals_from_the_next():
+    failed, going = StopSignals(), StopSignals()
+    failed.install()
+    going.install()
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert going.received == 'SIGTERM' and failed.received is None
+    going.remove()
+    assert signal.getsignal(signal.SIGTERM) == signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+
+
 def plain(folder, resume=False, **checkpoint):
     """For the runner that mmdet3d's tools make of one of our configs."""
     hooks = dict(checkpoint=dict(type='mmdet3d.M2AECheckpointHook', interval=1, **checkpoint),
