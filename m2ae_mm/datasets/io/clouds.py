@@ -136,7 +136,7 @@ def _first_point(file: Iterable[str]) -> tuple[int, str]:
     lines = ((i, text) for i, line in enumerate(file) if (text := line.partition('#')[0].strip()))
     found = next(lines, None)
     # A line with some numbers is a damaged point, about which the parser shall complain.
-    if found and not any(_is_number(word) for word in re.split(r'[\s,;]+', found[1])):
+    if found and not any(is_number(word) for word in re.split(r'[\s,;]+', found[1])):
         found = next(lines, None)
     if found and found[1].rstrip(_SEPARATORS).isdecimal():
         found = next(lines, None)
@@ -145,7 +145,8 @@ def _first_point(file: Iterable[str]) -> tuple[int, str]:
     return found
 
 
-def _is_number(word: str) -> bool:
+def is_number(word: str) -> bool:
+    """Whether Python reads a word as a number."""
     try:
         float(word)
     except ValueError:

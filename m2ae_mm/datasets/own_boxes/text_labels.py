@@ -9,6 +9,7 @@ import numpy as np
 from m2ae_mm.errors import UserError, reason
 from m2ae_mm.files import read_text
 
+from ..io.clouds import is_number
 from .boxes import LabelledBox, LeftOut, labelled_box
 
 # Names under which a scan may be found, and its boxes.
@@ -92,12 +93,4 @@ def read_sunrgbd(path: Path, left_out: LeftOut) -> Found:
 
 def is_sunrgbd(words: Sequence[str]) -> bool:
     """Whether the words of a line are a class and the numbers of a box."""
-    return len(words) > _SUN_NUMBERS and not _is_number(words[0]) and all(map(_is_number, words[-_SUN_NUMBERS:]))
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+    return len(words) > _SUN_NUMBERS and not is_number(words[0]) and all(map(is_number, words[-_SUN_NUMBERS:]))
