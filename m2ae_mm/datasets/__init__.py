@@ -8,10 +8,10 @@ from .scanobjectnn import M2AEScanObjectNN
 from .scenes import M2AESceneDataset
 from .shapenet55 import M2AEShapeNet55
 from .shapenetpart import M2AEShapeNetPart
-from .transforms import M2AENormalizeUnitSphere, M2AEPackShape, M2AERandomScaleShift, M2AESamplePoints
+from .transforms import M2AENormalizeUnitSphere, M2AEPackShape, M2AESamplePoints
 
 __all__ = [
     'M2AEFewShot', 'M2AEFolder', 'M2AEFreeShapes', 'M2AEModelNet40', 'M2AEModelNet40H5', 'M2AENormalizeUnitSphere',
-    'M2AEPackShape', 'M2AEPartsNpz', 'M2AERandomScaleShift', 'M2AESamplePoints', 'M2AEScanObjectNN', 'M2AESceneDataset',
+    'M2AEPackShape', 'M2AEPartsNpz', 'M2AESamplePoints', 'M2AEScanObjectNN', 'M2AESceneDataset',
     'M2AEShapeNet55', 'M2AEShapeNetPart', 'M2AEShapesNpz', 'm2ae_collate'
 ]

@@ -1,12 +1,12 @@
 """Steps of a pipeline for shapes and scenes."""
 from .axis_aligned_boxes import M2AEAxisAlignedBoxes
 from .pack import M2AEPackShape
-from .points import M2AENormalizeUnitSphere, M2AERandomScaleShift, M2AESamplePoints
+from .points import M2AENormalizeUnitSphere, M2AESamplePoints
 from .random_cuboid import ThreeDETRRandomCuboid
 from .random_shift import M2AERandomShift
 from .scene_frame import M2AESceneFrame
 
 __all__ = [
-    'M2AEAxisAlignedBoxes', 'M2AENormalizeUnitSphere', 'M2AEPackShape', 'M2AERandomScaleShift', 'M2AERandomShift',
+    'M2AEAxisAlignedBoxes', 'M2AENormalizeUnitSphere', 'M2AEPackShape', 'M2AERandomShift',
     'M2AESamplePoints', 'M2AESceneFrame', 'ThreeDETRRandomCuboid'
 ]

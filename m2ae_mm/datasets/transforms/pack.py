@@ -1,6 +1,4 @@
 """The last step of a pipeline."""
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
@@ -8,17 +6,13 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import Det3DDataSample, PointData
 
+# Of a sample's metainfo, where present.
+_META_KEYS = ('sample_idx', 'name', 'category', 'split')
+
 
 @TRANSFORMS.register_module()
 class M2AEPackShape(BaseTransform):
-    """What the models take, to be collated by :func:`m2ae_collate`.
-
-    Args:
-        meta_keys: Entries for the sample's metainfo, where present.
-    """
-
-    def __init__(self, meta_keys: Sequence[str] = ('sample_idx', 'name', 'category', 'split')) -> None:
-        self.meta_keys = tuple(meta_keys)
+    """What the models take, to be collated by :func:`m2ae_collate`."""
 
     def transform(self, results: dict) -> dict:
         """Pack one shape.
@@ -29,7 +23,7 @@ class M2AEPackShape(BaseTransform):
             negative and ``gt_pts_seg.pts_semantic_mask`` (N,) if there are
             part labels.
         """
-        sample = Det3DDataSample(metainfo={key: results[key] for key in self.meta_keys if key in results})
+        sample = Det3DDataSample(metainfo={key: results[key] for key in _META_KEYS if key in results})
         if results.get('gt_label', -1) >= 0:
             sample.gt_label = int(results['gt_label'])  # a tensor would take shared memory of its own between processes
         if 'pts_semantic_mask' in results:
@@ -38,6 +32,3 @@ class M2AEPackShape(BaseTransform):
         # A memory-mapped array is read-only; a tensor needs memory of its own.
         points = torch.from_numpy(np.array(results['points'], np.float32))
         return dict(inputs=dict(points=points), data_samples=sample)
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(meta_keys={self.meta_keys})'

@@ -1,6 +1,4 @@
 """Sampling, normalising and augmenting one cloud, ``results['points']`` (N, C)."""
-from collections.abc import Sequence
-
 import numpy as np
 from mmcv.transforms import BaseTransform
 
@@ -93,29 +91,3 @@ def normalize_unit_sphere(points: np.ndarray) -> np.ndarray:
     points = np.array(points, np.float32)
     points[:, :3] = xyz / furthest if furthest > 0 else xyz
     return points
-
-
-@TRANSFORMS.register_module()
-class M2AERandomScaleShift(BaseTransform):
-    """Scale and shift every axis by its own random amount.
-
-    Args:
-        scale_range: Smallest and largest factor, drawn uniformly.
-        shift_range: Largest shift to either side, in the unit of the points.
-    """
-
-    def __init__(self, scale_range: Sequence[float] = (2 / 3, 3 / 2), shift_range: float = 0.2) -> None:
-        self.scale_range = tuple(scale_range)
-        self.shift_range = shift_range
-
-    def transform(self, results: dict) -> dict:
-        """Replace ``points``."""
-        rng = random_generator()
-        points = np.array(results['points'], np.float32)
-        points[:, :3] *= rng.uniform(*self.scale_range, size=3)
-        points[:, :3] += rng.uniform(-self.shift_range, self.shift_range, size=3)
-        results['points'] = points
-        return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(scale_range={self.scale_range}, shift_range={self.shift_range})'

@@ -6,6 +6,7 @@ from mmdet3d.registry import TRANSFORMS
 
 _PER_POINT = ('points', 'pts_instance_mask', 'pts_semantic_mask')
 _PER_BOX = ('gt_bboxes_3d', 'gt_labels_3d')
+_ATTEMPTS = 100  # published code
 
 
 @TRANSFORMS.register_module()
@@ -24,22 +25,19 @@ class ThreeDETRRandomCuboid(BaseTransform):
         aspect: Least ratio, smaller to larger, of the shares of one pair of axes.
         min_crop: Least share of the scene's side.
         max_crop: Largest share.
-        attempts: Draws before giving up.
     """
 
     def __init__(self,
                  min_points: int = 30000,
                  aspect: float = 0.8,
                  min_crop: float = 0.5,
-                 max_crop: float = 1.,
-                 attempts: int = 100) -> None:
+                 max_crop: float = 1.) -> None:
         if not 0 < min_crop <= max_crop <= 1:
             raise ValueError(f'need 0 < min_crop <= max_crop <= 1, got {min_crop} and {max_crop}.')
         self.min_points = min_points
         self.aspect = aspect
         self.min_crop = min_crop
         self.max_crop = max_crop
-        self.attempts = attempts
 
     def transform(self, results: dict) -> dict:
         """Crop ``points``, and boxes, labels and masks of points if loaded."""
@@ -48,7 +46,7 @@ class ThreeDETRRandomCuboid(BaseTransform):
         if len(points) < self.min_points:
             return results
         sides = np.ptp(points, axis=0)
-        for _ in range(self.attempts):
+        for _ in range(_ATTEMPTS):
             shares = np.random.uniform(self.min_crop, self.max_crop, 3)
             if not self._is_balanced(shares):
                 continue

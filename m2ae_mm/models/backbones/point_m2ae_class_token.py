@@ -25,11 +25,10 @@ class PointM2AEClassTokenEncoder(PointM2AEEncoder):
         super().__init__(**kwargs)
         self.class_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims[-1]))
 
-    def init_weights(self) -> None:
+    def reset_weights(self) -> None:
         """As the encoder, the token truncated normal 0.02."""
-        if not self.is_init:
-            nn.init.trunc_normal_(self.class_token, std=0.02)
-        super().init_weights()
+        nn.init.trunc_normal_(self.class_token, std=0.02)
+        super().reset_weights()
 
     def encode(self, points: Tensor, scales: Sequence[Scale], masked: Sequence[Tensor] | None = None) -> list[Tensor]:
         """Encode whole clouds; the last scale's ``(B, 1 + N_S, C_S)`` have the class token first."""

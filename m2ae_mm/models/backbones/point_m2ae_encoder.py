@@ -2,14 +2,12 @@
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from m2ae_mm.checkpoint import load_pretrained_init
 from mmdet3d.registry import MODELS
 
 from ..layers.attention import pairs_within
-from ..layers.initialization import init_truncated_normal
+from ..layers.initialization import PretrainableModule, init_truncated_normal
 from ..layers.mini_pointnet import MiniPointNet
 from ..layers.packing import Rows
 from ..layers.precision import weights_cast_once
@@ -19,7 +17,7 @@ from .contract import detector_outputs
 
 
 @MODELS.register_module()
-class PointM2AEEncoder(BaseModule):
+class PointM2AEEncoder(PretrainableModule):
     """Multi-scale transformer encoder; one class for every task.
 
     Pre-training calls :meth:`build_scales` and :meth:`encode` with masks,
@@ -41,7 +39,6 @@ class PointM2AEEncoder(BaseModule):
         radii: Local attention radii r_i in the unit of the points; None
             attends globally (pre-training, linear probe).
         point_hidden: Hidden widths of the scale-1 mini-PointNet.
-        mlp_ratio: Hidden width of the blocks' MLPs over C_i.
         drop_path_rate: Stochastic depth of the last block; rises from 0.
         stage_norm: LayerNorm on what leaves each stage. The published
             fine-tuning models have none.
@@ -59,7 +56,6 @@ class PointM2AEEncoder(BaseModule):
                  num_heads: int = 6,
                  radii: Sequence[float] | None = (0.32, 0.64, 1.28),
                  point_hidden: Sequence[int] = (128, 256, 512),
-                 mlp_ratio: float = 4.,
                  drop_path_rate: float = 0.1,
                  stage_norm: bool = True,
                  init_cfg: dict | None = None) -> None:
@@ -76,16 +72,13 @@ class PointM2AEEncoder(BaseModule):
         self.embeddings = nn.ModuleList([MiniPointNet(in_channels, point_hidden, embed_dims[0])])
         self.embeddings.extend(MiniPointNet.merging(fine, coarse) for fine, coarse in widths)
         self.stages = nn.ModuleList(
-            Stage(dims, num_heads, mlp_ratio, rates)
+            Stage(dims, num_heads, rates)
             for dims, rates in zip(embed_dims, split_drop_path(drop_path_rate, depths)))
         self.norms = nn.ModuleList(nn.LayerNorm(dims) if stage_norm else nn.Identity() for dims in embed_dims)
 
-    def init_weights(self) -> None:
-        """Truncated normal 0.02 for linear weights, then the checkpoint of ``init_cfg``."""
-        if not self.is_init:
-            init_truncated_normal(self)
-            load_pretrained_init(self, self.init_cfg)
-            self._is_init = True
+    def reset_weights(self) -> None:
+        """Truncated normal 0.02 for linear weights."""
+        init_truncated_normal(self)
 
     def build_scales(self, points: Tensor) -> list[Scale]:
         """``(B, N, in_channels)`` points to S scales, fine to coarse."""

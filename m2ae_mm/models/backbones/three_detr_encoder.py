@@ -1,14 +1,13 @@
 """The encoder of 3DETR and of its masked variant 3DETR-m (paper, section 3)."""
 from collections.abc import Sequence
 
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from m2ae_mm.checkpoint import load_pretrained_init
 from mmdet3d.registry import MODELS
 
 from ..layers.attention import attention_mask
 from ..layers.detr_transformer import DETREncoderLayer
+from ..layers.initialization import PretrainableModule
 from ..layers.packing import Rows
 from ..layers.scales import Scale
 from ..layers.set_abstraction import SetAbstraction
@@ -16,7 +15,7 @@ from .contract import detector_outputs
 
 
 @MODELS.register_module()
-class ThreeDETREncoder(BaseModule):
+class ThreeDETREncoder(PretrainableModule):
     """Set abstraction, then transformer layers on its tokens.
 
     The vanilla encoder attends globally and has one scale. The masked one
@@ -83,12 +82,6 @@ class ThreeDETREncoder(BaseModule):
         self.embeddings = nn.ModuleList(embeddings)
         self.stages = nn.ModuleList(nn.ModuleList(layers.pop(0) for _ in range(depth)) for depth in split)
         self.radii = [[radii.pop(0) for _ in range(depth)] for depth in split]
-
-    def init_weights(self) -> None:
-        """Load the checkpoint of ``init_cfg``; the layers have initialised themselves."""
-        if not self.is_init:
-            load_pretrained_init(self, self.init_cfg)
-            self._is_init = True
 
     def build_scales(self, points: Tensor) -> list[Scale]:
         """``(B, N, in_channels)`` points to one or two scales, fine to coarse."""

@@ -41,17 +41,15 @@ class M2AEBatchRotate:
 
     Args:
         axis: 0, 1 or 2: the axis that points up.
-        max_angle: Largest angle to either side, in radians.
     """
 
-    def __init__(self, axis: int = 2, max_angle: float = math.pi) -> None:
+    def __init__(self, axis: int = 2) -> None:
         if axis not in (0, 1, 2):
             raise ValueError(f'axis is 0 (x), 1 (y) or 2 (z), got {axis}.')
         self.axis = axis
-        self.max_angle = max_angle
 
     def __call__(self, points: Tensor) -> Tensor:
-        angle = self.max_angle * (2 * torch.rand(len(points), 1, device=points.device) - 1)
+        angle = math.pi * (2 * torch.rand(len(points), 1, device=points.device) - 1)
         first, second = (self.axis + 1) % 3, (self.axis + 2) % 3
         turned = points.clone()
         turned[..., first] = angle.cos() * points[..., first] - angle.sin() * points[..., second]

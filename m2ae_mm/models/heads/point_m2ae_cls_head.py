@@ -3,13 +3,12 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from m2ae_mm.checkpoint import load_pretrained_init
 from mmdet3d.registry import MODELS
 
 from ..layers.batch_statistics import check_rows
+from ..layers.initialization import PretrainableModule
 
 # Name -> function of (B, M, C) tokens and the width of its result over C.
 POOLINGS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
@@ -25,7 +24,7 @@ POOLINGS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
 
 
 @MODELS.register_module()
-class PointM2AEClsHead(BaseModule):
+class PointM2AEClsHead(PretrainableModule):
     """LayerNorm, pooling and an MLP with BatchNorm, ReLU and dropout.
 
     Args:
@@ -62,12 +61,6 @@ class PointM2AEClsHead(BaseModule):
         self.classify = nn.Linear(widths[-1], num_classes)
         # PyTorch spreads the share over all classes, the true one included.
         self.label_smoothing = label_smoothing * num_classes / (num_classes - 1)
-
-    def init_weights(self) -> None:
-        """PyTorch's defaults, as in the published code, then the checkpoint of ``init_cfg``."""
-        if not self.is_init:
-            load_pretrained_init(self, self.init_cfg)
-            self._is_init = True
 
     def forward(self, tokens: Tensor) -> Tensor:
         """``(B, M, C)`` tokens to ``(B, num_classes)`` logits.

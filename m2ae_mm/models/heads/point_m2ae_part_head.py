@@ -3,14 +3,13 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from m2ae_mm.checkpoint import load_pretrained_init
 from m2ae_mm.ops import interpolate
 from mmdet3d.registry import MODELS
 
 from ..layers.batch_statistics import check_rows
+from ..layers.initialization import PretrainableModule
 from ..layers.propagation import PointwiseNorm
 from ..layers.scales import Scale
 
@@ -53,7 +52,7 @@ class CategoryEmbedding(nn.Module):
 
 
 @MODELS.register_module()
-class PointM2AEPartHead(BaseModule):
+class PointM2AEPartHead(PretrainableModule):
     """Propagates every scale to all points and classifies each point.
 
     What a point is classified by: the propagated tokens of all scales, the sum
@@ -87,12 +86,6 @@ class PointM2AEPartHead(BaseModule):
         self.dropout = nn.Dropout(dropout)
         self.hidden = nn.ModuleList(PointwiseNorm(a, b) for a, b in zip(hidden[:-1], hidden[1:]))
         self.classify = nn.Linear(hidden[-1], num_parts)
-
-    def init_weights(self) -> None:
-        """PyTorch's defaults, as in the published code, then the checkpoint of ``init_cfg``."""
-        if not self.is_init:
-            load_pretrained_init(self, self.init_cfg)
-            self._is_init = True
 
     def forward(self, points: Tensor, scales: Sequence[Scale], features: Sequence[Tensor], category: Tensor) -> Tensor:
         """Classify every point.

@@ -3,13 +3,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from m2ae_mm.checkpoint import load_pretrained_init
 from m2ae_mm.ops import chamfer_distance
 from mmdet3d.registry import MODELS
 
+from ..layers.initialization import PretrainableModule
 from ..layers.scales import Scale, relative_neighborhoods
 
 
@@ -37,32 +36,23 @@ class Reconstruction(NamedTuple):
 
 
 @MODELS.register_module()
-class PointM2AEPretrainHead(BaseModule):
+class PointM2AEPretrainHead(PretrainableModule):
     """Predict the neighbourhood of every masked centre of the decoder's last scale.
 
     Args:
         in_channels: Width of the decoded tokens.
         num_points: Predicted points P per centre. The published head predicts
             k_1 = 16 points against k_2 = 8 true ones.
-        loss_weight: Factor of the loss.
         init_cfg: ``dict(type='Pretrained', ...)``, see :func:`load_pretrained_init`.
     """
 
     def __init__(self,
                  in_channels: int = 192,
                  num_points: int = 16,
-                 loss_weight: float = 1.,
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.predict_points = nn.Linear(in_channels, 3 * num_points)
         self.num_points = num_points
-        self.loss_weight = loss_weight
-
-    def init_weights(self) -> None:
-        """PyTorch's defaults, as in the published code, then the checkpoint of ``init_cfg``."""
-        if not self.is_init:
-            load_pretrained_init(self, self.init_cfg)
-            self._is_init = True
 
     def forward(self, decoded: Tensor, points: Tensor, scales: Sequence[Scale],
                 masked: Sequence[Tensor]) -> Reconstruction:
@@ -90,4 +80,4 @@ class PointM2AEPretrainHead(BaseModule):
         predicted, target, _, masked = reconstruction
         distance = chamfer_distance(predicted.flatten(0, 1), target.flatten(0, 1))
         distance = torch.where(masked.flatten(), distance, 0)
-        return dict(loss_chamfer=self.loss_weight * distance.sum() / masked.sum().clamp(min=1))
+        return dict(loss_chamfer=distance.sum() / masked.sum().clamp(min=1))

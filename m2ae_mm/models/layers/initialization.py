@@ -1,5 +1,22 @@
 """Weight initialisation of the paper's models."""
+from mmengine.model import BaseModule
 from torch import nn
+
+from m2ae_mm.checkpoint import load_pretrained_init
+
+
+class PretrainableModule(BaseModule):
+    """A module whose initial weights are PyTorch's or its own, and then those of the checkpoint of ``init_cfg``."""
+
+    def init_weights(self) -> None:
+        """Initialise once, see mmengine; a second call changes nothing."""
+        if not self.is_init:
+            self.reset_weights()
+            load_pretrained_init(self, self.init_cfg)
+            self._is_init = True
+
+    def reset_weights(self) -> None:
+        """Draw initial weights; by default they stay as PyTorch made them, which is what the published code does."""
 
 
 def init_truncated_normal(module: nn.Module, std: float = 0.02) -> None:

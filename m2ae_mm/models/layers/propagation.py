@@ -38,13 +38,12 @@ class TokenPropagation(nn.Module):
         coarse_channels: Width of the coarse tokens.
         skip_channels: Width of the skip features; 0 for none.
         out_channels: Width of the result.
-        num_blocks: Residual 1x1 blocks after the fusion.
     """
 
-    def __init__(self, coarse_channels: int, skip_channels: int, out_channels: int, num_blocks: int = 1) -> None:
+    def __init__(self, coarse_channels: int, skip_channels: int, out_channels: int) -> None:
         super().__init__()
         self.fuse = PointwiseNorm(skip_channels + coarse_channels, out_channels)
-        self.blocks = nn.Sequential(*(ResidualPointwise(out_channels) for _ in range(num_blocks)))
+        self.blocks = nn.Sequential(ResidualPointwise(out_channels))
 
     def forward(self, fine: Tensor, coarse: Tensor, skip: Tensor | None, tokens: Tensor) -> Tensor:
         """Propagate.

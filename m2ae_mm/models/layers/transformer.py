@@ -83,16 +83,15 @@ class Block(nn.Module):
     Args:
         dims: Token width.
         num_heads: Attention heads.
-        mlp_ratio: Hidden width of the MLP over ``dims``.
         drop_path: Probability to skip each residual branch in training.
     """
 
-    def __init__(self, dims: int, num_heads: int, mlp_ratio: float, drop_path: float) -> None:
+    def __init__(self, dims: int, num_heads: int, drop_path: float) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dims)
         self.attn = SelfAttention(dims, num_heads)
         self.norm2 = nn.LayerNorm(dims)
-        self.mlp = Mlp(dims, int(dims * mlp_ratio))
+        self.mlp = Mlp(dims, 4 * dims)
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor, rows: Rows, pairs: Tensor | None = None) -> Tensor:
@@ -126,14 +125,13 @@ class Stage(nn.Module):
     Args:
         dims: Token width C.
         num_heads: Attention heads.
-        mlp_ratio: See :class:`Block`.
         drop_paths: Stochastic depth of each block; its length is the depth.
     """
 
-    def __init__(self, dims: int, num_heads: int, mlp_ratio: float, drop_paths: Sequence[float]) -> None:
+    def __init__(self, dims: int, num_heads: int, drop_paths: Sequence[float]) -> None:
         super().__init__()
         self.position = nn.Sequential(TokenLinear(3, dims), nn.GELU(), TokenLinear(dims, dims))
-        self.blocks = nn.ModuleList(Block(dims, num_heads, mlp_ratio, rate) for rate in drop_paths)
+        self.blocks = nn.ModuleList(Block(dims, num_heads, rate) for rate in drop_paths)
 
     def forward(self, x: Tensor, centers: Tensor, rows: Rows, pairs: Tensor | None = None,
                 norm: nn.Module | None = None) -> tuple[Tensor, Tensor]:

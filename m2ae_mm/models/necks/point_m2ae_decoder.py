@@ -2,13 +2,11 @@
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from m2ae_mm.checkpoint import load_pretrained_init
 from mmdet3d.registry import MODELS
 
-from ..layers.initialization import init_xavier
+from ..layers.initialization import PretrainableModule, init_xavier
 from ..layers.packing import Rows
 from ..layers.precision import weights_cast_once
 from ..layers.propagation import TokenPropagation
@@ -17,7 +15,7 @@ from ..layers.transformer import Stage, split_drop_path
 
 
 @MODELS.register_module()
-class PointM2AEDecoder(BaseModule):
+class PointM2AEDecoder(PretrainableModule):
     """Pyramid of transformer stages from the coarsest scale S to a finer one.
 
     Starts with the visible tokens of scale S and one shared mask token at
@@ -30,10 +28,8 @@ class PointM2AEDecoder(BaseModule):
             ``encoder_dims[-1]``.
         depths: Blocks of each stage.
         num_heads: Attention heads.
-        propagation_blocks: Residual blocks of each token propagation.
         skip_connections: Join the encoder's features of the finer scale
             (zeros at masked centres); off in an ablation of table 7.
-        mlp_ratio: Hidden width of the blocks' MLPs over the token width.
         drop_path_rate: Stochastic depth of the last block; rises from 0.
         init_cfg: ``dict(type='Pretrained', ...)``, see :func:`load_pretrained_init`.
     """
@@ -43,9 +39,7 @@ class PointM2AEDecoder(BaseModule):
                  embed_dims: Sequence[int] = (384, 192),
                  depths: Sequence[int] = (1, 1),
                  num_heads: int = 6,
-                 propagation_blocks: int = 1,
                  skip_connections: bool = True,
-                 mlp_ratio: float = 4.,
                  drop_path_rate: float = 0.1,
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
@@ -58,25 +52,22 @@ class PointM2AEDecoder(BaseModule):
         self.skip_connections = skip_connections
         self.mask_token = nn.Parameter(torch.zeros(1, embed_dims[0]))
         self.stages = nn.ModuleList(
-            Stage(dims, num_heads, mlp_ratio, rates)
+            Stage(dims, num_heads, rates)
             for dims, rates in zip(embed_dims, split_drop_path(drop_path_rate, depths)))
         skips = encoder_dims[-2::-1] if skip_connections else [0] * len(embed_dims)
         self.propagations = nn.ModuleList(
-            TokenPropagation(coarse, skip, fine, propagation_blocks)
+            TokenPropagation(coarse, skip, fine)
             for coarse, skip, fine in zip(embed_dims[:-1], skips, embed_dims[1:]))
         self.norm = nn.LayerNorm(embed_dims[-1])
 
-    def init_weights(self) -> None:
+    def reset_weights(self) -> None:
         """Xavier for the blocks, truncated normal 0.02 for the mask token, PyTorch's defaults for the rest.
 
         As in the published code: embeddings of positions and propagation are left as PyTorch makes them.
         """
-        if not self.is_init:
-            for stage in self.stages:
-                init_xavier(stage.blocks)
-            nn.init.trunc_normal_(self.mask_token, std=0.02)
-            load_pretrained_init(self, self.init_cfg)
-            self._is_init = True
+        for stage in self.stages:
+            init_xavier(stage.blocks)
+        nn.init.trunc_normal_(self.mask_token, std=0.02)
 
     @property
     def num_stages(self) -> int:

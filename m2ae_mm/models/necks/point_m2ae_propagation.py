@@ -1,18 +1,16 @@
 """Brings coarse encoder tokens back to a finer scale for detectors."""
 from collections.abc import Sequence
 
-from mmengine.model import BaseModule
 from torch import nn
 
-from m2ae_mm.checkpoint import load_pretrained_init
 from mmdet3d.registry import MODELS
 
-from ..layers.initialization import init_truncated_normal
+from ..layers.initialization import PretrainableModule, init_truncated_normal
 from ..layers.propagation import TokenPropagation
 
 
 @MODELS.register_module()
-class PointM2AEPropagation(BaseModule):
+class PointM2AEPropagation(PretrainableModule):
     """Propagate from the coarsest scale over ``len(out_channels)`` finer ones.
 
     Follows a :class:`PointM2AEEncoder` in any detector of mmdet3d that takes
@@ -22,14 +20,12 @@ class PointM2AEPropagation(BaseModule):
     Args:
         encoder_dims: Token widths of the encoder, fine to coarse.
         out_channels: Widths after each step, coarse to fine.
-        num_blocks: Residual 1x1 blocks per step.
         init_cfg: ``dict(type='Pretrained', ...)``, see :func:`load_pretrained_init`.
     """
 
     def __init__(self,
                  encoder_dims: Sequence[int],
                  out_channels: Sequence[int],
-                 num_blocks: int = 1,
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         if not 0 < len(out_channels) < len(encoder_dims):
@@ -37,14 +33,11 @@ class PointM2AEPropagation(BaseModule):
                              f'{out_channels}.')
         coarse = [encoder_dims[-1], *out_channels[:-1]]
         self.steps = nn.ModuleList(
-            TokenPropagation(*widths, num_blocks) for widths in zip(coarse, encoder_dims[-2::-1], out_channels))
+            TokenPropagation(*widths) for widths in zip(coarse, encoder_dims[-2::-1], out_channels))
 
-    def init_weights(self) -> None:
+    def reset_weights(self) -> None:
         """Truncated normal 0.02."""
-        if not self.is_init:
-            init_truncated_normal(self)
-            load_pretrained_init(self, self.init_cfg)
-            self._is_init = True
+        init_truncated_normal(self)
 
     def forward(self, outputs: dict) -> dict:
         """Extend the ``fp_*`` lists of the dictionary that the encoder returned."""
