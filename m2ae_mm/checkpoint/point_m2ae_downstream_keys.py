@@ -30,7 +30,7 @@ _SEGMENTOR_RULES = _ENCODER_RULES + [
 
 
 def convert_point_m2ae_classifier(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]':
-    """Published ModelNet40 or ScanObjectNN checkpoint to the names of :class:`PointM2AEClassifier`.
+    """Published ModelNet40 or ScanObjectNN checkpoint, also of I2P-MAE, to the names of :class:`PointM2AEClassifier`.
 
     Args:
         state_dict: Published names with tensors.

@@ -1,4 +1,4 @@
-"""Names of the published Point-M2AE checkpoints, translated to ours."""
+"""Names of the published Point-M2AE and I2P-MAE pre-training checkpoints, translated to ours."""
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -32,8 +32,10 @@ _PRETRAIN_RULES = [
     (r'token_prop\.(\d+)\.extraction\.operation\.(\d+)\.(net\d\.\d)',
      lambda m: f'neck.propagations.{m[1]}.blocks.{m[2]}.{_RESIDUAL[m[3]]}'),
     (r'decoder_norm', lambda m: 'neck.norm'),
-    (r'rec_head', lambda m: 'head.predict_points'),
+    (r'rec_head(_3d)?(?=\.)', lambda m: 'head.predict_points'),
 ]
+# What I2P-MAE learns from images with: all of CLIP, and the head that predicts CLIP's features.
+TWO_D_SIDE_OF_I2P = ('clip_model.', 'rec_head_2d.')
 
 
 def convert_point_m2ae_pretrain(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]':
@@ -51,6 +53,22 @@ def convert_point_m2ae_pretrain(state_dict: Mapping[str, Tensor]) -> 'OrderedDic
         ValueError: If a name is not one of the published model.
     """
     return rename(state_dict, _PRETRAIN_RULES, 'Point-M2AE pre-training')
+
+
+def convert_i2p_mae_pretrain(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]':
+    """Published I2P-MAE pre-training checkpoint to the names of :class:`PointM2AE`; its 2D side is dropped.
+
+    Args:
+        state_dict: Published names with tensors.
+
+    Returns:
+        Our names with tensors, those of Point-M2AE's model with another number of points in the head.
+
+    Raises:
+        ValueError: If a name is not one of the published model.
+    """
+    kept = {name: value for name, value in state_dict.items() if not name.startswith(TWO_D_SIDE_OF_I2P)}
+    return rename(kept, _PRETRAIN_RULES, 'I2P-MAE pre-training')
 
 
 def rename(state_dict: Mapping[str, Tensor], rules: list, model: str) -> 'OrderedDict[str, Tensor]':

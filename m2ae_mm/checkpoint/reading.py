@@ -37,8 +37,8 @@ def read_content(path: str | Path, map_location: str | torch.device | None = Non
     checkpoints keep their options, is let through: it only holds values). Dictionaries that keep the tensors under
     ``state_dict``, ``model``, ``base_model`` or ``model_state_dict`` are
     understood, and a leading ``module.`` from data-parallel training is
-    dropped. Published Point-M2AE, 3DETR and V-DETR checkpoints get this project's
-    names, which the log tells.
+    dropped. Published Point-M2AE, I2P-MAE, 3DETR and V-DETR checkpoints get this
+    project's names, which the log tells.
 
     Args:
         path: A file on this machine, an address, or the name of weights
@@ -90,7 +90,7 @@ def _converted(tensors: OrderedDict[str, Tensor], path: Path) -> OrderedDict[str
         raise UserError(f'{str(path)!r} looks like a published checkpoint and differs from it: {error}') from error
     print_log(f'{path} is a published checkpoint ({model.title}): its {len(converted)} tensors were given the names '
               f'of this project, as tools/convert_checkpoint.py does.{model.what_is_left_out(tensors)} It belongs to '
-              f'{model.config}', 'current')
+              f'{model.config}.{model.what_is_alike()}', 'current')
     return converted
 
 

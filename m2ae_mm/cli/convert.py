@@ -1,12 +1,18 @@
-"""Convert a published Point-M2AE, 3DETR or V-DETR checkpoint to one that the configs load."""
+"""Convert a published Point-M2AE, I2P-MAE, 3DETR or V-DETR checkpoint to one that the configs load."""
 import argparse
 from pathlib import Path
+
+# Checked against checkpoint.published.PUBLISHED by a test; --help must not wait for PyTorch.
+FAMILIES = ('point_m2ae', 'i2p_mae', '3detr', 'vdetr')
 
 
 def parse_args(arguments: list[str] | None = None):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('source', type=Path, help='published checkpoint (.pth)')
+    parser.add_argument('source', help='published checkpoint (.pth or .safetensors), or its address')
     parser.add_argument('target', type=Path, help='file to write (.pth or .safetensors)')
+    parser.add_argument('--as', dest='family', choices=FAMILIES,
+                        help='whose it is: fine-tuned classifiers of Point-M2AE and I2P-MAE have the same names and '
+                        'shapes, but other configs (default: as the names tell, Point-M2AE of these two)')
     return parser.parse_args(arguments)
 
 
@@ -18,8 +24,9 @@ def main(args) -> None:
 
     from m2ae_mm.checkpoint import convert_published, read_checkpoint, write_checkpoint
     source = read_checkpoint(args.source, convert=False)
-    model, converted = convert_published(source)
+    model, converted = convert_published(source, args.family)
     write_checkpoint(converted, args.target)
     left_out = model.what_is_left_out(source)
+    alike = '' if args.family else model.what_is_alike()
     print(f'found {model.title} with {len(source)} tensors; {"the others" if left_out else "all"} were converted.'
-          f'{left_out}\nwrote {args.target}, to be used with {model.config}')
+          f'{left_out}\nwrote {args.target}, to be used with {model.config}.{alike}')

@@ -76,6 +76,7 @@ def published_file(folder, vector, place, prefix=''):
     ('point_m2ae_pretrain', 'base_model', 'module.'),
     ('point_m2ae_modelnet40_cls', 'base_model', ''),
     ('point_m2ae_shapenetpart_seg', 'model_state_dict', ''),
+    ('i2p_mae_pretrain', 'base_model', 'module.'),
     ('3detr_m', 'model', ''),
     ('vdetr_class_anchors', 'model', ''),
 ])

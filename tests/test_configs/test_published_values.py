@@ -101,6 +101,37 @@ SHAPES = {
     },
 }
 
+TURNED = {AUGMENTED + 'M2AEBatchRotate.axis': 1}
+I2P_AUGMENTED = {
+    **TURNED, AUGMENTED + 'M2AEBatchRotate.per_cloud': False,
+    AUGMENTED + 'M2AEBatchScaleShift.scale_range': [0.9, 1.1], AUGMENTED + 'M2AEBatchScaleShift.shift_range': 0,
+    AUGMENTED + 'M2AEBatchScaleShift.per_axis': True,
+}
+I2P_RADII = dict(objbg=LOCAL, objonly=LOCAL, pbt50rs=[0.48, 0.96, 1.92])
+# What I2P-MAE and rotational augmentation change.
+FIELD = {
+    **{f'scanobjectnn_{variant}_rotated_cls': {
+        **{key: value for key, value in SCANOBJECTNN.items() if not key.startswith(AUGMENTED)}, **TURNED,
+        AUGMENTED + 'M2AEBatchRotate.per_cloud': True, TRAIN + 'variant': variant, TEST + 'variant': variant,
+    } for variant in ('objbg', 'objonly', 'pbt50rs')},
+    **{f'../i2p_mae/scanobjectnn_{variant}_cls': {
+        **SCANOBJECTNN, **I2P_AUGMENTED, 'model.backbone.radii': I2P_RADII[variant], TRAIN + 'variant': variant,
+        TEST + 'variant': variant,
+    } for variant in ('objbg', 'objonly', 'pbt50rs')},
+    '../i2p_mae/modelnet40_cls': {
+        **SHAPE_ENCODER, **FINE_TUNED, **MODELNET40, 'model.backbone.num_neighbors': [48, 24, 24],
+        'model.backbone.radii': [0.24, 0.48, 0.96], 'model.head.label_smoothing': 0.2},
+    '../i2p_mae/modelnet40_svm': {
+        **PROBE, 'test_evaluator.C': 0.0093, 'model.pooling': 'max',
+        TEST + 'pipeline.M2AESamplePoints.num_points': 1024, TEST + 'pipeline.M2AESamplePoints.random': False},
+    '../i2p_mae/scanobjectnn_svm': {
+        **PROBE, 'test_evaluator.C': 0.018, 'model.pooling': 'max', TEST + 'variant': 'objbg'},
+    '../i2p_mae/shapenet_pretrain': {
+        **SHAPE_ENCODER, **DECODER, LR: 1e-3, 'model.head.num_points': 8, 'train_dataloader.batch_size': 64,
+        'train_cfg.max_epochs': 300, 'param_scheduler.CosineAnnealingLR.end': 400,
+        'model.data_preprocessor.train_transforms': [], 'auto_scale_lr.base_batch_size': 64},
+}
+
 SCANS = {
     'train_dataloader.batch_size': 8, 'train_cfg.max_epochs': 1080, LR: 5e-4,
     'param_scheduler.CosineAnnealingLR.end': 1080,
@@ -225,16 +256,16 @@ def effective(name, key):
 
 
 def cases(table):
-    return [pytest.param(name, key, value, id=f'{name.split("/")[-1]}-{key}')
+    return [pytest.param(name, key, value, id=f'{name.removeprefix("../")}-{key}')
             for name, values in table.items() for key, value in values.items()]
 
 
-@pytest.mark.parametrize('name, key, value', cases(SHAPES) + cases(SCENES))
+@pytest.mark.parametrize('name, key, value', cases(SHAPES) + cases(FIELD) + cases(SCENES))
 def test_option_is_the_published_one(name, key, value):
     found = effective(name, key)
     if isinstance(found, (int, float)) and not isinstance(found, bool):
         assert found == pytest.approx(value, rel=1e-5)
-    elif isinstance(found, (list, tuple)) and not isinstance(value[0], str):
+    elif isinstance(found, (list, tuple)) and value and not isinstance(value[0], str):
         assert list(found) == pytest.approx(value, rel=1e-5)
     else:
         assert found == value
@@ -286,6 +317,12 @@ def test_steps_come_in_the_published_order(name, train, test):
         if load(name).get(loader) and steps:
             found = [step.type for step in load(name)[loader].dataset.pipeline]
             assert found == (steps if steps[-1] == PACK else [*steps, 'Pack3DDetInputs']), loader
+
+
+def test_rotation_comes_alone_or_after_scaling():
+    names = ['scanobjectnn_pbt50rs_rotated_cls', '../i2p_mae/scanobjectnn_objonly_cls']
+    found = [[step.type for step in load(name).model.data_preprocessor.train_transforms] for name in names]
+    assert found == [['M2AEBatchRotate'], ['M2AEBatchScaleShift', 'M2AEBatchRotate']]
 
 
 def test_votes_see_clouds_as_training_does():

@@ -182,3 +182,10 @@ def test_what_is_left_out_has_no_part_in_pooled_tokens():
     found = pool_tokens(tokens.masked_fill(masked[..., None], 0), masked)  # what encoders put there
     torch.testing.assert_close(found[0], tokens[0, :2].mean(0) + tokens[0, :2].amax(0))
     torch.testing.assert_close(found[1], tokens[1, 1:].mean(0) + tokens[1, 1:].amax(0))
+    for pooling, expected in (('max', tokens[0, :2].amax(0)), ('mean', tokens[0, :2].mean(0))):
+        torch.testing.assert_close(pool_tokens(tokens, masked, pooling)[0], expected)
+
+
+def test_unknown_pooling_of_a_probe_is_named():
+    with pytest.raises(ValueError, match="pooling is one of max\\+mean, max, mean; got 'min'"):
+        MODELS.build(dict(CONFIG, type='PointM2AEProbe', pooling='min'))

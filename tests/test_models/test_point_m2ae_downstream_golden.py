@@ -3,7 +3,7 @@ import json
 
 import pytest
 import torch
-from golden import TOLERANCE, load_vector, published_weights, tensor
+from golden import TOLERANCE, assert_close, load_vector, published_weights, tensor
 
 from m2ae_mm.checkpoint.point_m2ae_downstream_keys import convert_point_m2ae_classifier, convert_point_m2ae_segmentor
 from mmdet3d.registry import MODELS
@@ -13,6 +13,8 @@ from mmdet3d.structures import Det3DDataSample
 @pytest.mark.parametrize('name, pooling, num_classes, smoothing', [
     ('point_m2ae_modelnet40_cls', 'max+mean', 40, 0.3),
     ('point_m2ae_scanobjectnn_cls', 'concat_published', 15, 0.),
+    ('i2p_mae_modelnet40_cls', 'max+mean', 40, 0.2),
+    ('i2p_mae_scanobjectnn_cls', 'concat', 15, 0.),
 ])
 def test_classification(name, pooling, num_classes, smoothing):
     vector = load_vector(name)
@@ -37,8 +39,12 @@ def test_classification(name, pooling, num_classes, smoothing):
                 label_smoothing=smoothing)))
     model.load_state_dict(convert_point_m2ae_classifier(published_weights(vector)), strict=True)
     model.eval()
+    points = tensor(vector, 'points')
     with torch.no_grad():
-        logits = model(dict(points=tensor(vector, 'points')))
+        logits = model(dict(points=points))
+        if 'tokens' in vector:
+            tokens = model.backbone.encode(points, model.backbone.build_scales(points))[-1]
+            assert_close(tokens, tensor(vector, 'tokens'))
     torch.testing.assert_close(logits, tensor(vector, 'logits'), **TOLERANCE)
     loss = model.head.loss(logits, tensor(vector, 'labels'))['loss_cls']
     torch.testing.assert_close(loss, tensor(vector, 'loss'), **TOLERANCE)

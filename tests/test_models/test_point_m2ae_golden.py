@@ -3,18 +3,18 @@ import json
 
 import pytest
 import torch
-from golden import TOLERANCE, load_vector, published_weights, tensor
+from golden import TOLERANCE, assert_close, load_vector, published_weights, tensor
 
-from m2ae_mm.checkpoint.point_m2ae_keys import convert_point_m2ae_pretrain
+from m2ae_mm.checkpoint.point_m2ae_keys import convert_i2p_mae_pretrain, convert_point_m2ae_pretrain
 from m2ae_mm.models.layers.masking import back_project_mask
 from mmdet3d.registry import MODELS
 
 
-def build(config):
+def build(config, num_points, kind='PointM2AE', **options):
     dims = config['encoder_dims']
     return MODELS.build(
         dict(
-            type='PointM2AE',
+            type=kind,
             backbone=dict(
                 type='PointM2AEEncoder',
                 num_centers=config['num_groups'],
@@ -32,13 +32,15 @@ def build(config):
             head=dict(
                 type='PointM2AEPretrainHead',
                 in_channels=config['decoder_dims'][-1],
-                num_points=config['group_sizes'][0])))
+                num_points=num_points),
+            **options))
 
 
 @pytest.fixture(scope='module', params=['point_m2ae_pretrain', 'point_m2ae_pretrain_batch'])
 def case(request):
     vector = load_vector(request.param)
-    model = build(json.loads(str(vector['config'])))
+    config = json.loads(str(vector['config']))
+    model = build(config, config['group_sizes'][0])
     weights = convert_point_m2ae_pretrain(published_weights(vector))
     model.load_state_dict(weights, strict=True)
     return vector, model.eval()
@@ -92,3 +94,26 @@ def test_linear_probe_features(case):
     with torch.no_grad():
         features = model(dict(points=tensor(vector, 'points')), mode='tensor')
     torch.testing.assert_close(features, tensor(vector, 'features'), **TOLERANCE)
+
+
+def test_i2p_mae():
+    """Its encoder, the maximum that its linear SVM sees, and its 3D reconstruction."""
+    vector = load_vector('i2p_mae_pretrain')
+    config = json.loads(str(vector['config']))
+    model = build(config, config['group_sizes'][1], 'PointM2AEProbe', pooling='max').eval()
+    weights = published_weights(vector)
+    converted = convert_i2p_mae_pretrain(weights)
+    assert len(converted) < len(weights)
+    model.load_state_dict(converted, strict=True)
+    points, scales, masked = run(vector, model)
+    with torch.no_grad():
+        features = model(dict(points=points), mode='tensor')
+        nothing = back_project_mask(torch.zeros_like(masked[-1]), scales)
+        tokens = model.backbone.encode(points, scales, nothing)[-1]
+        result = model.reconstruct(points, scales, masked)
+    assert_close(tokens, tensor(vector, 'tokens'))
+    torch.testing.assert_close(features, tensor(vector, 'features'), **TOLERANCE)
+    predicted, target, _ = result.select()
+    torch.testing.assert_close(predicted, tensor(vector, 'reconstruction'), **TOLERANCE)
+    torch.testing.assert_close(target, tensor(vector, 'target'), **TOLERANCE)
+    torch.testing.assert_close(model.head.loss(result)['loss_chamfer'], tensor(vector, 'loss_3d'), **TOLERANCE)

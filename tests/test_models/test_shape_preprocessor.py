@@ -44,6 +44,14 @@ def test_rotation_keeps_heights_and_distances_and_reaches_every_angle(axis, firs
     assert angles[0] < 0.3 and angles[-1] > 2 * math.pi - 0.3 and angles.diff().max() < 0.3
 
 
+def test_clouds_of_a_batch_may_be_turned_alike():
+    points = clouds(1, 5).repeat(9, 1, 1)
+    transform = TRANSFORMS.build(dict(type='M2AEBatchRotate', axis=1, per_cloud=False))
+    first, second = transform(points), transform(points)
+    assert torch.equal(first, first[:1].expand_as(first)) and not torch.equal(first, second)
+    assert not torch.equal(first, points)
+
+
 def test_furthest_points_in_evaluation_and_a_subset_in_training():
     points = clouds()
     picked = furthest_point_sample(points[..., :3], 20)

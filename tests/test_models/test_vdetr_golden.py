@@ -3,7 +3,7 @@ import json
 
 import pytest
 import torch
-from golden import load_vector, published_weights, tensor
+from golden import assert_close, load_vector, published_weights, tensor
 from mmengine.structures import InstanceData
 
 from m2ae_mm.checkpoint.vdetr_keys import convert_vdetr, rename_vdetr
@@ -21,13 +21,6 @@ MEAN_SIZES = [
     [0.6650819, 0.71111923, 1.298853], [0.41999173, 0.37906948, 1.7513971], [0.59359556, 0.5912492, 0.73919016],
     [0.50867593, 0.50656086, 0.30136237], [1.1511526, 1.0546296, 0.49706793], [0.47535285, 0.49249494, 0.5802117]
 ]
-
-
-def assert_close(ours, published):
-    """The tolerance of the reference vectors for V-DETR."""
-    bound = 1e-4 * published.abs() + 1e-5 * published.abs().max().clamp(min=1)
-    excess = ((ours - published).abs() - bound).max()
-    assert ours.shape == published.shape and excess <= 0, f'{excess:.3g} above the tolerance'
 
 
 def build(vector, **options):

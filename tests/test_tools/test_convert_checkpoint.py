@@ -8,11 +8,12 @@ from golden import load_vector, published_weights
 from processes import program
 
 from m2ae_mm.checkpoint import convert_published, read_checkpoint
-from m2ae_mm.checkpoint.published import recognise
+from m2ae_mm.checkpoint.published import PUBLISHED, recognise
+from m2ae_mm.cli.convert import FAMILIES
 
 
-def convert(source, target):
-    return program('tools/convert_checkpoint.py', source, target)
+def convert(source, target, *options):
+    return program('tools/convert_checkpoint.py', source, target, *options)
 
 
 def test_published_pretraining_file_becomes_ours(tmp_path):
@@ -44,6 +45,7 @@ def test_published_segmentation_file_becomes_ours(tmp_path):
     ('point_m2ae_modelnet40_cls', 'Point-M2AE, classification'),
     ('point_m2ae_scanobjectnn_cls', 'Point-M2AE, classification'),
     ('point_m2ae_shapenetpart_seg', 'Point-M2AE, part segmentation'),
+    ('i2p_mae_modelnet40_cls', 'Point-M2AE, classification'),  # of which nothing tells it apart
     ('3detr', '3DETR'),
     ('3detr_m', '3DETR-m'),
 ])
@@ -63,6 +65,40 @@ def test_of_a_published_vdetr_the_decoder_is_converted_and_the_backbone_named(tm
     ours = read_checkpoint(tmp_path / 'ours.pth')
     assert all(name.startswith('bbox_head.') for name in ours)
     assert torch.equal(ours['bbox_head.content.weight'], weights['decoder.query_embed.weight'])
+
+
+def test_of_a_published_i2p_mae_the_3d_side_is_converted(tmp_path):
+    weights = published_weights(load_vector('i2p_mae_pretrain'))
+    clip = {'clip_model.half': torch.ones(2, 2, dtype=torch.float16)}
+    stored = {f'module.{name}': value for name, value in {**weights, **clip}.items()}  # a run of one process
+    torch.save(dict(base_model=stored, epoch=300), tmp_path / 'pre-train.pth')
+    done = convert(tmp_path / 'pre-train.pth', tmp_path / 'ours.safetensors', '--as', 'i2p_mae')
+    assert done.returncode == 0, done.stderr
+    ours = read_checkpoint(tmp_path / 'ours.safetensors')
+    left_out = len(weights) + 1 - len(ours)
+    assert left_out == sum(name.startswith(('clip_model', 'rec_head_2d')) for name in weights) + 1
+    assert f'{left_out} tensors of its 2D side, CLIP included, were left out' in done.stdout
+    assert 'found I2P-MAE, pre-training' in done.stdout and 'configs/i2p_mae/shapenet_pretrain.py' in done.stdout
+    assert torch.equal(ours['head.predict_points.bias'], weights['rec_head_3d.bias'])
+
+
+def test_fine_tuned_i2p_mae_and_point_m2ae_are_told_apart_by_an_option(tmp_path):
+    weights = published_weights(load_vector('i2p_mae_modelnet40_cls'))
+    torch.save(dict(base_model=weights), tmp_path / 'a.pth')
+    told = convert(tmp_path / 'a.pth', tmp_path / 'plain.pth').stdout
+    assert 'configs/m2ae/modelnet40_cls.py' in told and 'give --as i2p_mae' in told
+    told = convert(tmp_path / 'a.pth', tmp_path / 'named.pth', '--as', 'i2p_mae').stdout
+    assert 'found I2P-MAE, classification' in told and 'configs/i2p_mae/modelnet40_cls.py' in told
+    assert 'configs/m2ae' not in told and 'same names' not in told
+    plain, named = (read_checkpoint(tmp_path / f'{name}.pth') for name in ('plain', 'named'))
+    assert all(torch.equal(plain[name], value) for name, value in named.items()) and len(named) == len(weights)
+    done = convert(tmp_path / 'a.pth', tmp_path / 'wrong.pth', '--as', '3detr')
+    assert done.returncode == 1 and 'Traceback' not in done.stderr and not (tmp_path / 'wrong.pth').exists()
+    assert 'this is Point-M2AE, classification' in done.stderr and '(3DETR-m; 3DETR)' in done.stderr
+
+
+def test_the_converter_offers_every_family():
+    assert set(FAMILIES) == {model.family for model in PUBLISHED}
 
 
 def test_a_vertex_without_its_mlp_is_named():

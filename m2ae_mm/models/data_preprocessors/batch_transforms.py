@@ -41,15 +41,18 @@ class M2AEBatchRotate:
 
     Args:
         axis: 0, 1 or 2: the axis that points up.
+        per_cloud: Whether the clouds of a batch have an angle each, or one for all.
     """
 
-    def __init__(self, axis: int = 2) -> None:
+    def __init__(self, axis: int = 2, per_cloud: bool = True) -> None:
         if axis not in (0, 1, 2):
             raise ValueError(f'axis is 0 (x), 1 (y) or 2 (z), got {axis}.')
         self.axis = axis
+        self.per_cloud = per_cloud
 
     def __call__(self, points: Tensor) -> Tensor:
-        angle = math.pi * (2 * torch.rand(len(points), 1, device=points.device) - 1)
+        random = torch.rand(len(points) if self.per_cloud else 1, 1, device=points.device)
+        angle = math.pi * (2 * random - 1)
         first, second = (self.axis + 1) % 3, (self.axis + 2) % 3
         turned = points.clone()
         turned[..., first] = angle.cos() * points[..., first] - angle.sin() * points[..., second]

@@ -140,11 +140,18 @@ class PointM2AE(BaseModel):
         return data_samples
 
 
-def pool_tokens(tokens: Tensor, masked: Tensor | None = None) -> Tensor:
-    """``(B, M, C)`` to ``(B, C)`` float32: mean + max over the tokens that ``masked`` (B, M) does not leave out."""
-    tokens = tokens.float()
-    if masked is None:
-        return tokens.mean(1) + tokens.amax(1)
-    left_out = masked.unsqueeze(-1)
-    mean = tokens.masked_fill(left_out, 0).sum(1) / (~left_out).sum(1)
-    return mean + tokens.masked_fill(left_out, -torch.inf).amax(1)
+TOKEN_POOLINGS = ('max+mean', 'max', 'mean')
+
+
+def pool_tokens(tokens: Tensor, masked: Tensor | None = None, pooling: str = 'max+mean') -> Tensor:
+    """``(B, M, C)`` to ``(B, C)`` float32: over the tokens that ``masked`` (B, M) does not leave out.
+
+    ``pooling`` is one of :data:`TOKEN_POOLINGS`; ``'max+mean'`` is their sum.
+    """
+    tokens, pooled = tokens.float(), 0
+    left_out = None if masked is None else masked.unsqueeze(-1)
+    if 'mean' in pooling:
+        pooled = tokens.mean(1) if masked is None else tokens.masked_fill(left_out, 0).sum(1) / (~left_out).sum(1)
+    if 'max' in pooling:
+        pooled = pooled + (tokens if masked is None else tokens.masked_fill(left_out, -torch.inf)).amax(1)
+    return pooled
