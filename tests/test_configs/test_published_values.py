@@ -22,7 +22,7 @@ FEW_DEGREES, MANY_DEGREES = ([-angle, angle] for angle in np.deg2rad([5, 30]))
 SHAPE_ENCODER = {
     'model.backbone.num_centers': [512, 256, 64], 'model.backbone.num_neighbors': [16, 8, 8],
     'model.backbone.embed_dims': WIDTHS, 'model.backbone.depths': [5, 5, 5], 'model.backbone.num_heads': 6,
-    'model.backbone.mlp_ratio': 4, 'model.backbone.drop_path_rate': 0.1,
+    'model.backbone.drop_path_rate': 0.1,
 }
 DECODER = {
     'model.mask_ratio': 0.8, 'model.backbone.radii': None, 'model.backbone.stage_norm': True,
