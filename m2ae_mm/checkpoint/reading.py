@@ -13,6 +13,7 @@ from torch import Tensor
 
 from m2ae_mm.errors import UserError, reason
 
+from .base import complete
 from .contents import check_archive, check_tensors, check_weights
 from .digest import check_digest
 from .places import resolve
@@ -38,7 +39,8 @@ def read_content(path: str | Path, map_location: str | torch.device | None = Non
     ``state_dict``, ``model``, ``base_model`` or ``model_state_dict`` are
     understood, and a leading ``module.`` from data-parallel training is
     dropped. Published Point-M2AE, I2P-MAE, 3DETR and V-DETR checkpoints get this
-    project's names, which the log tells.
+    project's names, which the log tells. Low-rank matrices come with the weights
+    that they were trained on, from the file that the checkpoint names.
 
     Args:
         path: A file on this machine, an address, or the name of weights
@@ -64,6 +66,7 @@ def read_content(path: str | Path, map_location: str | torch.device | None = Non
         tensors = _converted(tensors, path)
     rest = {key: value for key, value in content.items() if key != place} if place else {}
     content = dict(rest, state_dict=tensors)
+    complete(content, path, lambda file: read_content(file, mapped=mapped)['state_dict'])
     if map_location is None or torch.device(map_location).type == 'cpu':
         return content
     return apply_to(content, lambda value: isinstance(value, Tensor), lambda value: value.to(map_location))

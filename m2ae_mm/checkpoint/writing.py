@@ -3,6 +3,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from m2ae_mm.files import write_bytes
 from .digest import KEY, digest
 
 
-def write_checkpoint(tensors: Mapping[str, Tensor], path: str | Path) -> None:
+def write_checkpoint(tensors: Mapping[str, Tensor], path: str | Path, meta: Mapping[str, Any] | None = None) -> None:
     """Write tensors so that :func:`read_checkpoint` and mmengine read them.
 
     The file appears only when it is complete.
@@ -20,6 +21,7 @@ def write_checkpoint(tensors: Mapping[str, Tensor], path: str | Path) -> None:
     Args:
         tensors: By name.
         path: ``.safetensors`` or ``.pth`` file.
+        meta: What is to be known of them, of strings and numbers; only ``.pth`` files have it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,5 +30,5 @@ def write_checkpoint(tensors: Mapping[str, Tensor], path: str | Path) -> None:
         write_bytes(path, save({name: value.contiguous() for name, value in tensors.items()}, {KEY: digest(tensors)}))
         return
     content = BytesIO()
-    torch.save(dict(state_dict=OrderedDict(tensors), meta={}), content)
+    torch.save(dict(state_dict=OrderedDict(tensors), meta=dict(meta or {})), content)
     write_bytes(path, content.getbuffer())

@@ -32,6 +32,9 @@ def base_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument('--pretrained', metavar='NAME',
                         help='give the encoder, and in pre-training the decoder, the sizes and weights of one that '
                         'comes with the package, e.g. shapes_small; --cfg-options have the last word')
+    parser.add_argument('--tuning', choices=['full', 'decoder', 'linear', 'lora'],
+                        help='what learns: everything; all but the encoder; one linear layer on it; low-rank matrices '
+                        'on its attention and the rest of the model')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
                         help='how the processes of a distributed job are started')
     # torch.distributed passes the first spelling, older launchers the second.
@@ -60,6 +63,9 @@ def load_config(args: argparse.Namespace):
     if args.pretrained:
         from m2ae_mm.checkpoint import start_from
         start_from(config, args.pretrained)
+    if getattr(args, 'tuning', None):
+        from m2ae_mm.engine import set_tuning
+        set_tuning(config, args.tuning)
     if args.data:
         set_data(config, args.data)
     if getattr(args, 'epochs', None) is not None:

@@ -24,6 +24,7 @@ from .recording import record_graphs
 from .runner import M2AERunner
 from .sync_batch_norm import SyncBatchNormCPU
 from .training import training_runner
+from .tuning import set_tuning, what_learns
 
 __all__ = [
     'M2AEBFloat16OptimWrapper', 'M2AECheckpointHook', 'M2AEDistributedCPU', 'M2AEFinitePredictionsHook',
@@ -31,6 +32,6 @@ __all__ = [
     'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'M2AEResumeHook', 'M2AERunner', 'M2AERuntimeInfoHook',
     'M2AEStartHook', 'SyncBatchNormCPU', 'check_data', 'check_options', 'class_count', 'compile_forward',
     'datasets_of', 'end_processes', 'init_cpu_processes', 'leaves_to_data', 'name_what_is_built', 'picture_threshold',
-    'prepare_loaders', 'prepare_processes', 'record_graphs', 'take_from_checkpoint', 'take_from_data',
-    'training_runner'
+    'prepare_loaders', 'prepare_processes', 'record_graphs', 'set_tuning', 'take_from_checkpoint', 'take_from_data',
+    'training_runner', 'what_learns'
 ]

@@ -118,10 +118,15 @@ class M2AEOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     without ``weight_decay`` keeps its own default, which mmengine would
     refuse beside the factors of a ``paramwise_cfg``.
 
-    ``paramwise_cfg`` can have one option more, ``no_decay``: a list of parts
+    ``paramwise_cfg`` can have two options more. ``no_decay`` is a list of parts
     of names; parameters with one of them get no weight decay. ``custom_keys``
     would not do: of those only the longest that fits a parameter counts, so
     that ``backbone=dict(lr_mult=0.1)`` would not reach what is listed here.
+
+    ``layer_decay_rate`` above 0 and up to 1 is layer-wise decay of the learning
+    rate, as mmpretrain has it: a parameter's is multiplied by
+    ``layer_decay_rate ** (levels - depth - 1)``. The model, or its backbone,
+    tells both by ``get_layer_depth(name, prefix)``.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
@@ -142,7 +147,24 @@ class M2AEOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             for group in params:  # of one parameter each
                 if id(group['params'][0]) in undecayed:
                     group['weight_decay'] = 0.
+            if self.paramwise_cfg.get('layer_decay_rate') is not None:
+                self._decay_by_layers(params, module)
             params[:] = _joined(params)
+
+    def _decay_by_layers(self, params: list[dict], model: nn.Module) -> None:
+        rate, owner, prefix = self.paramwise_cfg['layer_decay_rate'], model, ()
+        if not 0 < rate <= 1:
+            raise ValueError(f'layer_decay_rate of paramwise_cfg must be above 0 and at most 1, got {rate!r}.')
+        if not hasattr(model, 'get_layer_depth'):
+            owner, prefix = getattr(model, 'backbone', model), ('backbone.', )
+        if not hasattr(owner, 'get_layer_depth'):
+            raise ValueError(f'layer_decay_rate of paramwise_cfg needs a backbone with get_layer_depth, '
+                             f'{type(owner).__name__} has none. Take PointM2AEEncoder or ThreeDETREncoder, or leave it '
+                             'out.')
+        names = {id(weight): name for name, weight in model.named_parameters()}
+        for group in params:
+            depth, levels = owner.get_layer_depth(names[id(group['params'][0])], *prefix)
+            group['lr'] = group.get('lr', self.base_lr) * rate**(levels - depth - 1)
 
 
 def _joined(groups: list[dict]) -> list[dict]:

@@ -15,6 +15,7 @@ from .loaders import end_workers
 _FOR_THE_FILE = ('Config:', 'Hooks will be executed', 'Distributed training is not used', 'paramwise_options',
                  '"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
 _ENVIRONMENT = 'System environment:'
+_OF_THE_FROZEN = 'is skipped since its requires_grad=False'  # a line for every parameter
 
 
 class M2AERunner(Runner):
@@ -57,4 +58,5 @@ class M2AERunner(Runner):
 
 def _for_the_screen(record: logging.LogRecord) -> bool:
     message = record.getMessage()
-    return not message.startswith(_FOR_THE_FILE) and _ENVIRONMENT not in message[:200]
+    return (not message.startswith(_FOR_THE_FILE) and _ENVIRONMENT not in message[:200]
+            and not message.endswith(_OF_THE_FROZEN))

@@ -13,6 +13,7 @@ from .hooks import M2AEResumeHook, M2AEStartHook
 from .keeping import keep_results
 from .metric_check import choose_metrics
 from .runner import M2AERunner
+from .tuning import what_learns
 from .work_folder import claim_work_folder
 
 # Of its schedule that a run goes through: the published pre-training stops at 300 of 400 epochs.
@@ -51,7 +52,7 @@ def training_runner(config: Config) -> Runner:
         runner.register_hook(M2AEResumeHook())
     elif config.get('load_from'):
         runner.register_hook(M2AEStartHook())
-    for message in filter(None, [start, *chosen]):
+    for message in filter(None, [start, what_learns(runner.model), *chosen]):
         runner.logger.info(message)
     for warning in filter(None, [_cut_short(config), _runs_on(config)]):
         runner.logger.warning(warning)

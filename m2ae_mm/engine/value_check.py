@@ -40,12 +40,12 @@ _RANGES = {
     **dict.fromkeys(('max_epochs', 'max_iters', 'val_interval', 'batch_size', 'num_heads', 'num_classes', 'num_points',
                      'num_centers', 'num_neighbors', 'embed_dims', 'encoder_dims', 'in_channels', 'times',
                      'accumulative_counts', 'prefetch_factor', 'base_batch_size', 'votes', 'mesh_points', 'way', 'shot',
-                     'test_shots', 'num_queries', 'num_proposal', 'load_dim'), _COUNT),
+                     'test_shots', 'num_queries', 'num_proposal', 'load_dim', 'rank'), _COUNT),
     **dict.fromkeys(('num_workers', 'val_begin', 'fold', 'min_points', 'depths'), _FROM_ZERO),
     'seed': _Range('a whole number from 0 to 4294967295', 0, 2**32 - 1, whole=True),
-    **dict.fromkeys(('max_norm', 'radii', 'radius', 'unit_scale'), _ABOVE_ZERO),
+    **dict.fromkeys(('max_norm', 'radii', 'radius', 'unit_scale', 'layer_decay_rate', 'alpha'), _ABOVE_ZERO),
     **dict.fromkeys(('lr', 'weight_decay', 'eta_min'), _NOT_NEGATIVE),
-    **dict.fromkeys(('mask_ratio', 'test_share', 'dropout', 'mlp_dropout', 'drop_path_rate', 'score_thr'), _SHARE),
+    **dict.fromkeys(('mask_ratio', 'test_share', 'dropout', 'mlp_dropout', 'drop_path_rate', 'drop_rate', 'score_thr'), _SHARE),
 }
 
 

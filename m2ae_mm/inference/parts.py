@@ -44,7 +44,7 @@ class M2AESegmentInferencer(ShapeInferencer):
         return super().read(item, up, self._category(category))
 
     def _category(self, category: str | int | None) -> int:
-        names, count = self.model.dataset_meta['classes'], self.model.head.embed_category.num_categories
+        names, count = self.model.dataset_meta['classes'], self.model.head.num_categories
         if category is None and count == 1:
             return 0
         if category in names:

@@ -11,6 +11,7 @@ from interpreted import DEVICE, on_gpu_kernels, runs_kernels
 from torch import nn
 from torch.nn.utils import parametrize
 
+from m2ae_mm.models.layers.low_rank import add_low_rank, low_rank_layers
 from m2ae_mm.ops import use_reference
 from mmdet3d.registry import MODELS
 
@@ -62,9 +63,24 @@ def _frozen(*names):
     return change
 
 
+def _lora(targets, drop_rate=0.):
+    """Ours, for which the kernels stay on."""
+    def change(model):
+        add_low_rank(model, rank=2, targets=targets, drop_rate=drop_rate)
+        for layer in low_rank_layers(model):
+            nn.init.normal_(layer.parametrizations.weight[0].up, std=0.3)
+    return change
+
+
+def _all_frozen(model):
+    model.backbone.choose_what_learns(True, None)
+
+
 _BLOCK = 'backbone.stages.0.blocks.1'
 CHANGES = dict(
     low_rank_qkv=_low_rank(f'{_BLOCK}.attn.qkv', 'neck.stages.1.blocks.0.attn.qkv'),
+    lora=_lora(r'attn\.(qkv|proj)$'), lora_mlp=_lora([r'fc[12]$', 'position']), all_frozen=_all_frozen,
+    lora_embeddings=_lora([r'\.(lift|local|join|out)$']), lora_dropping=_lora('qkv|local', 0.5),
     low_rank_proj=_low_rank(f'{_BLOCK}.attn.proj'), low_rank_local=_low_rank('backbone.embeddings.1.local'),
     act=_replaced(f'{_BLOCK}.mlp.act', lambda _: nn.ReLU()),
     tanh=_replaced(f'{_BLOCK}.mlp.act', lambda _: nn.GELU(approximate='tanh')),
@@ -137,3 +153,11 @@ def test_on_the_kernels_of_a_gpu(change, task):
 def test_on_the_kernels_of_a_cpu(monkeypatch, change, task):
     monkeypatch.setattr(f'{__name__}.DEVICE', 'cpu')
     _same_as_the_reference(change, task, contextlib.nullcontext())
+
+
+@pytest.mark.parametrize('change, fuses', [('lora', True), ('lora_mlp', True), ('all_frozen', True),
+                                           ('low_rank_proj', False), ('doubled_qkv', False), ('doubled_block', True)])
+def test_fused_blocks_stay_fused_with_our_low_rank_matrices(monkeypatch, change, fuses):
+    """The last has its hook on the block, which the stage looks at."""
+    monkeypatch.setattr(f'{__name__}.DEVICE', 'cpu')
+    assert _model(change).backbone.stages[0].blocks[1].is_fusible() is fuses

@@ -6,8 +6,11 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
+from mmengine.model import BaseModule, is_model_wrapper
 from mmengine.runner import Runner
 
+from m2ae_mm.checkpoint import read_checkpoint, resolve
+from m2ae_mm.checkpoint.base import is_low_rank, leave_out_base
 from m2ae_mm.files import DiskFullError, write_bytes, write_text
 from mmdet3d.registry import HOOKS
 
@@ -54,7 +57,12 @@ class M2AECheckpointHook(CheckpointHook):
     message, and all checkpoints written before are there. The options are
     mmengine's; with a file client or backend of the config's own, files are
     written in the way of that.
+
+    Of a model with low-rank matrices, what the file has that it started from
+    is left out, see :mod:`m2ae_mm.checkpoint.base`.
     """
+
+    _base: dict | None = None
 
     def before_train(self, runner: Runner) -> None:
         """See mmengine."""
@@ -62,6 +70,28 @@ class M2AECheckpointHook(CheckpointHook):
         if type(self.file_backend) is LocalBackend and not self.file_client_args and not self.backend_args:
             self.backend_args = dict(backend=_BACKEND)
             self.file_backend = WholeFilesBackend()
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Note the weights that a model with low-rank matrices starts from, or has started from."""
+        stored = checkpoint.get('meta')
+        self._base = stored.get('base') if isinstance(stored, dict) else None
+        if self._base is None and not runner._resume:
+            self._base = dict(checkpoint=runner._load_from, prefix='', own='')
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Leave out what low-rank matrices are put on, if a file has it."""
+        if not is_low_rank(checkpoint['state_dict']):
+            return
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        starts = [self._base] if self._base else []
+        starts += [dict(checkpoint=each['checkpoint'], prefix=each.get('prefix', ''), own=f'{name}.' if name else '')
+                   for name, module in model.named_modules() if isinstance(module, BaseModule)
+                   for each in _list(module.init_cfg) if each.get('checkpoint')]
+        for start in starts:
+            path = resolve(start['checkpoint'])
+            if leave_out_base(checkpoint, start['checkpoint'], start['prefix'], start['own'],
+                              read_checkpoint(path)):
+                return
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         kept, ids = self.max_keep_ckpts > 0, list(getattr(self, 'keep_ckpt_ids', ()))
@@ -126,6 +156,10 @@ class M2AECheckpointHook(CheckpointHook):
             advice = 'start again.' if there == 'none' else f'go on from {there} with --resume.'
             raise DiskFullError(f'the disk is full: {error.__cause__ or error}. The training ends at iteration '
                                 f'{runner.iter}. Free some space and {advice}') from error
+
+
+def _list(init_cfg: dict | list | None) -> list[dict]:
+    return [init_cfg] if isinstance(init_cfg, dict) else init_cfg or []
 
 
 def last_checkpoint(runner: Runner) -> str:

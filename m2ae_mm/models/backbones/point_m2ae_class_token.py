@@ -18,12 +18,12 @@ class PointM2AEClassTokenEncoder(PointM2AEEncoder):
 
     It sits at the origin, the centre of a normalised shape, and attends to
     all tokens and is seen by all, whatever the radius. Takes the arguments of
-    :class:`PointM2AEEncoder`.
+    :class:`PointM2AEEncoder`. The token learns unless all is frozen.
     """
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
-        self.class_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims[-1]))
+        self.class_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims[-1]), requires_grad=not self.frozen)
 
     def reset_weights(self) -> None:
         """As the encoder, the token truncated normal 0.02."""

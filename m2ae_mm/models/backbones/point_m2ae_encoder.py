@@ -7,17 +7,18 @@ from torch import Tensor, nn
 from mmdet3d.registry import MODELS
 
 from ..layers.attention import pairs_within
-from ..layers.initialization import PretrainableModule, init_truncated_normal
+from ..layers.initialization import init_truncated_normal
 from ..layers.mini_pointnet import MiniPointNet
 from ..layers.packing import Rows
 from ..layers.precision import weights_cast_once
 from ..layers.scales import Scale, build_scales
 from ..layers.transformer import Stage, split_drop_path
 from .contract import detector_outputs
+from .tuned import TunedEncoder
 
 
 @MODELS.register_module()
-class PointM2AEEncoder(PretrainableModule):
+class PointM2AEEncoder(TunedEncoder):
     """Multi-scale transformer encoder; one class for every task.
 
     Pre-training calls :meth:`build_scales` and :meth:`encode` with masks,
@@ -42,6 +43,8 @@ class PointM2AEEncoder(PretrainableModule):
         drop_path_rate: Stochastic depth of the last block; rises from 0.
         stage_norm: LayerNorm on what leaves each stage. The published
             fine-tuning models have none.
+        frozen: Nothing of it learns, see :class:`TunedEncoder`.
+        lora: Options of :func:`add_low_rank`, whose matrices then are all of it that learns; None for none.
         init_cfg: ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')``
             loads pre-trained weights, says what was loaded and what is new,
             and fails if nothing matched.
@@ -58,6 +61,8 @@ class PointM2AEEncoder(PretrainableModule):
                  point_hidden: Sequence[int] = (128, 256, 512),
                  drop_path_rate: float = 0.1,
                  stage_norm: bool = True,
+                 frozen: bool = False,
+                 lora: dict | None = None,
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         _check_sizes(in_channels, point_hidden, drop_path_rate, num_centers=num_centers, num_neighbors=num_neighbors,
@@ -75,6 +80,7 @@ class PointM2AEEncoder(PretrainableModule):
             Stage(dims, num_heads, rates)
             for dims, rates in zip(embed_dims, split_drop_path(drop_path_rate, depths)))
         self.norms = nn.ModuleList(nn.LayerNorm(dims) if stage_norm else nn.Identity() for dims in embed_dims)
+        self.choose_what_learns(frozen, lora)
 
     def reset_weights(self) -> None:
         """Truncated normal 0.02 for linear weights."""
@@ -104,7 +110,7 @@ class PointM2AEEncoder(PretrainableModule):
             ``(B, N_i, C_i)`` per scale, zeros at masked centres.
         """
         outputs, below, tokens, finer = [], points[..., :3].float(), None, None
-        with weights_cast_once(self, points):
+        with self.gradients(), weights_cast_once(self, points):
             for i, scale in enumerate(scales):
                 rows = (Rows.of_all(*scale.centers.shape[:2], points.device) if masked is None else Rows.of(masked[i]))
                 centers = rows.take(scale.centers)

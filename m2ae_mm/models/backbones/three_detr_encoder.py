@@ -7,15 +7,15 @@ from mmdet3d.registry import MODELS
 
 from ..layers.attention import attention_mask
 from ..layers.detr_transformer import DETREncoderLayer
-from ..layers.initialization import PretrainableModule
 from ..layers.packing import Rows
 from ..layers.scales import Scale
 from ..layers.set_abstraction import SetAbstraction
 from .contract import detector_outputs
+from .tuned import TunedEncoder
 
 
 @MODELS.register_module()
-class ThreeDETREncoder(PretrainableModule):
+class ThreeDETREncoder(TunedEncoder):
     """Set abstraction, then transformer layers on its tokens.
 
     The vanilla encoder attends globally and has one scale. The masked one
@@ -44,6 +44,8 @@ class ThreeDETREncoder(PretrainableModule):
         interim: Set abstraction behind the first layer, with the options
             ``num_points``, ``radius``, ``num_samples``, ``mlp_channels``;
             None keeps one scale.
+        frozen: Nothing of it learns, see :class:`TunedEncoder`.
+        lora: Options of :func:`add_low_rank`, whose matrices then are all of it that learns; None for none.
         init_cfg: ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')``
             loads pre-trained weights.
     """
@@ -61,6 +63,8 @@ class ThreeDETREncoder(PretrainableModule):
                  dropout: float = 0.1,
                  masking_radii: Sequence[float] | None = None,
                  interim: dict | None = None,
+                 frozen: bool = False,
+                 lora: dict | None = None,
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         if in_channels < 3:
@@ -82,6 +86,7 @@ class ThreeDETREncoder(PretrainableModule):
         self.embeddings = nn.ModuleList(embeddings)
         self.stages = nn.ModuleList(nn.ModuleList(layers.pop(0) for _ in range(depth)) for depth in split)
         self.radii = [[radii.pop(0) for _ in range(depth)] for depth in split]
+        self.choose_what_learns(frozen, lora)
 
     def build_scales(self, points: Tensor) -> list[Scale]:
         """``(B, N, in_channels)`` points to one or two scales, fine to coarse."""
@@ -110,12 +115,13 @@ class ThreeDETREncoder(PretrainableModule):
         """
         outputs = []
         below, tokens = points[..., :3].float(), points[..., 3:]
-        for i, scale in enumerate(scales):
-            mask = None if masked is None else masked[i]
-            tokens = self.embeddings[i](below, tokens, scale, mask)
-            tokens = self._attend(i, tokens, scale.centers, mask)
-            outputs.append(tokens)
-            below = scale.centers
+        with self.gradients():
+            for i, scale in enumerate(scales):
+                mask = None if masked is None else masked[i]
+                tokens = self.embeddings[i](below, tokens, scale, mask)
+                tokens = self._attend(i, tokens, scale.centers, mask)
+                outputs.append(tokens)
+                below = scale.centers
         return outputs
 
     def _attend(self, i: int, tokens: Tensor, centers: Tensor, masked: Tensor | None) -> Tensor:

@@ -35,6 +35,7 @@ class PointM2AEClsHead(PretrainableModule):
         dropout: After each hidden layer.
         label_smoothing: Share of the target taken from the true class and
             spread evenly over the *other* classes.
+        linear: Nothing but one linear layer learns: no hidden layers, and the norm has no weights.
         init_cfg: ``dict(type='Pretrained', ...)``, see :func:`load_pretrained_init`.
     """
 
@@ -45,6 +46,7 @@ class PointM2AEClsHead(PretrainableModule):
                  hidden: Sequence[int] = (256, 256),
                  dropout: float = 0.5,
                  label_smoothing: float = 0.,
+                 linear: bool = False,
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         if pooling not in POOLINGS:
@@ -52,9 +54,9 @@ class PointM2AEClsHead(PretrainableModule):
         if num_classes < 2:
             raise ValueError(f'num_classes must be at least 2, got {num_classes}.')
         self.pooling = pooling
-        self.norm = nn.LayerNorm(in_channels)
+        self.norm = nn.LayerNorm(in_channels, elementwise_affine=not linear)
         self.pool, factor = POOLINGS[pooling]
-        widths = [factor * in_channels, *hidden]
+        widths = [factor * in_channels, *(() if linear else hidden)]
         self.hidden = nn.Sequential(*(
             nn.Sequential(nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU(), nn.Dropout(dropout))
             for a, b in zip(widths[:-1], widths[1:])))

@@ -66,6 +66,8 @@ class PointM2AEPartHead(PretrainableModule):
         hidden: Widths of the classifying MLP.
         category_channels: Width of the category embedding.
         dropout: After the first layer of the classifying MLP.
+        linear: Nothing but one linear layer learns: it gets the tokens of all scales, normalised and interpolated at
+            the point, and the category. Widths are not used then.
         init_cfg: ``dict(type='Pretrained', ...)``, see :func:`load_pretrained_init`.
     """
 
@@ -77,8 +79,13 @@ class PointM2AEPartHead(PretrainableModule):
                  hidden: Sequence[int] = (1024, 512, 256),
                  category_channels: int = 64,
                  dropout: float = 0.5,
+                 linear: bool = False,
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
+        self.num_categories, self.linear = num_categories, linear
+        if linear:
+            self.classify = nn.Linear(sum(in_channels) + num_categories, num_parts)
+            return
         self.propagations = nn.ModuleList(PointPropagation(channels, propagated) for channels in in_channels)
         self.embed_category = CategoryEmbedding(num_categories, category_channels)
         width = len(in_channels) * propagated[-1]
@@ -99,6 +106,11 @@ class PointM2AEPartHead(PretrainableModule):
         Returns:
             ``(B, N, num_parts)`` logits.
         """
+        if self.linear:
+            local = [interpolate(points, scale.centers, F.layer_norm(tokens, tokens.shape[-1:]))
+                     for scale, tokens in zip(scales, features)]
+            one_hot = F.one_hot(category, self.num_categories).to(local[0].dtype)
+            return self.classify(torch.cat([*local, one_hot.unsqueeze(1).expand(-1, points.shape[1], -1)], -1))
         local = torch.cat([
             propagate(points, scale.centers, tokens)
             for propagate, scale, tokens in zip(self.propagations, scales, features)

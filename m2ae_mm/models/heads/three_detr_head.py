@@ -1,6 +1,7 @@
 """Decoder, box heads, losses and prediction of 3DETR (paper, section 3)."""
 from collections.abc import Sequence
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from m2ae_mm.ops import furthest_point_sample, gather
@@ -50,6 +51,8 @@ class ThreeDETRHead(BoxSetHead):
         mlp_dropout: In the box heads.
         num_angle_bins: 1 for axis-aligned boxes (ScanNet), 12 for rotated ones
             (SUN RGB-D). With 1, boxes with a yaw are refused.
+        linear: Nothing but one linear layer learns: it predicts the box of a query from the token that the query
+            was taken from, normalised; there is no decoder, and all about layers is not used then.
         train_cfg: Changes to the published defaults: ``matcher`` (options of
             :class:`HungarianMatcher`), ``loss_weights`` (by name of
             :data:`LOSSES`; 0 leaves a loss out) and ``no_object_weight``.
@@ -69,6 +72,7 @@ class ThreeDETRHead(BoxSetHead):
                  dropout: float = 0.1,
                  mlp_dropout: float = 0.3,
                  num_angle_bins: int = 1,
+                 linear: bool = False,
                  train_cfg: dict | None = None,
                  test_cfg: dict | None = None,
                  init_cfg: dict | None = None) -> None:
@@ -79,13 +83,17 @@ class ThreeDETRHead(BoxSetHead):
         self.num_queries = num_queries
         self._read_train_cfg(num_angle_bins > 1, **(train_cfg or {}))
 
+        outputs = dict(
+            class_logits=num_classes + 1, center=3, size=3, angle_logits=num_angle_bins, angle_residuals=num_angle_bins)
+        self.linear = linear
+        if linear:
+            self.box_heads = nn.ModuleDict({name: nn.Linear(in_channels, width) for name, width in outputs.items()})
+            return
         widths = [in_channels, *projection_channels, embed_dims]
         self.projection = nn.Sequential(*(TokenLayer(*pair) for pair in zip(widths[:-1], widths[1:])))
         self.position_embedding = FourierEmbedding(embed_dims)
         self.query_projection = nn.Sequential(*(TokenLayer(embed_dims, embed_dims, norm=False) for _ in range(2)))
         self.decoder = DETRDecoder(num_layers, embed_dims, num_heads, feedforward_channels, dropout)
-        outputs = dict(
-            class_logits=num_classes + 1, center=3, size=3, angle_logits=num_angle_bins, angle_residuals=num_angle_bins)
         self.box_heads = nn.ModuleDict(
             {name: box_mlp(embed_dims, channels, mlp_dropout) for name, channels in outputs.items()})
 
@@ -109,14 +117,19 @@ class ThreeDETRHead(BoxSetHead):
         """
         xyz, features = self.tokens(feats)
         extent = SceneExtent.of(feats['points'])
-        memory = self.projection(features)
-        memory_position = self.position_embedding(extent.normalize(xyz)).to(memory.dtype)
         picked = furthest_point_sample(xyz, self.num_queries)
-        queries = gather(xyz, picked)
-        query_position = self.query_projection(gather(memory_position, picked))
-        decoded = self.decoder(query_position, memory, memory_position)
+        decoded = self._decode(extent.normalize(xyz), features, picked)
         raw = {name: head(decoded) for name, head in self.box_heads.items()}
-        return decode_boxes(raw, queries, extent)
+        return decode_boxes(raw, gather(xyz, picked), extent)
+
+    def _decode(self, xyz: Tensor, features: Tensor, picked: Tensor) -> Tensor:
+        """``(L, B, Q, C)`` what every layer knows of the queries, which stand at the tokens ``picked``."""
+        if self.linear:
+            return F.layer_norm(gather(features, picked), features.shape[-1:]).unsqueeze(0)
+        memory = self.projection(features)
+        memory_position = self.position_embedding(xyz).to(memory.dtype)
+        query_position = self.query_projection(gather(memory_position, picked))
+        return self.decoder(query_position, memory, memory_position)
 
     def compute_losses(self, predictions: BoxPredictions, targets: BoxTargets, points: Tensor) -> dict[str, Tensor]:
         """Losses of all decoder layers.

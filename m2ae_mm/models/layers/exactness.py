@@ -2,6 +2,8 @@
 from torch import nn
 from torch.nn.modules import module as torch_module
 
+from .low_rank import LowRank, has_low_rank
+
 _HOOKS = ('_forward_pre_hooks', '_forward_hooks', '_backward_pre_hooks', '_backward_hooks')
 _GLOBAL_HOOKS = ('_global_forward_pre_hooks', '_global_forward_hooks', '_global_backward_pre_hooks',
                  '_global_backward_hooks')
@@ -13,12 +15,21 @@ def are_exactly(kind: type[nn.Module], *modules: nn.Module) -> bool:
     A fast path that reads the weights of its submodules and does not call
     them asks this for each, and steps aside otherwise: for subclasses and
     other classes, parametrizations (which make a class of their own), hooks,
-    and a ``forward`` put into one module.
+    and a ``forward`` put into one module. :class:`LowRank` is no reason to,
+    since the weight that it gives is a weight, unless each look at it finds another one.
     """
     if any(getattr(torch_module, hooks) for hooks in _GLOBAL_HOOKS):
         return False
-    return all(type(module) is kind and 'forward' not in vars(module) and _has_usual_options(module)
+    return all(_class_of(module) is kind and 'forward' not in vars(module) and _has_usual_options(module)
                and not any(getattr(module, hooks) for hooks in _HOOKS) for module in modules)
+
+
+def _class_of(module: nn.Module) -> type[nn.Module]:
+    if has_low_rank(module):
+        added: LowRank = module.parametrizations.weight[0]
+        if not (added.training and added.drop_rate):
+            return type(module).__bases__[0]
+    return type(module)
 
 
 def _has_usual_options(module: nn.Module) -> bool:

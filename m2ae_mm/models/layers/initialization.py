@@ -4,6 +4,8 @@ from torch import nn
 
 from m2ae_mm.checkpoint import load_pretrained_init
 
+from .low_rank import base_weight
+
 
 class PretrainableModule(BaseModule):
     """A module whose initial weights are PyTorch's or its own, and then those of the checkpoint of ``init_cfg``."""
@@ -23,7 +25,7 @@ def init_truncated_normal(module: nn.Module, std: float = 0.02) -> None:
     """Linear weights truncated normal, biases 0 (encoder)."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
-            nn.init.trunc_normal_(layer.weight, std=std)
+            nn.init.trunc_normal_(base_weight(layer), std=std)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
 
@@ -32,6 +34,6 @@ def init_xavier(module: nn.Module) -> None:
     """Linear weights Xavier uniform, biases 0 (decoder blocks)."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
-            nn.init.xavier_uniform_(layer.weight)
+            nn.init.xavier_uniform_(base_weight(layer))
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

@@ -43,7 +43,7 @@ class PointM2AESegmentor(BaseModel):
                 and ``pred_pts_seg.pts_semantic_mask`` (N,) over all parts.
         """
         points = stack_clouds(inputs['points'], data_samples)
-        category = gather_labels(data_samples, self.head.embed_category.num_categories, points.device)
+        category = gather_labels(data_samples, self.head.num_categories, points.device)
         logits = self.segment(points, category)
         if mode == 'tensor':
             return logits

@@ -1,0 +1,111 @@
+"""Checkpoints of low-rank matrices without the weights that they are put on, which another file has.
+
+What is left out is noted under ``meta.base``: the file, the beginnings that its
+names and the model's differ in, the names left out, and their checksum.
+Whoever reads such a checkpoint gets all tensors.
+"""
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from m2ae_mm.errors import UserError
+
+from .digest import digest
+from .places import resolve
+
+_KEYS = ('checkpoint', 'prefix', 'own', 'names', 'digest')
+# Where mmengine keeps the tensors of a model, and what its names begin with there.
+_PLACES = (('state_dict', ''), ('ema_state_dict', 'module.'))
+LOW_RANK = '.lora_down'
+
+
+def is_low_rank(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether there are low-rank matrices among the tensors of a checkpoint."""
+    return any(name.endswith(LOW_RANK) for name in tensors)
+
+
+def leave_out_base(content: dict[str, Any], checkpoint: str, prefix: str, own: str, base: Mapping[str, Tensor]) -> bool:
+    """Take out of a checkpoint what a file has bit for bit; what and where from is noted in it.
+
+    Args:
+        content: Of a checkpoint that is about to be written, with ``state_dict`` and ``meta``; changed in place.
+        checkpoint: Path, address or name of the file.
+        prefix: Of the names in the file.
+        own: What the names in the checkpoint have in its place.
+        base: Tensors of the file.
+
+    Returns:
+        Whether anything was left out.
+    """
+    tensors = content['state_dict']
+    shared = {own + name.removeprefix(prefix): value for name, value in base.items() if name.startswith(prefix)}
+    same = {name: value for name, value in shared.items() if name in tensors and _equal(tensors[name], value)}
+    if not same:
+        return False
+    for place, beginning in _PLACES:
+        held = content.get(place) or {}
+        for name, value in same.items():
+            if beginning + name in held and _equal(held[beginning + name], value):
+                del held[beginning + name]
+    known = '://' in checkpoint or not Path(checkpoint).expanduser().is_file()
+    content['meta']['base'] = dict(
+        checkpoint=checkpoint if known else str(Path(checkpoint).expanduser().resolve()), prefix=prefix, own=own,
+        names=sorted(same), digest=digest(same))
+    return True
+
+
+def complete(content: dict[str, Any], path: Path, read: Callable[[Path], Mapping[str, Tensor]]) -> None:
+    """Put what :func:`leave_out_base` has taken out of a checkpoint back.
+
+    Args:
+        content: Of the checkpoint, changed in place.
+        path: Its file. A base that is not where it was is looked for beside it.
+        read: Gives the tensors of another one.
+
+    Raises:
+        UserError: If the base is not there, or another one than that of the training.
+    """
+    meta = content.get('meta')
+    base = meta.get('base') if isinstance(meta, Mapping) else None
+    if base is None:
+        return
+    if not isinstance(base, Mapping) or not base.keys() >= {*_KEYS}:
+        raise UserError(f'{str(path)!r} does not say which weights its low-rank matrices are for: meta.base is '
+                        f'{str(base)[:80]}.')
+    place_of = _files(base['checkpoint'], path)
+    files = list(place_of)
+    if not files:
+        raise UserError(f'{str(path)!r} holds low-rank matrices for the weights of {base["checkpoint"]!r}, which is '
+                        f'not there. Put that file beside it, as {str(path.with_name(Path(base["checkpoint"]).name))!r}.')
+    for file in files:
+        tensors = read(file)
+        stored = {name: base['prefix'] + name.removeprefix(base['own']) for name in base['names']}
+        found = {name: tensors[other] for name, other in stored.items() if other in tensors}
+        if len(found) == len(stored) and digest(found) == base['digest']:
+            for place, beginning in _PLACES:
+                held = content.get(place)
+                if isinstance(held, Mapping):
+                    for name, value in found.items():
+                        held.setdefault(beginning + name, value)
+            content['meta'] = dict(meta, base=dict(base, checkpoint=place_of[file]))
+            return
+    raise UserError(f'{str(path)!r} holds low-rank matrices for other weights than those of {str(files[0])!r}: the '
+                    f'{len(base["names"])} tensors it was trained on have another checksum. Put the file of its '
+                    f'training beside it, as {str(path.with_name(Path(base["checkpoint"]).name))!r}.')
+
+
+def _files(checkpoint: str, path: Path) -> dict[Path, str]:
+    """The files that may be the base, and what each is called in a checkpoint."""
+    beside = path.with_name(Path(checkpoint).name)
+    files = {beside: str(beside.resolve())} if beside.is_file() and beside != path else {}
+    try:
+        return {resolve(checkpoint): checkpoint, **files}
+    except FileNotFoundError:
+        return files
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one.dtype == other.dtype and one.shape == other.shape and torch.equal(one.cpu(), other.cpu())
