@@ -3,8 +3,6 @@
 _base_ = './3detr_sunrgbd.py'
 
 model = dict(
-    backbone=dict(
-        masking_radii=(0.16, 0.64, 1.44),  # see ../_base_/models/three_detr_masked.py
-        interim=dict(num_points=1024, radius=0.4, num_samples=32, mlp_channels=(256, 256))),
+    backbone=dict(masking_radii=_base_.masking_radii, interim=_base_.interim),
     bbox_head=dict(projection_channels=(256, )),
     train_cfg=dict(loss_weights=dict(loss_sem_cls=0.8)))

@@ -12,7 +12,4 @@ model = dict(
         loss_weights=dict(loss_giou=0.),
         no_object_weight=0.1))
 optim_wrapper = dict(optimizer=dict(lr=7e-4))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-6 / 7e-4, by_epoch=True, begin=0, end=9, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=9, end=1080, convert_to_iter_based=True),
-]
+param_scheduler = [dict(_base_.warm_up, start_factor=1e-6 / 7e-4), _base_.cosine]

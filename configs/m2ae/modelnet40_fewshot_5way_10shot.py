@@ -21,8 +21,5 @@ test_dataloader = val_dataloader
 
 # 150 epochs (section 4.2).
 train_cfg = dict(max_epochs=150, val_interval=150)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=2e-3, by_epoch=True, begin=0, end=10, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=10, end=150, convert_to_iter_based=True),
-]
+param_scheduler = [_base_.warm_up, dict(_base_.cosine, end=150)]
 default_hooks = dict(checkpoint=dict(interval=50, max_keep_ckpts=1))

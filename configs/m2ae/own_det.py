@@ -16,6 +16,5 @@ epochs = 40
 # A third of the rate that the detector was trained with, ours.
 optim_wrapper = dict(optimizer=dict(lr=5e-4))
 auto_scale_lr = dict(base_batch_size=4)
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = epochs
+param_scheduler = [_base_.warm_up, dict(_base_.cosine, end=epochs)]
 train_cfg = dict(max_epochs=epochs, val_interval=10)

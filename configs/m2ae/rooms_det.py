@@ -1,43 +1,13 @@
-# The demo's detector: composed rooms, sizes for two CPU cores. Not a setting of the paper.
-_base_ = './scannet_det.py'
-
-num_points = 8192
-train_pipeline = _base_.train_pipeline
-train_pipeline.pop(4)  # 3DETR's crops keep 30,000 points, rooms have 20,000
-train_pipeline[4].num_points = num_points
-test_pipeline = _base_.test_pipeline
-test_pipeline[3].num_points = num_points
-train_dataloader = dict(num_workers=1, dataset=dict(data_root='data/rooms/', pipeline=train_pipeline))
-val_dataloader = dict(num_workers=1, dataset=dict(data_root='data/rooms/', pipeline=test_pipeline))
-test_dataloader = val_dataloader
-
-encoder_dims = [32, 64, 128]
-model = dict(
-    backbone=dict(  # as in rooms_pretrain.py
-        num_centers=[384, 192, 48],
-        num_neighbors=[16, 8, 8],
-        embed_dims=encoder_dims,
-        depths=[1, 1, 1],
-        num_heads=4,
-        point_hidden=[16, 32, 64],
-        drop_path_rate=0.),
-    neck=dict(encoder_dims=encoder_dims, out_channels=[128]),
-    # So short a training underfits: no dropout.
-    bbox_head=dict(
-        in_channels=128,
-        projection_channels=(128, ),
-        embed_dims=128,
-        num_queries=64,
-        num_layers=3,
-        feedforward_channels=128,
-        dropout=0.,
-        mlp_dropout=0.))
-
-epochs = 22
-optim_wrapper = dict(optimizer=dict(lr=1.5e-3), clip_grad=dict(max_norm=1.))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=1e-5, by_epoch=True, begin=1, end=epochs, convert_to_iter_based=True),
+# The demo's encoder under 3DETR's decoder: composed rooms, sizes for two CPU cores. Not a setting of the paper.
+_base_ = [
+    '../_base_/models/three_detr.py', '../_base_/models/rooms_sizes.py', '../_base_/datasets/rooms_det.py',
+    '../_base_/schedules/rooms_m2ae.py', '../_base_/default_runtime.py'
 ]
-train_cfg = dict(max_epochs=epochs, val_interval=epochs)
+
+model = dict(
+    backbone=dict(_delete_=True, **_base_.finetuned_rooms_encoder),
+    neck=_base_.rooms_neck,
+    bbox_head=_base_.rooms_three_detr_head)
+# The norm of the finest stage feeds nothing here.
+find_unused_parameters = True
 default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=1))

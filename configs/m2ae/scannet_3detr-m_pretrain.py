@@ -9,26 +9,14 @@
 # A skip connection joins the finer scale's features between two stages, so it would act from a second stage on:
 #   --cfg-options model.neck.embed_dims="[256,256]" model.neck.depths="[1,1]" model.head.num_points=64
 # reads it the other way and reconstructs the balls of 64 points at scale 1.
-_base_ = './scannet_pretrain.py'
+_base_ = ['./scannet_pretrain.py', '../_base_/models/three_detr_encoder.py']
 
 encoder_dims = [256, 256]
 model = dict(
-    # The encoder of ../_base_/models/three_detr_masked.py.
+    # The encoder of ../_base_/models/three_detr_masked.py without local attention, which has no weights and is off in
+    # pre-training (section 4.1).
     backbone=dict(
-        _delete_=True,
-        type='ThreeDETREncoder',
-        in_channels=3,
-        num_points=2048,
-        radius=0.2,
-        num_samples=64,
-        mlp_channels=(64, 128),
-        embed_dims=256,
-        num_layers=3,
-        num_heads=4,
-        feedforward_channels=128,
-        dropout=0.3,
-        masking_radii=None,  # local attention is off in pre-training (section 4.1); it has no weights
-        interim=dict(num_points=1024, radius=0.4, num_samples=32, mlp_channels=(256, 256))),
+        _delete_=True, **dict(_base_.three_detr_encoder, dropout=0.3, masking_radii=None, interim=_base_.interim)),
     neck=dict(encoder_dims=encoder_dims, embed_dims=[256], depths=[1], num_heads=4),
     head=dict(in_channels=256, num_points=32))
 find_unused_parameters = False  # 3DETR's encoder has no norms that nothing reads

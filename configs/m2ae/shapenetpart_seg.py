@@ -1,7 +1,8 @@
 # Part segmentation on ShapeNetPart: 84.86 category mIoU, 86.51 instance mIoU (table 5).
 # tools/train.py configs/m2ae/shapenetpart_seg.py --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth
 _base_ = [
-    '../_base_/datasets/shapenetpart.py', '../_base_/schedules/m2ae_finetune.py', '../_base_/default_runtime.py'
+    '../_base_/models/shape_encoder.py', '../_base_/datasets/shapenetpart.py', '../_base_/schedules/m2ae_finetune.py',
+    '../_base_/default_runtime.py'
 ]
 
 model = dict(
@@ -12,29 +13,17 @@ model = dict(
         train_transforms=[
             dict(type='M2AEBatchScaleShift', scale_range=(0.8, 1.25), per_axis=False, shift_range=0.1)
         ]),
-    backbone=dict(
-        type='PointM2AEEncoder',
-        num_centers=[512, 256, 64],
-        num_neighbors=[16, 8, 8],
-        embed_dims=[96, 192, 384],
-        depths=[5, 5, 5],
-        num_heads=6,
-        radii=[0.32, 0.64, 1.28],  # local attention (section 3.3)
-        drop_path_rate=0.1,
-        init_cfg=dict(type='Pretrained', checkpoint=None, prefix='backbone.')),
+    backbone=_base_.finetuned_shape_encoder,
     head=dict(
         type='PointM2AEPartHead',
         num_parts=50,
         num_categories=16,
-        in_channels=[96, 192, 384],
+        in_channels=_base_.encoder_dims,
         propagated=[1536, 1024],
         hidden=[1024, 512, 256],
         category_channels=64))
 
 # Batch 16, learning rate 2e-4; weight decay 0.05 is the published code's, the paper says 0.1.
 optim_wrapper = dict(optimizer=dict(lr=2e-4, weight_decay=0.05))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=5e-3, by_epoch=True, begin=0, end=10, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=10, end=300, convert_to_iter_based=True),
-]
+param_scheduler = [dict(_base_.warm_up, start_factor=5e-3), _base_.cosine]
 auto_scale_lr = dict(base_batch_size=16)

@@ -18,22 +18,22 @@ load_points = [
     # Metres per unit of the files, and the axis that points up in them.
     dict(type='M2AESceneFrame', unit_scale=1., up_axis='z'),
 ]
-train_pipeline = [
-    load_points[0],
-    dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True),
-    *load_points[1:],
-    # Drawn from the whole scan: a copy capped at 50,000 points beforehand costs several points of AP.
-    dict(type='PointSample', num_points=40000),
+load_scene = [
+    load_points[0], dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True), *load_points[1:]
+]
+# Drawn from the whole scan: a copy capped at 50,000 points beforehand costs several points of AP.
+draw_points = dict(type='PointSample', num_points=40000)
+# Of a scene always the same points: figures do not depend on seed, workers or processes.
+draw_same_points = dict(type='M2AESamplePoints', num_points=40000, seed=0)
+augment = [
     dict(type='RandomFlip3D', sync_2d=False, flip_ratio_bev_horizontal=0.5, flip_ratio_bev_vertical=0.5),
     # +-5 degrees, no scaling.
     dict(type='GlobalRotScaleTrans', rot_range=[-0.087266, 0.087266], scale_ratio_range=[1.0, 1.0]),
-    dict(type='Pack3DDetInputs', keys=['points', 'gt_bboxes_3d', 'gt_labels_3d']),
 ]
-test_pipeline = load_points + [
-    # Of a scene always the same points: figures do not depend on seed, workers or processes.
-    dict(type='M2AESamplePoints', num_points=40000, seed=0),
-    dict(type='Pack3DDetInputs', keys=['points']),
-]
+pack_scene = dict(type='Pack3DDetInputs', keys=['points', 'gt_bboxes_3d', 'gt_labels_3d'])
+pack_points = dict(type='Pack3DDetInputs', keys=['points'])
+train_pipeline = [*load_scene, draw_points, *augment, pack_scene]
+test_pipeline = [*load_points, draw_same_points, pack_points]
 
 # An epoch is one pass over the scans: mmdet3d's RepeatDataset goes.
 train_dataloader = dict(

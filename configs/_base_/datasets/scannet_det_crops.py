@@ -2,7 +2,6 @@
 # the whole scan and come before the 40,000 are drawn.
 _base_ = './scannet_det.py'
 
-train_pipeline = _base_.train_pipeline
-train_pipeline.insert(
-    4, dict(type='ThreeDETRRandomCuboid', min_points=30000, aspect=0.8, min_crop=0.5, max_crop=1.0))
+crop = dict(type='ThreeDETRRandomCuboid', min_points=30000, aspect=0.8, min_crop=0.5, max_crop=1.0)
+train_pipeline = [*_base_.load_scene, crop, _base_.draw_points, *_base_.augment, _base_.pack_scene]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -3,7 +3,10 @@
 # backbone turns into voxels of 1 cm).
 _base_ = './scannet_det_crops.py'
 
-train_pipeline = _base_.train_pipeline
-train_pipeline.insert(-1, dict(type='M2AERandomShift', max_shift=0.4))
-train_pipeline.insert(-1, dict(type='GlobalRotScaleTrans', rot_range=[0., 0.], scale_ratio_range=[0.6, 1.4]))
+augment = [
+    *_base_.augment,
+    dict(type='M2AERandomShift', max_shift=0.4),
+    dict(type='GlobalRotScaleTrans', rot_range=[0., 0.], scale_ratio_range=[0.6, 1.4]),
+]
+train_pipeline = [*_base_.load_scene, _base_.crop, _base_.draw_points, *augment, _base_.pack_scene]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline, filter_empty_gt=True))

@@ -11,17 +11,16 @@ load_points = [
     dict(type='M2AESceneFrame', unit_scale=1., up_axis='z'),
 ]
 # Flips and rotation of +-5 degrees as in 3DETR's training (section "Training" of its appendix).
-train_pipeline = load_points + [
-    dict(type='PointSample', num_points=40000),
+augment = [
     dict(type='RandomFlip3D', sync_2d=False, flip_ratio_bev_horizontal=0.5, flip_ratio_bev_vertical=0.5),
     dict(type='GlobalRotScaleTrans', rot_range=[-0.087266, 0.087266], scale_ratio_range=[1.0, 1.0]),
-    dict(type='Pack3DDetInputs', keys=['points']),
 ]
-test_pipeline = load_points + [
-    # Of a scene always the same points: figures do not depend on seed, workers or processes.
-    dict(type='M2AESamplePoints', num_points=40000, seed=0),
-    dict(type='Pack3DDetInputs', keys=['points']),
-]
+draw_points = dict(type='PointSample', num_points=40000)
+# Of a scene always the same points: figures do not depend on seed, workers or processes.
+draw_same_points = dict(type='M2AESamplePoints', num_points=40000, seed=0)
+pack_points = dict(type='Pack3DDetInputs', keys=['points'])
+train_pipeline = [*load_points, draw_points, *augment, pack_points]
+test_pipeline = [*load_points, draw_same_points, pack_points]
 
 train_dataloader = dict(
     batch_size=8,

@@ -1,20 +1,14 @@
 # Point-M2AE for shapes in the unit sphere: sizes of the paper (section 4.1, appendix A).
-encoder_dims = [96, 192, 384]
+_base_ = './shape_encoder.py'
+
 model = dict(
     type='PointM2AE',
     data_preprocessor=dict(type='M2AEShapePreprocessor'),
-    backbone=dict(
-        type='PointM2AEEncoder',
-        num_centers=[512, 256, 64],
-        num_neighbors=[16, 8, 8],
-        embed_dims=encoder_dims,
-        depths=[5, 5, 5],
-        num_heads=6,
-        radii=None,  # local attention is off in pre-training and the linear probe (section 4.1)
-        drop_path_rate=0.1),
+    # Local attention is off in pre-training and the linear probe (section 4.1).
+    backbone=dict(radii=None, **_base_.shape_encoder),
     neck=dict(
         type='PointM2AEDecoder',
-        encoder_dims=encoder_dims,
+        encoder_dims=_base_.encoder_dims,
         embed_dims=[384, 192],
         depths=[1, 1],
         num_heads=6,

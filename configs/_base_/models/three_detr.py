@@ -1,19 +1,10 @@
 # 3DETR (Misra, Girdhar, Joulin, ICCV 2021), vanilla encoder. Numbers are those of the paper and of the published code,
 # which says more. 7.31 M parameters with 18 classes.
+_base_ = './three_detr_encoder.py'
+
 model = dict(
     type='ThreeDETR',
-    backbone=dict(
-        type='ThreeDETREncoder',
-        in_channels=3,  # x, y, z; more with colour or height, see use_dim and shift_height of the pipelines
-        num_points=2048,
-        radius=0.2,
-        num_samples=64,
-        mlp_channels=(64, 128),
-        embed_dims=256,
-        num_layers=3,
-        num_heads=4,
-        feedforward_channels=128,
-        dropout=0.1),
+    backbone=_base_.three_detr_encoder,
     bbox_head=dict(
         type='ThreeDETRHead',
         num_classes=18,

@@ -6,10 +6,9 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=0.1, norm_type=2))
 
 # 9 epochs of warm-up from 1e-6, then a cosine down to 1e-6, both stepped every iteration.
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-6 / 5e-4, by_epoch=True, begin=0, end=9, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=9, end=1080, convert_to_iter_based=True),
-]
+warm_up = dict(type='LinearLR', start_factor=1e-6 / 5e-4, by_epoch=True, begin=0, end=9, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=9, end=1080, convert_to_iter_based=True)
+param_scheduler = [warm_up, cosine]
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1080, val_interval=10)
 val_cfg = dict(type='ValLoop')

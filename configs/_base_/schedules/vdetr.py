@@ -7,10 +7,9 @@ optim_wrapper = dict(
 
 # 9 epochs of warm-up from 1e-6, then a cosine down to 1e-6 that counts from the first epoch; both are stepped every
 # iteration.
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-6 / 7e-4, by_epoch=True, begin=0, end=9, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=0, end=540, convert_to_iter_based=True),
-]
+warm_up = dict(type='LinearLR', start_factor=1e-6 / 7e-4, by_epoch=True, begin=0, end=9, convert_to_iter_based=True)
+cosine = dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=0, end=540, convert_to_iter_based=True)
+param_scheduler = [warm_up, cosine]
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=540, val_interval=10)
 val_cfg = dict(type='ValLoop')

@@ -12,10 +12,9 @@ test_dataloader = val_dataloader
 
 epochs = 60
 optim_wrapper = dict(optimizer=dict(lr=5e-4))  # 1e-3 for batches of 128, scaled by the square root
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=True, begin=0, end=3, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=3, end=epochs, convert_to_iter_based=True),
-]
+warm_up = dict(_base_.warm_up, end=3)
+cosine = dict(_base_.cosine, begin=3, end=epochs)
+param_scheduler = [warm_up, cosine]
 train_cfg = dict(max_epochs=epochs, val_interval=10)
 auto_scale_lr = dict(base_batch_size=32)
 default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=-1))  # all are probed for the learning curve

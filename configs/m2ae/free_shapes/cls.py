@@ -11,8 +11,5 @@ train_dataloader = dict(num_workers=2, dataset=dict(split='train', **shapes))
 val_dataloader = dict(num_workers=2, dataset=dict(split='test', test_mode=True, **shapes))
 test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=30, val_interval=30)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=2e-3, by_epoch=True, begin=0, end=3, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=True, begin=3, end=30, convert_to_iter_based=True),
-]
+param_scheduler = [dict(_base_.warm_up, end=3), dict(_base_.cosine, begin=3, end=30)]
 default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=1))

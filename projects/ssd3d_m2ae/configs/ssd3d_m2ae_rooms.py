@@ -3,10 +3,13 @@
 _base_ = './ssd3d_m2ae_scannet.py'
 
 num_points = 8192
-train_pipeline = _base_.train_pipeline
-train_pipeline[4].num_points = num_points
-test_pipeline = _base_.test_pipeline
-test_pipeline[2].transforms[2] = dict(type='M2AESamplePoints', num_points=num_points, seed=0)  # always the same
+draw_same_points = dict(type='M2AESamplePoints', num_points=num_points, seed=0)
+train_pipeline = [dict(step, num_points=num_points) if step['type'] == 'PointSample' else step
+                  for step in _base_.train_pipeline]
+test_pipeline = [
+    dict(step, transforms=[draw_same_points if each['type'] == 'PointSample' else each for each in step['transforms']])
+    if 'transforms' in step else step for step in _base_.test_pipeline
+]
 train_dataloader = dict(
     batch_size=4,
     num_workers=1,
