@@ -111,7 +111,7 @@ class M2AEFewShot(LoadedShapeDataset):
 
 
 def _takes_place(kind: str | type) -> bool:
-    """Whether a data set, which need not be one of ours, can name its place in the config."""
+    """Whether a data set has the option ``place``, as ours do."""
     kind = DATASETS.get(kind) if isinstance(kind, str) else kind
     return kind is not None and any(
         each.name == 'place' or each.kind == each.VAR_KEYWORD for each in inspect.signature(kind).parameters.values())

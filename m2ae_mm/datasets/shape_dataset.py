@@ -87,7 +87,7 @@ class ShapeDataset(BaseDataset):
         raise NotImplementedError
 
     def local(self, points: np.ndarray, name: str) -> np.ndarray:
-        """:func:`local_cloud`, with what there is to say noted or raised under the shape's name."""
+        """:func:`local_cloud`, whose remarks and errors name the shape."""
         try:
             return local_cloud(points, name, self.remarks)
         except ValueError as error:
@@ -119,7 +119,7 @@ class ShapeDataset(BaseDataset):
         self.cache = cache
 
     def _readable(self, shapes: list[dict], problems: Problems) -> Iterator[np.ndarray]:
-        """Every cloud in turn; complains at the end, about all unreadable files at once."""
+        """Every cloud in turn; reports all unreadable files together at the end."""
         problems.checked = len(shapes)
         for info in shapes:
             try:
@@ -186,7 +186,7 @@ class LoadedShapeDataset(ShapeDataset):
 
 def cache_digest(root: str | Path, options: Mapping[str, object],
                  shapes: Iterable[tuple[str, str | Path | None]]) -> str:
-    """Another one for other folders, options of reading, names, or files of other size or modification time.
+    """A digest that changes with the folder, options of reading, names, and size or modification time of the files.
 
     Args:
         root: Folder of the data set.

@@ -6,7 +6,7 @@ from sklearn.svm import SVC
 
 def cross_validated_accuracy(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, C: float = 1.0,
                              folds: int = 4) -> float:
-    """Percent of shapes that a linear SVM classifies rightly which has not seen them, nor any of their group.
+    """Percent of shapes classified correctly by a linear SVM that has not seen them, nor any of their group.
 
     Args:
         features: (M, C).

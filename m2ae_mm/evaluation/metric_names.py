@@ -69,6 +69,6 @@ def _instance(options: Mapping, classes: Sequence[str]) -> MetricNames:
     return MetricNames('all_ap_50%', ('all_ap', 'all_ap_25%', 'classes'))
 
 
-# Of classes that compute just what these do. Those on streets have names that depend on much more.
+# Classes that compute exactly what these do. The names of outdoor metrics depend on much more.
 _OF_MMDET3D: dict[type, Callable[[Mapping, Sequence[str]], MetricNames]] = {
     IndoorMetric: indoor_names, SegMetric: _semantic, InstanceSegMetric: _instance}

@@ -3,7 +3,7 @@ import numpy as np
 
 
 def nearest_neighbours(features: np.ndarray, queries: np.ndarray, count: int) -> np.ndarray:
-    """``(Q, count)`` numbers of the features most like each query, the most alike first.
+    """``(Q, count)`` indices of the features most like each query, the most alike first.
 
     Alike are features of a small angle, after each channel was brought to
     mean 0 and deviation 1: channels in which all shapes have nearly the same
@@ -34,7 +34,7 @@ def share_of_class(labels: np.ndarray, query_labels: np.ndarray, neighbours: np.
     Args:
         labels: ``(M,)`` of the shapes searched.
         query_labels: ``(Q,)``.
-        neighbours: ``(Q, count)`` numbers of shapes.
+        neighbours: ``(Q, count)`` indices of shapes.
     """
     return 100 * float((labels[neighbours] == query_labels[:, None]).mean())
 

@@ -85,7 +85,7 @@ def remove_parts(folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the new name on the disk, too; not every system can."""
+    """Write the new name to the disk, too, where the system can."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Annotation files of mmdet3d's data sets, which mmengine would read with everything that is in them."""
+"""Safe reading of mmdet3d's annotation files: mmengine would run whatever a pickle holds."""
 import hashlib
 from io import BytesIO
 from pathlib import Path
@@ -32,7 +32,7 @@ class ArrayPickleHandler(PickleHandler):
     def load_from_fileobj(self, file: BinaryIO, **_) -> Any:
         """From an open file."""
         content = file.read()
-        found = _checked.pop(hashlib.sha256(content).digest(), None)  # to be changed by whoever gets it
+        found = _checked.pop(hashlib.sha256(content).digest(), None)  # who gets it may change it
         if found is not None:
             return found
         return parse_pickle(BytesIO(content), len(content), getattr(file, 'name', 'a pickle file'))

@@ -99,7 +99,7 @@ def check_rows(points: np.ndarray) -> np.ndarray:
 
 
 def colours_of(values: np.ndarray | None, count: int) -> np.ndarray | None:
-    """``(N, 3)`` uint8 from colours in 0..1, 0..255 or 0..65535; None for what can be none of ``count`` points."""
+    """``(N, 3)`` uint8 from colours in 0..1, 0..255 or 0..65535; None if they cannot be."""
     if values is None or np.shape(values) != (count, 3) or not count:
         return None
     values = np.asarray(values)
@@ -135,7 +135,7 @@ def _first_point(file: Iterable[str]) -> tuple[int, str]:
     """How many lines come before the first point, and its line."""
     lines = ((i, text) for i, line in enumerate(file) if (text := line.partition('#')[0].strip()))
     found = next(lines, None)
-    # A line with some numbers is a damaged point, about which the parser shall complain.
+    # A line with some numbers is a damaged point, which the parser reports.
     if found and not any(is_number(word) for word in re.split(r'[\s,;]+', found[1])):
         found = next(lines, None)
     if found and found[1].rstrip(_SEPARATORS).isdecimal():
@@ -155,7 +155,7 @@ def is_number(word: str) -> bool:
 
 
 def _of_rows(rows: np.ndarray, colours: np.ndarray | None = None) -> Content:
-    """Of an array: columns 4 to 6 are colours if they can be and no others are known."""
+    """Content of an array; columns 4 to 6 are colours if they can be and no others are known."""
     rows = check_rows(rows)
     if colours is None and rows.shape[1] >= 6:
         colours = rows[:, 3:6]
@@ -163,7 +163,7 @@ def _of_rows(rows: np.ndarray, colours: np.ndarray | None = None) -> Content:
 
 
 def _of_mesh(vertices: np.ndarray, faces: np.ndarray | None) -> Content:
-    """Of vertices ``(V, 3)``, or ``(V, 6)`` with colours."""
+    """Content of a mesh with vertices ``(V, 3)``, or ``(V, 6)`` with colours."""
     return Content(vertices[:, :3], colours_of(vertices[:, 3:], len(vertices)), faces)
 
 

@@ -36,7 +36,7 @@ def read_laser(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _check_size(header, path: str | Path) -> None:
-    """laspy takes memory for as many points as the header says, and of a file cut short gives those that are there."""
+    """Refuse a file shorter than its header says, for which laspy would allocate that much, or return what is there."""
     declared, size = header.point_count * header.point_format.size, os.path.getsize(path)
     holds = most_bytes(size) if header.are_points_compressed else size - header.offset_to_point_data
     if declared > holds:

@@ -104,7 +104,7 @@ def far_origin(xyz: np.ndarray) -> np.ndarray | None:
 
 
 def float_step(xyz: np.ndarray) -> float:
-    """The step between neighbouring numbers of single precision, or half where ``xyz`` is, at the largest of them."""
+    """Spacing of floating-point numbers at the largest coordinate: half precision if ``xyz`` has it, else single."""
     kind = xyz.dtype if xyz.dtype == np.float16 else np.float32
     return float(np.spacing(np.abs(xyz).max().astype(kind)))
 

@@ -110,7 +110,7 @@ class M2AESceneFrame(BaseTransform):
 def suggestions(found: dict[str, str], xyz: np.ndarray, unit_scale: float = 1., up_axis: str = 'z') -> dict[str, str]:
     """The options that correct what :func:`doubts` found in a scene ``(N, 3)``, with the likeliest values.
 
-    ``unit_scale`` and ``up_axis`` are those with which it came to look as it does.
+    ``unit_scale`` and ``up_axis`` are those that it has been brought here with.
     """
     recorded, options = xyz @ TO_Z_UP[up_axis] / unit_scale, {}
     if 'unit' in found:
@@ -135,7 +135,7 @@ def say_once(kind: str, text: str) -> None:
 
 
 def _measure_heights(points: BasePoints) -> None:
-    """Heights above the floor, of points that have them, anew."""
+    """Measure heights above the floor again, for points that have them."""
     column = (points.attribute_dims or {}).get('height')
     if column is not None:
         z = points.tensor[:, 2]

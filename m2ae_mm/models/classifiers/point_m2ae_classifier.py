@@ -21,7 +21,7 @@ class PointM2AEClassifier(BaseModel):
         votes: Passes over randomly sampled, scaled and shifted copies of each
             test cloud (``vote_transforms`` of the data preprocessor) whose
             mean logits become ``vote_label``, beside the plain ``pred_label``. 0
-            votes not at all.
+            switches voting off.
         data_preprocessor: ``M2AEShapePreprocessor`` by default.
         init_cfg: mmengine's initialisation option.
 
@@ -98,7 +98,7 @@ def gather_labels(data_samples: list[Det3DDataSample], num_classes: int, device:
     Raises:
         ValueError: For a sample without a label, or one the head has no class for.
     """
-    # In page-locked memory: a copy from any other may wait for all that the GPU still has to do.
+    # In page-locked memory: a copy from any other memory may wait for all work that the GPU has queued.
     labels = torch.tensor(_check_labels(data_samples, num_classes), pin_memory=device.type == 'cuda')
     return labels.to(device, non_blocking=True)
 

@@ -24,7 +24,7 @@ class M2AEShapePreprocessor(BaseDataPreprocessor):
                  train_transforms: Sequence[dict] = (),
                  test_transforms: Sequence[dict] = (),
                  vote_transforms: Sequence[dict] = ()) -> None:
-        super().__init__(non_blocking=True)  # a wait would be for all that the device still has to do
+        super().__init__(non_blocking=True)  # waiting would mean to wait for all work that the device has queued
         self.train_transforms = [TRANSFORMS.build(each) for each in train_transforms]
         self.test_transforms = [TRANSFORMS.build(each) for each in test_transforms]
         self.vote_transforms = [TRANSFORMS.build(each) for each in vote_transforms]
@@ -46,12 +46,12 @@ class M2AEShapePreprocessor(BaseDataPreprocessor):
         points, samples = data['inputs']['points'], data['data_samples']
         if isinstance(points, Tensor):
             points = stack_clouds(points, samples)
-            check_batch(points, samples)  # of a list, stack_clouds checks it
+            check_batch(points, samples)  # stack_clouds checks lists only
         else:
             for cloud, sample in zip(points, samples or ()):
                 sample.set_metainfo(dict(filled_from=len(cloud)))
             points = stack_clouds(points, samples)
-        points = self.cast_data(points)  # checked before, where it is the host's: to read it back would be a wait
+        points = self.cast_data(points)  # checked on the host, where that costs no wait
         return dict(inputs=dict(points=points), data_samples=samples)
 
     @staticmethod
@@ -68,7 +68,7 @@ class M2AEShapePreprocessor(BaseDataPreprocessor):
         sampled = points.shape[1] != count or any(isinstance(transform, M2AEBatchSample) for transform in transforms)
         for sample in samples or ():
             if sampled and 'filled_from' in sample:
-                sample.set_metainfo(dict(filled_from=None))  # these are other points
+                sample.set_metainfo(dict(filled_from=None))  # the sampled points are others
         if sampled and samples and 'gt_pts_seg' in samples[0]:
             raise ValueError('batch transforms that sample points would part them from their labels: sample with '
                              'M2AESamplePoints in the pipeline instead.')

@@ -8,7 +8,7 @@ from torch import Tensor
 from m2ae_mm.ops import points_in_boxes
 from mmdet3d.structures import DepthInstance3DBoxes
 
-# Of suppression between two looks whether it has settled, for which the host waits for a GPU.
+# Rounds of suppression between two checks whether it has settled; at each check the host waits for a GPU.
 _ROUNDS = 3
 
 
@@ -39,8 +39,8 @@ class DetectionConfig(NamedTuple):
         per_class_proposal: Emit each box once per class, scored by class
             probability times objectness, as the published evaluation does;
             False emits it once, for its most probable class.
-        class_agnostic: Boxes of other classes are dropped, too, where ``nms_thr`` says so, for one box a thing. Not
-            for the usual evaluation, in which a box counts in its own class only.
+        class_agnostic: Suppress overlapping boxes of other classes, too, so that each object has one box. Not for the
+            usual evaluation, in which a box counts in its own class only.
     """
     nms_thr: float = 0.25
     score_thr: float = 0.05
@@ -58,7 +58,7 @@ def detect(predictions: ScoredBoxes, points: Tensor, config: DetectionConfig) ->
         config: Options.
 
     Returns:
-        Per cloud ``bboxes_3d``, ``scores_3d`` and ``labels_3d``; possibly none. NaN and infinite boxes are among them.
+        Per cloud ``bboxes_3d``, ``scores_3d`` and ``labels_3d``; possibly none. NaN and infinite boxes are kept.
     """
     boxes = predictions.boxes[-1]
     probabilities = predictions.class_probabilities[-1]
@@ -66,7 +66,7 @@ def detect(predictions: ScoredBoxes, points: Tensor, config: DetectionConfig) ->
     filled = points_in_boxes(points, boxes).sum(1, dtype=torch.int32) >= config.min_points
     best = torch.zeros_like(filled).scatter(1, objectness.argmax(1, keepdim=True), True)
     filled |= best & ~filled.any(1, keepdim=True)
-    # Whoever scores the boxes shall see those that are no numbers.
+    # Boxes that are not finite stay, so that the metric can refuse them.
     broken = ~(objectness.isfinite() & boxes.isfinite().all(-1))
     kept = filled & (objectness > config.score_thr) | broken
     labels = probabilities.argmax(-1)
@@ -75,7 +75,7 @@ def detect(predictions: ScoredBoxes, points: Tensor, config: DetectionConfig) ->
     kept = class_wise_nms(boxes, objectness, labels, kept, config.nms_thr)
     rotated = predictions.angle_logits.shape[-1] > 1
     scores = probabilities * objectness.unsqueeze(-1)
-    # The clouds' results are selected together, since for each selection the host waits for a GPU, then parted.
+    # Results of all clouds are selected at once and then split: for each selection the host waits for a GPU.
     picked = kept.nonzero(as_tuple=True)
     boxes = boxes[picked]
     # From our gravity centre to mmdet3d's bottom centre: DepthInstance3DBoxes would copy another ``origin`` from the

@@ -53,7 +53,7 @@ class BoxSetHead(BaseModule):
         raise NotImplementedError
 
     def class_layers(self) -> list[nn.Module]:
-        """Layers with an output for each class, in the order of the labels; none if there is another order."""
+        """Layers with one output per class, in the order of the labels; empty if they have another order."""
         return []
 
     def tokens(self, feats: dict) -> tuple[Tensor, Tensor]:
@@ -92,7 +92,7 @@ class BoxSetHead(BaseModule):
             return detect(predictions, points, self.detection)
 
     def _predictions(self, feats: dict) -> Any:
-        """Those that the detector has put there, or of :meth:`forward`."""
+        """The predictions that the detector has added, or those of :meth:`forward`."""
         return feats['predictions'] if 'predictions' in feats else self(feats)
 
 
@@ -111,10 +111,10 @@ def by_layer(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def changed_weights(published: Mapping[str, float], changes: Mapping[str, float] | None) -> dict[str, float]:
-    """Weights of the losses with those of a config.
+    """The default weights of the losses, changed by those of a config.
 
     Raises:
-        ValueError: For a name that is none of theirs.
+        ValueError: For a name that is not among them.
     """
     unknown = set(changes or {}) - set(published)
     if unknown:

@@ -7,7 +7,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-# Sine of a yaw below which a box counts as axis-aligned: a millimetre a metre.
+# Sine of a yaw below which a box counts as axis-aligned: one millimetre per metre.
 _ALIGNED = 1e-3
 
 
@@ -28,7 +28,7 @@ def collect_targets(instances: Sequence[InstanceData], num_classes: int, device:
                     rotated: bool) -> BoxTargets:
     """Read ``bboxes_3d`` (mmdet3d boxes) and ``labels_3d`` of every cloud.
 
-    Boxes labelled -1 are left out: so mmdet3d marks those of classes that
+    Boxes labelled -1 are left out: mmdet3d gives this label to classes that
     the ``metainfo`` of the data set does not name.
 
     Args:
@@ -97,5 +97,5 @@ def _check_yaw(boxes: list[Tensor], turns: list[bool], rotated: bool) -> None:
 
 
 def _turned(yaws: Tensor) -> Tensor:
-    """Whether ``(N,)`` yaws matter, as those of half turns do not."""
+    """``(N,)`` bool: which yaws matter. Multiples of half a turn do not."""
     return yaws.sin().abs() > _ALIGNED

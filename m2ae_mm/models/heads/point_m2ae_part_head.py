@@ -55,7 +55,7 @@ class CategoryEmbedding(nn.Module):
 class PointM2AEPartHead(PretrainableModule):
     """Propagates every scale to all points and classifies each point.
 
-    What a point is classified by: the propagated tokens of all scales, the sum
+    A point is classified by the propagated tokens of all scales, the sum
     of their maximum and mean over the cloud, and an embedding of the object category.
 
     Args:
@@ -122,9 +122,9 @@ class PointM2AEPartHead(PretrainableModule):
         return self.classify(x)
 
     def _fuse(self, local: Tensor, cloud: Tensor) -> Tensor:
-        """``fuse`` on every point's features behind its cloud's.
+        """Apply ``fuse`` to the features of the cloud joined with those of each point.
 
-        The cloud's half of the product is the same for all points and taken once.
+        The cloud's half of the product is the same for all points and computed once.
         """
         linear, width = self.fuse.linear, cloud.shape[-1]
         shared = F.linear(cloud, linear.weight[:, :width], linear.bias)

@@ -52,7 +52,7 @@ class ThreeDETRHead(BoxSetHead):
         num_angle_bins: 1 for axis-aligned boxes (ScanNet), 12 for rotated ones
             (SUN RGB-D). With 1, boxes with a yaw are refused.
         linear: Nothing but one linear layer learns: it predicts the box of a query from the token that the query
-            was taken from, normalised; there is no decoder, and all about layers is not used then.
+            was taken from, normalised. There is no decoder, and options of its layers have no effect.
         train_cfg: Changes to the published defaults: ``matcher`` (options of
             :class:`HungarianMatcher`), ``loss_weights`` (by name of
             :data:`LOSSES`; 0 leaves a loss out) and ``no_object_weight``.
@@ -123,7 +123,7 @@ class ThreeDETRHead(BoxSetHead):
         return decode_boxes(raw, gather(xyz, picked), extent)
 
     def _decode(self, xyz: Tensor, features: Tensor, picked: Tensor) -> Tensor:
-        """``(L, B, Q, C)`` what every layer knows of the queries, which stand at the tokens ``picked``."""
+        """``(L, B, Q, C)`` features of the queries, which stand at the tokens ``picked``, after every layer."""
         if self.linear:
             return F.layer_norm(gather(features, picked), features.shape[-1:]).unsqueeze(0)
         memory = self.projection(features)

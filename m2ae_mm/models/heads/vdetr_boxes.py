@@ -70,7 +70,7 @@ class VDETRPredictions(NamedTuple):
 
 
 def stack_layers(layers: list[RelativeBoxes]) -> RelativeBoxes:
-    """One from those of single layers, ``(B, Q, .)``."""
+    """Join the boxes of single layers, ``(B, Q, .)``."""
     return RelativeBoxes(*(torch.stack(values) for values in zip(*layers)))
 
 
@@ -83,8 +83,8 @@ def decode_relative(centers: Tensor, sizes: Tensor, references: Tensor, extent: 
         references: ``(..., 6)`` centre and size in metres.
         extent: Sides of the scenes in metres for scene-normalised boxes:
             changes of centre and size are shares of them. None for
-            object-normalised ones: of the reference's size the change of the
-            centre is a share and that of the size, its logarithm, a factor.
+            object-normalised boxes: the change of the centre is a share of
+            the reference's size, that of the size the logarithm of a factor.
     """
     if extent is None:
         center = references[..., :3] + centers * references[..., 3:]
@@ -94,12 +94,12 @@ def decode_relative(centers: Tensor, sizes: Tensor, references: Tensor, extent: 
 
 
 def encode_relative(boxes: Tensor, references: Tensor, extent: Tensor | None) -> tuple[Tensor, Tensor]:
-    """What would have to be predicted for ``boxes``: the inverse of :func:`decode_relative`.
+    """What the head has to predict for ``boxes``: the inverse of :func:`decode_relative`.
 
     Args:
         boxes: ``(..., 6)`` or ``(..., 7)``, centre and size first.
         references: ``(..., 6)``.
-        extent: As there.
+        extent: See :func:`decode_relative`.
 
     Returns:
         Centres and sizes, each ``(..., 3)``.

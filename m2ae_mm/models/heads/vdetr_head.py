@@ -67,8 +67,8 @@ class VDETRHead(BoxSetHead):
     2. Point classes: an MLP classifies every token, for the anchors and as an auxiliary loss.
     3. First layer: every token predicts objectness and a box relative to its anchor.
     4. Selection: the boxes of the most probable tokens become the proposals.
-    5. Decoder: queries with boxes attend to each other and to the tokens; where
-       a token lies as seen from the box's vertices decides with (3DV-RPE).
+    5. Decoder: queries with boxes attend to each other and to the tokens, also
+       by where a token lies as seen from the vertices of the box (3DV-RPE).
        Every layer has heads of its own, whose boxes are relative to the
        proposals; the next layer looks from these boxes.
     6. Training matches each box with several queries for each layer;
@@ -79,15 +79,15 @@ class VDETRHead(BoxSetHead):
         in_channels: Channels of the backbone's ``fp_features[-1]``.
         embed_dims: Width of decoder and heads.
         num_queries: Boxes per scene before suppression; all tokens if they are fewer.
-        num_layers: Decoder layers without the first.
+        num_layers: Decoder layers, not counting the first.
         num_heads: Attention heads.
         feedforward_channels: Hidden width of the decoder layers.
         dropout: In the decoder.
         mlp_dropout: In the box heads.
         num_angle_bins: 1 for axis-aligned boxes (ScanNet), more for rotated ones.
-        anchor_sizes: ``(K, 3)`` mean size of each class in metres, of which a
-            token's anchor has that of its most probable class. None for cubes of 1 m, as in
-            the published training command.
+        anchor_sizes: ``(K, 3)`` mean size of each class in metres; the anchor
+            of a token has the size of its most probable class. None for cubes
+            of 1 m, as in the published training command.
         query_content: What the queries start from: ``'learned'`` embeddings by
             rank, the ``'tokens'`` selected, ``'both'`` or ``'zeros'``.
         position_encoding: How attention sees positions: ``'vertices'`` (3DV-RPE),
@@ -221,7 +221,7 @@ class VDETRHead(BoxSetHead):
 
         Returns:
             Weighted losses: the last layer's under their names in
-            :data:`LOSSES`, layer i's as ``d{i}.{name}``, from 0, the first layer, on; and ``loss_point_cls``.
+            :data:`LOSSES`, layer i's as ``d{i}.{name}``, where layer 0 is the first; and ``loss_point_cls``.
         """
         extent = SceneExtent.of(points).size if self.scene_normalized else None
         first, layers = self.matcher(predictions, targets, extent)

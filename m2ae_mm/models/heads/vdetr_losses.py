@@ -19,7 +19,7 @@ from .detr_matcher import Assignment
 from .vdetr_boxes import RelativeBoxes, encode_relative
 from .vdetr_matcher import focal
 
-# Of larger boxes, in cubic metres, points do not get their class.
+# Cubic metres: points in larger boxes do not get the class of the box.
 _LARGEST = 100.
 
 
@@ -30,7 +30,7 @@ class LossInputs(NamedTuple):
         predictions: Of L layers.
         labels: ``(L, B, Q)`` int64, K (none) where unmatched.
         boxes: ``(L, B, Q, 7)`` ground-truth box; arbitrary where unmatched.
-        centers: ``(L, B, Q, 3)`` what would have to be predicted for it.
+        centers: ``(L, B, Q, 3)`` what the head has to predict for it.
         sizes: ``(L, B, Q, 3)`` likewise.
         matched: ``(L, B, Q)`` float, 1 where the query has a box, else 0.
         num_boxes: Scalar, boxes of the batch times queries for each, mean over processes, at least 1.

@@ -21,7 +21,7 @@ class VDETRMatcher:
         cost_size: Weight of the L1 distance of relative sizes.
         copies: Queries for each box in the decoder layers.
         first_assignment: ``'matched'``: in the first layer each box goes to
-            the one token of least cost, classes aside. ``'nearest'``: to the
+            the one token of least cost, whatever the class. ``'nearest'``: to the
             ``nearest_tokens`` tokens nearest its centre; a token near several
             boxes answers for the nearest.
         nearest_tokens: Tokens for each box.

@@ -4,8 +4,8 @@ from torch import Tensor, nn
 
 from m2ae_mm.ops import count_in_grids
 
-# The grids cover the box and on either side a quarter of its size more, but at least so many metres: a thin box
-# has to see what it stands against.
+# The grids extend beyond the box by a quarter of its size on either side, and at least by this many metres: a thin
+# box has to see what it stands against.
 _MARGIN = 0.25
 _LEAST_MARGIN = 0.15
 # Cells along each axis for the shape, slices along one axis at a time for where it ends.

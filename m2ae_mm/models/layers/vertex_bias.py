@@ -17,14 +17,14 @@ _LOG_RANGE = 3. * 4.
 # The MLPs are evaluated on 10 nodes an axis, from -4 to 4.
 _NODES = 10
 _REACH = 4.
-# Pairs of vertex and token whose offsets exist at once: bounds them to some 50 MB.
+# Pairs of vertex and token whose offsets are in memory at once: about 50 MB.
 _PAIRS_AT_ONCE = 1 << 22
-# Gradients of a table are summed in so many copies of it: a GPU's threads would wait for each other at one.
+# Copies of a table in which its gradient is summed: with one, the threads of a GPU would wait for each other.
 _COPIES = 64
 
 
 class VertexBias(nn.Module):
-    """What attention adds to the product of a query and a token, from the offsets between box and token.
+    """A bias of attention for each query and token, from the offsets between box and token.
 
     For every vertex an MLP gives a table over a grid of offsets, in which the
     pairs look up trilinearly; the values of the vertices are summed.

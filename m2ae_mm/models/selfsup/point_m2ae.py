@@ -144,7 +144,7 @@ TOKEN_POOLINGS = ('max+mean', 'max', 'mean')
 
 
 def pool_tokens(tokens: Tensor, masked: Tensor | None = None, pooling: str = 'max+mean') -> Tensor:
-    """``(B, M, C)`` to ``(B, C)`` float32: over the tokens that ``masked`` (B, M) does not leave out.
+    """``(B, M, C)`` to ``(B, C)`` float32: over the tokens that are visible in ``masked`` (B, M).
 
     ``pooling`` is one of :data:`TOKEN_POOLINGS`; ``'max+mean'`` is their sum.
     """
