@@ -39,7 +39,7 @@ def true_boxes(sample: Det3DDataSample) -> Boxes | None:
 def shown_boxes(sample: Det3DDataSample, threshold: float = -np.inf) -> Boxes | None:
     """Predicted boxes above a score, the best of those that overlap, best first; None without predictions.
 
-    Detectors emit a box once for each class, and perhaps several for one thing; a picture shows one.
+    Detectors emit a box once for each class, and perhaps several per object; a picture shows one.
     """
     if 'pred_instances_3d' not in sample:
         return None
@@ -52,7 +52,7 @@ def shown_boxes(sample: Det3DDataSample, threshold: float = -np.inf) -> Boxes | 
 
 
 def _on_one_thing(boxes: np.ndarray, labels: np.ndarray) -> torch.Tensor:
-    """(M, M): above 1 where two boxes are too much alike to be of two things."""
+    """(M, M): above 1 where two boxes overlap too much to show two objects."""
     boxes = torch.from_numpy(boxes).float()
     iou, volume = box_iou_3d(boxes, boxes), boxes[:, 3:6].prod(1)
     shared = iou * (volume[:, None] + volume) / (1 + iou)

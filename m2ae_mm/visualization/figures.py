@@ -86,7 +86,7 @@ def judged_image(points: np.ndarray, truth: Boxes, found: Boxes, matches: np.nda
         points: (N, 3) metres, or (N, 6) with r, g, b in 0..255.
         truth: True boxes; those that no predicted one matches are dashed.
         found: Predicted boxes; wrong ones are dashed.
-        matches: (M,) numbers of the true boxes that they match, -1 for none.
+        matches: (M,) indices of the true boxes that they match, -1 for none.
         class_names: Of all classes.
         size: Height and width of each half.
 

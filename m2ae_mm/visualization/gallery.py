@@ -50,7 +50,7 @@ def judge_scene(name: str, points: np.ndarray, truth: Boxes, found: Boxes, match
         points: (N, 3) metres, or (N, 6) with r, g, b in 0..255.
         truth: True boxes.
         found: Predicted boxes to show.
-        matches: (M,) numbers of the true boxes that these match, -1 for none.
+        matches: (M,) indices of the true boxes that these match, -1 for none.
         class_names: Of all classes.
     """
     image = judged_image(points, truth, found, matches, class_names)

@@ -133,7 +133,7 @@ def draw_boxes(canvas: Canvas, camera: Camera, boxes: np.ndarray, colour: Sequen
         boxes: (M, 7) centre, side lengths, yaw.
         colour: r, g, b in 0..255.
         width: Of the lines in pixels.
-        dash: Length in pixels of dashes and of the gaps between them; 0 draws through.
+        dash: Length in pixels of dashes and of the gaps between them; 0 draws solid lines.
     """
     reach = int(np.ceil(width / 2))
     span = np.arange(-reach, reach + 1)

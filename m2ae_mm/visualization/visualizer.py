@@ -85,7 +85,7 @@ class M2AELocalVisualizer(Det3DLocalVisualizer):
 
 
 def write_without_window(visualizer_class: type[Det3DLocalVisualizer]) -> None:
-    """Let mmdet3d's visualizer write files where no window can be opened; it would die there."""
+    """Let mmdet3d's visualizer write files where no window can be opened, which would crash it."""
     original = visualizer_class.add_datasample
     signature = inspect.signature(original)
 

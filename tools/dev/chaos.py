@@ -102,7 +102,7 @@ def die_at(aim: str, count: int) -> None:
 
 
 def progress(folder: Path) -> int:
-    """Iterations of the newest whole checkpoint, which everything else in the folder must not be needed for."""
+    """Iterations of the newest whole checkpoint, which must be usable without anything else in the folder."""
     reached = [0]
     for path in folder.glob('*.pth'):
         with contextlib.suppress(ValueError):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Choose the shapes that come with the package out of the data set free_shapes.
 
-Of the classes with a clear meaning the largest, of each up to so many shapes, in the official split. Training shapes of
+Takes the largest classes with a clear meaning, and up to a number of shapes of each, in the official split. Training shapes of
 all other classes come along without a label, for pre-training; test shapes of those stay out, so that the whole data
 set can still test what was pre-trained on this part. The result is always the same for the same source.
 """
@@ -56,7 +56,7 @@ def choose(shapes: dict[str, np.ndarray], classes: np.ndarray) -> np.ndarray:
 
 
 def write_credits(source: Path, shapes: dict[str, np.ndarray], chosen: np.ndarray, target: Path) -> None:
-    """Of every shape where it comes from, in the order of the pack."""
+    """Where every shape comes from, in the order of the pack."""
     with open(source / 'credits.tsv', newline='', encoding='utf-8') as stream:
         rows = {(row['file'], int(row['index'])): row for row in csv.DictReader(stream, delimiter='\t')}
     with open(target, 'w', newline='', encoding='utf-8') as stream:

@@ -1,4 +1,4 @@
-"""What the hand-written kernels of a GPU compute, in stock PyTorch on the same packed rows: food for the compiler."""
+"""What the hand-written kernels of a GPU compute, in stock PyTorch on the same packed rows, for the compiler."""
 import contextlib
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Trainings on composed rooms that lie on the device as a whole: no loader, no host in the way."""
+"""Trainings on composed rooms that are all in the memory of the device: no loader, and the host does not hold it up."""
 import math
 import multiprocessing
 import time
@@ -67,7 +67,7 @@ class Rooms(NamedTuple):
     def batch(self, chosen: Sequence[int], count: int, generator: torch.Generator | None) -> dict[str, Any]:
         """Arguments of a model for some rooms; ``count`` points of each.
 
-        With a generator other points each time, flipped and turned as in
+        With a generator, new points each time, flipped and turned as in
         3DETR's training; without, the first points as they are.
         """
         clouds, samples = [], []

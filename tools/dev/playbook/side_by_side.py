@@ -24,7 +24,7 @@ def run_group(context, jobs: Sequence[tuple[str, str]], patience: float) -> None
     Args:
         context: Of the stage.
         jobs: Case of :mod:`playbook.steps` and variant.
-        patience: Seconds after which those that are not ready are given up.
+        patience: Seconds to wait for those that are not ready.
     """
     folder = context.out / 'side_by_side.tmp'
     shutil.rmtree(folder, ignore_errors=True)
