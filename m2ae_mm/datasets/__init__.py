@@ -5,6 +5,7 @@ from .folder import M2AEFolder
 from .modelnet40 import M2AEModelNet40, M2AEModelNet40H5
 from .npz_shapes import M2AEFreeShapes, M2AEPartsNpz, M2AEShapesNpz
 from .scanobjectnn import M2AEScanObjectNN
+from .scene_segmentation import M2AESceneSegDataset
 from .scenes import M2AESceneDataset
 from .shapenet55 import M2AEShapeNet55
 from .shapenetpart import M2AEShapeNetPart
@@ -13,5 +14,5 @@ from .transforms import M2AENormalizeUnitSphere, M2AEPackShape, M2AESamplePoints
 __all__ = [
     'M2AEFewShot', 'M2AEFolder', 'M2AEFreeShapes', 'M2AEModelNet40', 'M2AEModelNet40H5', 'M2AENormalizeUnitSphere',
     'M2AEPackShape', 'M2AEPartsNpz', 'M2AESamplePoints', 'M2AEScanObjectNN', 'M2AESceneDataset',
-    'M2AEShapeNet55', 'M2AEShapeNetPart', 'M2AEShapesNpz', 'm2ae_collate'
+    'M2AESceneSegDataset', 'M2AEShapeNet55', 'M2AEShapeNetPart', 'M2AEShapesNpz', 'm2ae_collate'
 ]

@@ -7,7 +7,15 @@ from mmengine.config import ConfigDict
 from m2ae_mm.class_names import as_option, check_class_names
 from m2ae_mm.datasets import M2AEFolder
 from m2ae_mm.datasets.folder import folder_classes
-from mmdet3d.datasets import Det3DDataset, S3DISDataset, ScanNetDataset, SUNRGBDDataset
+from mmdet3d.datasets import (
+    Det3DDataset,
+    S3DISDataset,
+    S3DISSegDataset,
+    ScanNetDataset,
+    ScanNetSegDataset,
+    SUNRGBDDataset,
+)
+from mmdet3d.datasets.seg3d_dataset import Seg3DDataset
 from mmdet3d.registry import DATASETS
 
 
@@ -90,13 +98,17 @@ def named_classes(path: str, dataset: ConfigDict) -> tuple[str, ...]:
         ValueError: If the config lists no names, or such that the data set does not know.
     """
     kind = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
-    if kind is None or not issubclass(kind, Det3DDataset):
+    if kind is None or not issubclass(kind, Det3DDataset | Seg3DDataset):
         return ()
-    known = tuple(kind.METAINFO.get('classes', ()))
+    known = tuple(kind.METAINFO.get('classes') or ())
     listed = (dataset.get('metainfo') or {}).get('classes')
     if listed is None:
         return known
     names = check_class_names(listed, f'{path}.metainfo.classes')
+    if issubclass(kind, ScanNetSegDataset | S3DISSegDataset) and names != known:
+        raise ValueError(f'{path}.metainfo.classes lists {", ".join(names)}, and {kind.__name__} maps the values in '
+                         f'masks to its own {len(known)} classes whatever is listed ({", ".join(known)}). For classes '
+                         f'of your own set {path}.type=M2AESceneSegDataset; see docs/tasks/semantic_segmentation.md.')
     unknown = [name for name in names if name not in known]
     if known and unknown:
         way = 'Derive a data set of your own from it, with METAINFO=dict(classes=(...)).'

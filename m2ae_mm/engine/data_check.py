@@ -9,6 +9,7 @@ from m2ae_mm.datasets.io.annotations import restrict_annotations
 from .annotation_check import check_annotations
 from .class_check import check_classes, check_named_classes
 from .scene_check import check_scenes
+from .seg_check import by_annotation_file, check_masks, check_seg_entries
 
 _SCANNET = '''ScanNetV2 is wanted in mmdet3d's layout: ask its authors for the data, then prepare {root} as mmdet3d's \
 documentation describes it, or with our own tool (without mmdet3d's source tree):
@@ -33,11 +34,11 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
 
     Raises:
         FileNotFoundError: Naming all missing annotation files and how to get them, or the first missing point files.
-        ValueError: See :func:`check_annotations`, :func:`check_scenes`, :func:`check_classes` and
-            :func:`check_named_classes`.
+        ValueError: See :func:`check_annotations`, :func:`check_scenes`, :func:`check_seg_entries`, :func:`check_masks`,
+            :func:`check_classes` and :func:`check_named_classes`.
     """
     restrict_annotations()
-    datasets = datasets_of(config, loaders)
+    datasets = by_annotation_file(datasets_of(config, loaders))
     missing = []
     for path, dataset in datasets:
         annotation = Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
@@ -46,7 +47,9 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
     if missing:
         raise FileNotFoundError(_message(missing))
     check_annotations(datasets, config.get('model'))
+    check_seg_entries(datasets)
     check_scenes(datasets)
+    check_masks(datasets)
     num_classes = class_count(config)
     if num_classes is not None:
         trained = datasets_of(config, ['train_dataloader'])
@@ -57,7 +60,7 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
 def class_count(config: Config) -> int | None:
     """Of the head of a config's model; None if it has none."""
     model = config.get('model') or {}
-    heads = (model.get(name) or {} for name in ('head', 'bbox_head', 'rpn_head'))
+    heads = (model.get(name) or {} for name in ('head', 'bbox_head', 'rpn_head', 'decode_head'))
     return next((head['num_classes'] for head in heads if 'num_classes' in head), None)
 
 

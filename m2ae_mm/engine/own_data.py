@@ -1,21 +1,25 @@
-"""What a config leaves to the data: the classes of a detector, whether boxes turn, and how large they are."""
+"""What a config leaves to the data: the classes of a model, whether boxes turn, and how large they are."""
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from m2ae_mm.checkpoint import read_content, resolve
 from m2ae_mm.checkpoint.trained_with import stored_config, trained_classes
 from m2ae_mm.datasets.io.pickles import read_pickle
 from m2ae_mm.errors import UserError, reason
 
+from .class_check import named_classes
 from .data_check import datasets_of
 
 # Of the head.
 _OPTIONS = ('num_classes', 'num_angle_bins', 'anchor_sizes')
 # As in the configs for SUN RGB-D.
 _ANGLE_BINS = 12
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def leaves_to_data(config: Config) -> bool:
@@ -35,6 +39,7 @@ def take_from_checkpoint(config: Config, checkpoint: str | Path) -> bool:
     Returns:
         Whether there is nothing left to fill.
     """
+    fit_segmentor(config)
     if not leaves_to_data(config):
         return True
     path = resolve(checkpoint)
@@ -58,6 +63,7 @@ def take_from_data(config: Config, loaders: Sequence[str]) -> None:
         FileNotFoundError: If there is no annotation file.
         ValueError: If it names no classes or has no boxes.
     """
+    fit_segmentor(config)
     if not leaves_to_data(config):
         return
     files = [Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
@@ -88,10 +94,34 @@ def take_from_data(config: Config, loaders: Sequence[str]) -> None:
                                 anchor_sizes=sizes))
 
 
+def fit_segmentor(config: Config) -> None:
+    """Give a decode head of mmdet3d's segmentors as many classes as the data sets list.
+
+    So a config for other scenes overrides ``metainfo.classes`` of the data sets only.
+
+    Args:
+        config: A full config, changed in place.
+
+    Raises:
+        ValueError: If the loss has a weight for each of other classes.
+    """
+    head = (config.get('model') or {}).get('decode_head')
+    names = next(filter(None, (named_classes(*each) for each in datasets_of(config, _LOADERS))), ())
+    if not isinstance(head, Mapping) or not names or head.get('num_classes') == len(names):
+        return
+    weights = (head.get('loss_decode') or {}).get('class_weight')
+    if isinstance(weights, (list, tuple)) and len(weights) != len(names):
+        raise UserError(f'model.decode_head.loss_decode.class_weight has {len(weights)} numbers, and the data sets '
+                        f'list {len(names)} classes. Give each class a weight, or set class_weight=None.')
+    head.update(num_classes=len(names), ignore_index=len(names))
+    print_log(f'model.decode_head.num_classes={len(names)}, as the data sets list {", ".join(names)}', 'current',
+              logging.INFO)
+
+
 def _fill(config: Config, classes: Sequence[str], options: Mapping) -> None:
     config.model.bbox_head.update({key: value for key, value in options.items()
                                    if config.model.bbox_head.get(key) is None})
-    for _, dataset in datasets_of(config, ('train_dataloader', 'val_dataloader', 'test_dataloader')):
+    for _, dataset in datasets_of(config, _LOADERS):
         if 'metainfo' in dataset and dataset.metainfo.get('classes') is None:
             dataset.metainfo.classes = list(classes)
     for name, value in (('class_names', list(classes)), ('metainfo', dict(classes=list(classes)))):

@@ -16,8 +16,10 @@ from tqdm import tqdm
 from m2ae_mm.cores import cores
 from m2ae_mm.files import read_json, write_bytes, write_json
 
+from ..nyu40 import MASK_VALUES, NYU40
+from ..seg_info import write_seg_info
 from .files import FOLDERS, read_room, room_id, scannet_info, write_room
-from .furniture import ASSET, CLASSES, load_furniture
+from .furniture import ASSET, CLASS_NYU40, CLASSES, load_furniture
 from .scan import PROFILES
 from .scene import compose_scene
 
@@ -130,9 +132,12 @@ def _in_parallel(make, keys: list[tuple[str, int]], workers: int) -> Iterator[tu
 
 def _write_infos(out: Path, split: str, records: list[dict[str, Any]]) -> None:
     infos = {'metainfo': {'dataset': 'scannet', 'info_version': '1.0',
-                               'categories': {name: i for i, name in enumerate(CLASSES)}},
+                               'categories': {name: i for i, name in enumerate(CLASSES)},
+                               MASK_VALUES: dict(NYU40)},
                  'data_list': [scannet_info(room_id(split, i), record) for i, record in enumerate(records)]}
     write_bytes(out / f'scannet_infos_{split}.pkl', pickle.dumps(infos, protocol=4))
+    masks = [out / 'semantic_mask' / entry['pts_semantic_mask_path'] for entry in infos['data_list']]
+    write_seg_info(out, split, masks, (NYU40['wall'], NYU40['floor'], *CLASS_NYU40))
 
 
 def _write_readme(out: Path, settings: dict[str, Any], counts: dict[str, int]) -> None:
@@ -146,7 +151,8 @@ def _write_readme(out: Path, settings: dict[str, Any], counts: dict[str, int]) -
             f'{command}\n\n'
             'points/*.bin: float32 x y z (metres, z up, floor at 0) r g b (0..255)\n'
             'instance_mask/*.bin: int64, 0 background, 1.. objects\n'
-            'semantic_mask/*.bin: int64 NYU40 ids, 0 not annotated\n'
+            'semantic_mask/*.bin: int64 NYU40 ids, 0 not annotated; garbagebin is 39, ScanNet\'s otherfurniture\n'
+            'seg_info/*.npy: scenes by their number of points, and weights of the 20 classes, for segmentation\n'
             'rooms/*.json: boxes, labels, type of room and furniture of each room\n\n'
             f'{notice}\n## Credits of the furniture\n\n{credits}\n')
     write_bytes(out / 'README.txt', text.encode('utf-8'))

@@ -1,5 +1,6 @@
 """Steps of a pipeline for shapes and scenes."""
 from .axis_aligned_boxes import M2AEAxisAlignedBoxes
+from .map_labels import M2AEMapLabels
 from .pack import M2AEPackShape
 from .points import M2AENormalizeUnitSphere, M2AESamplePoints
 from .random_cuboid import ThreeDETRRandomCuboid
@@ -7,6 +8,6 @@ from .random_shift import M2AERandomShift
 from .scene_frame import M2AESceneFrame
 
 __all__ = [
-    'M2AEAxisAlignedBoxes', 'M2AENormalizeUnitSphere', 'M2AEPackShape', 'M2AERandomShift',
+    'M2AEAxisAlignedBoxes', 'M2AEMapLabels', 'M2AENormalizeUnitSphere', 'M2AEPackShape', 'M2AERandomShift',
     'M2AESamplePoints', 'M2AESceneFrame', 'ThreeDETRRandomCuboid'
 ]
