@@ -140,8 +140,9 @@ def _check_chosen(path: str, dataset: ConfigDict, count: int) -> None:
         numbers = load_array(file)
         if not np.issubdtype(numbers.dtype, np.integer) or numbers.ndim != 1 or not len(numbers):
             raise UserError(f'it holds {numbers.dtype} of shape {numbers.shape}, not positions of scenes')
-        if numbers.min() < 0 or numbers.max() >= count:
-            raise UserError(f'it names scenes {numbers.min()} to {numbers.max()}, and {dataset.ann_file} has {count}')
+    if numbers.min() < 0 or numbers.max() >= count:
+        raise UserError(f'{str(file)!r} ({path}.scene_idxs) names scenes {numbers.min()} to {numbers.max()}, and '
+                        f'{dataset.ann_file} has {count}. Prepare the data again: both are of other scenes.')
 
 
 def _check_masks(path: str, dataset: ConfigDict, content: Mapping) -> None:

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from mmengine.registry import init_default_scope
 from seg_scenes import NAMES, labelled_room, write_seg_layout
 
 from m2ae_mm.datasets.nyu40 import NYU40
@@ -19,6 +20,7 @@ SCANNET = ScanNetSegDataset.METAINFO
 
 
 def build(root, classes=NAMES, **options):
+    init_default_scope('mmdet3d')
     return DATASETS.build(dict(
         type='M2AESceneSegDataset', data_root=str(root), ann_file='scannet_infos_train.pkl', pipeline=LOAD,
         data_prefix=dict(pts='points', pts_instance_mask='instance_mask', pts_semantic_mask='semantic_mask'),

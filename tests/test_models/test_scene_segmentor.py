@@ -1,6 +1,7 @@
 import pytest
 import torch
 from mmengine.config import ConfigDict
+from mmengine.registry import init_default_scope
 
 from m2ae_mm.ops import interpolate
 from mmdet3d.models.segmentors import EncoderDecoder3D
@@ -14,6 +15,7 @@ SLIDE = dict(mode='slide', num_points=32, block_size=1., sample_rate=0.5, use_no
 
 
 def segmentor(head=OWN, neck=(16, 8, 8), columns=3, test_cfg=None, kind='M2AESceneSegmentor'):
+    init_default_scope('mmdet3d')
     torch.manual_seed(0)
     neck = neck and dict(type='PointM2AEPropagation', encoder_dims=DIMS, out_channels=list(neck),
                          point_channels=columns)
