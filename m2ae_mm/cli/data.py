@@ -11,8 +11,8 @@ _SHOWN = 20
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     sets = parser.add_subparsers(dest='data', required=True)
-    scannet = sets.add_parser('scannet', help='ScanNetV2 for detection, in the layout of mmdet3d',
-                              description='ScanNetV2 for detection, in the layout of mmdet3d.')
+    scannet = sets.add_parser('scannet', help='ScanNetV2 for detection and segmentation, in the layout of mmdet3d',
+                              description='ScanNetV2 for detection and segmentation, in the layout of mmdet3d.')
     scannet.add_argument('--root', required=True, help='the scans/ of the raw release, or the folder that holds it')
     scannet.add_argument('--out', default='data/scannet',
                          help='folder to write to (default: %(default)s); an interrupted run goes on where it was')
@@ -25,6 +25,13 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
                          'its own sample anew each time, and from capped scans it ends several points of AP lower)')
     scannet.add_argument('--skip-incomplete', action='store_true',
                          help='leave scans out of which files are missing or damaged, instead of stopping')
+    s3dis = sets.add_parser('s3dis', help='S3DIS for segmentation, in the layout of mmdet3d',
+                            description='S3DIS for segmentation, in the layout of mmdet3d.')
+    s3dis.add_argument('--root', required=True,
+                       help='Stanford3dDataset_v1.2_Aligned_Version, or the folder that holds it')
+    s3dis.add_argument('--out', default='data/s3dis',
+                       help='folder to write to (default: %(default)s); an interrupted run goes on where it was')
+    s3dis.add_argument('--workers', type=int, default=0, help='processes (default: one per core)')
     _add_boxes(sets)
     return parser.parse_args(arguments)
 
@@ -54,10 +61,7 @@ def _add_boxes(sets) -> None:
 
 
 def main(args) -> None:
-    if args.data == 'boxes':
-        prepare_boxes(args)
-    else:
-        prepare_scannet(args)
+    dict(boxes=prepare_boxes, scannet=prepare_scannet, s3dis=prepare_s3dis)[args.data](args)
 
 
 def prepare_boxes(args) -> None:
@@ -97,3 +101,13 @@ def prepare_scannet(args) -> None:
                              args.skip_incomplete)
     print(summary(records))
     print(f'{sum(map(len, records.values()))} scans are in {args.out!r} ({time.perf_counter() - start:.0f} s).')
+
+
+def prepare_s3dis(args) -> None:
+    """Write S3DIS."""
+    from m2ae_mm.datasets.s3dis_raw import create_s3dis, summary
+
+    start = time.perf_counter()
+    areas = create_s3dis(args.root, args.out, args.workers)
+    print(summary(areas))
+    print(f'{sum(map(len, areas.values()))} rooms are in {args.out!r} ({time.perf_counter() - start:.0f} s).')

@@ -1,20 +1,32 @@
-"""The part that each point of a shape belongs to."""
-from .inference import add_up, base_parser, infer
+"""The part that each point of a shape belongs to, or the class of each point of a scan of a room."""
+from .inference import add_frame, base_parser, infer
 
 
 def parse_args(arguments: list[str] | None = None):
-    parser = base_parser(__doc__, 'shapes', ('json', 'ply', 'png', 'html', 'npz'), '')
-    add_up(parser)
+    parser = base_parser(__doc__, 'shapes, or scans for models of scenes', ('json', 'ply', 'png', 'html', 'npz'), '')
+    add_frame(parser)
     parser.add_argument('--category', help='category of the shapes, by name or number')
     return parser.parse_args(arguments)
 
 
 def line(prediction: dict) -> str:
-    """How many points the parts have."""
-    parts = prediction['parts'].tolist()
-    told = ', '.join(f'part {number}: {parts.count(number)}' for number in sorted(set(parts)))
-    return f'{prediction["name"]}: {len(parts)} points ({told})'
+    """How many points the parts or classes have."""
+    if 'labels' in prediction:
+        labels, names = prediction['labels'].tolist(), prediction['classes']
+        told = ', '.join(f'{names[label]}: {labels.count(label)}' for label in sorted(set(labels)))
+    else:
+        labels = prediction['parts'].tolist()
+        told = ', '.join(f'part {number}: {labels.count(number)}' for number in sorted(set(labels)))
+    return f'{prediction["name"]}: {len(labels)} points ({told})'
 
 
 def main(args) -> None:
-    infer(args, 'M2AESegmentInferencer', line, up=args.up, category=args.category)
+    if args.model and not args.models:
+        from m2ae_mm.inference import config_named
+        if config_named(*args.model).model.get('decode_head'):
+            if args.category is not None:
+                raise ValueError(f'--category is for parts of shapes; {args.model[0]!r} tells the classes of points of '
+                                 'scenes. Leave it out.')
+            return infer(args, 'M2AESceneSegInferencer', line, unit=args.unit, up=args.up, align=args.align,
+                         columns=args.columns)
+    return infer(args, 'M2AESegmentInferencer', line, up=args.up or 'z', category=args.category)

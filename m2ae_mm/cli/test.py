@@ -13,7 +13,7 @@ def parse_args(arguments: list[str] | None = None):
     parser.add_argument('--show-dir', help='write a picture of every sample as PNG into this folder')
     parser.add_argument('--max-pictures', type=int, default=50, help='stop drawing after so many samples')
     parser.add_argument('--gallery', metavar='DIR', help='write an HTML page of all scenes, true boxes beside '
-                        'detections, into this folder')
+                        'detections, into this folder; for segmentors a page a scene, to turn, at most --max-pictures')
     parser.add_argument('--score-thr', type=_score, default=0.3, metavar='SCORE',
                         help="boxes below this score are not drawn; 'auto' chooses the one of highest F1 on scenes of "
                         'the training (default: %(default)s)')
@@ -93,6 +93,8 @@ def add_pictures(runner, config, args) -> None:
     score = chosen.score if chosen else args.score_thr
     if args.show_dir:
         runner.register_hook(M2AEPictureHook(args.show_dir, score, args.max_pictures))
-    if args.gallery:
+    if args.gallery and config.model.get('decode_head'):
+        runner.register_hook(M2AEPictureHook(args.gallery, limit=args.max_pictures, pages=True))
+    elif args.gallery:
         title = f'Detections of {Path(config.filename).stem}'
         runner.register_hook(M2AEGalleryHook(args.gallery, score, chosen, title))

@@ -2,14 +2,15 @@
 from .base import M2AEInferencer, left_out_text
 from .classes import M2AEClassifyInferencer
 from .features import M2AEEmbedInferencer, M2AEReconstructInferencer
-from .opening import description, task_of
+from .opening import config_named, description, task_of
 from .parts import M2AESegmentInferencer
+from .scene_classes import M2AESceneSegInferencer
 from .scenes import M2AEDetInferencer
 
-INFERENCERS = (M2AEDetInferencer, M2AEClassifyInferencer, M2AESegmentInferencer, M2AEEmbedInferencer,
-               M2AEReconstructInferencer)
+INFERENCERS = (M2AEDetInferencer, M2AEClassifyInferencer, M2AESegmentInferencer,
+               M2AESceneSegInferencer, M2AEEmbedInferencer, M2AEReconstructInferencer)
 
 __all__ = [
     'INFERENCERS', 'M2AEClassifyInferencer', 'M2AEDetInferencer', 'M2AEEmbedInferencer', 'M2AEInferencer',
-    'M2AEReconstructInferencer', 'M2AESegmentInferencer', 'description', 'left_out_text', 'task_of'
+    'M2AEReconstructInferencer', 'M2AESceneSegInferencer', 'M2AESegmentInferencer', 'config_named', 'description', 'left_out_text', 'task_of'
 ]

@@ -11,6 +11,7 @@ from m2ae_mm.checkpoint import describe, load_for_test, read_content, resolve, s
 from m2ae_mm.checkpoint.trained_with import stored_config, trained_classes
 from m2ae_mm.engine.own_data import take_from_checkpoint
 from m2ae_mm.models.shipped import shipped_config
+from m2ae_mm.surroundings import find_config
 from mmdet3d.registry import MODELS
 
 # What the entries in a description are called on the screen.
@@ -38,6 +39,18 @@ def config_of(weights: str | Path) -> Config:
                          'trainings do. Give its config, too: --model CONFIG CHECKPOINT.')
     # What was on the disk of its author is neither needed nor touched.
     return Config({key: value for key, value in found.items() if key not in ('custom_imports', '_base_')})
+
+
+def config_named(*model: str) -> Config | ConfigDict:
+    """The config of what ``--model`` names: weights alone, or a config and perhaps its weights.
+
+    Raises:
+        FileNotFoundError: If there is no such config or checkpoint.
+        ValueError: If a checkpoint does not say.
+    """
+    if is_checkpoint(model[0]) or model[0] in shipped_names():
+        return config_of(model[0])
+    return Config.fromfile(find_config(model[0]))
 
 
 def open_model(config: Config | ConfigDict, weights: str | Path) -> nn.Module:

@@ -29,7 +29,8 @@ from .results import Writer, edge_points, plain
 # Data sets of what a camera sees from its place, the origin.
 _VIEWS = ('SUNRGBDDataset', 'mmdet3d.SUNRGBDDataset')
 # Steps of a pipeline that reading a scan and its frame take the place of, or that need labels.
-_REPLACED = ('LoadPointsFromFile', 'GlobalAlignment', 'M2AESceneFrame', 'LoadAnnotations3D', 'PointSegClassMapping')
+_REPLACED = ('LoadPointsFromFile', 'GlobalAlignment', 'M2AESceneFrame', 'LoadAnnotations3D', 'PointSegClassMapping',
+             'M2AEMapLabels')
 # Of two boxes with a larger IoU, heads that are not ours keep the one with the higher score.
 _OVERLAP = 0.25
 # Boxes with lower scores are left out where nothing better is known.

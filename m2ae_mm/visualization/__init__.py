@@ -10,11 +10,12 @@ from .figures import (
     reconstructions_figure,
 )
 from .gallery import write_gallery
+from .labels import labels_figure
 from .neighbours import write_neighbours
 from .visualizer import M2AELocalVisualizer
 
 __all__ = [
     'M2AELocalVisualizer', 'class_figure', 'detection_figure', 'detection_image', 'feature_map', 'judged_figure',
-    'learning_curves', 'parts_figure', 'reconstruction_figure', 'reconstructions_figure', 'write_gallery',
+    'labels_figure', 'learning_curves', 'parts_figure', 'reconstruction_figure', 'reconstructions_figure', 'write_gallery',
     'write_neighbours'
 ]

@@ -1,6 +1,8 @@
 """Colours that can be told apart."""
 import numpy as np
 
+# Of points without a class.
+NO_CLASS = (205, 205, 205)
 _FIRST = (0.12, 0.45, 0.7)
 # On white ground; share of red, green and blue in what the eye takes for brightness.
 BRIGHTNESS, _BRIGHTEST = (0.3, 0.59, 0.11), 0.8

@@ -212,6 +212,14 @@ def parts_image(points: np.ndarray, true_parts: np.ndarray | None, parts: np.nda
     return text.side_by_side(panels, list(shown))
 
 
+def room_panels(xyz: np.ndarray, colours: Sequence[np.ndarray], size: tuple[int, int]) -> list[np.ndarray]:
+    """Panels of one room (N, 3), opened in front, once in each of the colours (N, 3); height and width of a panel."""
+    kept = render.open_front(_shape(xyz), _AZIMUTH)
+    kept = kept if kept.any() else np.ones(len(xyz), bool)
+    camera = _camera(xyz[kept], size)
+    return [_cloud_panel(xyz[kept], each[kept], camera, _radius(xyz[kept], camera)) for each in colours]
+
+
 def _shape(points: np.ndarray) -> np.ndarray:
     points = _checked(points, 'points', (3, 6))[:, :3]
     if len(points) == 0:

@@ -8,7 +8,7 @@ import numpy as np
 
 from m2ae_mm.files import write_text
 
-from .colours import distinct_colours
+from .colours import NO_CLASS, distinct_colours
 from .render import EDGES, box_corners
 
 # More points make a page heavy without showing more.
@@ -61,6 +61,36 @@ def write_cloud_page(path: str | Path, parts: Mapping[str, np.ndarray], colours:
     """
     write_page(path, [_points(xyz, np.tile(colour, (len(xyz), 1)), name, single=True)
                       for (name, xyz), colour in zip(parts.items(), colours)], title)
+
+
+def write_labels_page(path: str | Path, xyz: np.ndarray, truth: np.ndarray | None, found: np.ndarray,
+                      class_names: Sequence[str], palette: Sequence[Sequence[int]], title: str) -> None:
+    """A room in the colours of its classes, truth on the left of the prediction; a click on a name hides both.
+
+    Args:
+        path: Of the page.
+        xyz: ``(N, 3)`` metres, z up.
+        truth: ``(N,)`` positions in ``class_names``, others for points without a class; None for none.
+        found: ``(N,)`` as predicted.
+        class_names: Of all classes.
+        palette: r, g, b in 0..255 of each class.
+        title: Of the page.
+    """
+    every = max(1, -(-len(xyz) // (_MOST_POINTS if truth is None else _MOST_POINTS // 2)))
+    xyz, found = xyz[::every].astype(np.float64), found[::every]
+    # As wide as the room, and a metre between both.
+    copies = [(xyz, found)] if truth is None else [
+        (xyz - [np.ptp(xyz[:, 0]) + 1., 0, 0], truth[::every]), (xyz, found)]
+    traces, named = [], set()
+    for points, labels in copies:
+        for label in np.unique(labels).tolist():
+            known = 0 <= label < len(class_names)
+            name, colour = (class_names[label], palette[label]) if known else ('no class', NO_CLASS)
+            mine = points[labels == label]
+            traces.append(dict(_points(mine, np.tile(colour, (len(mine), 1)), name, single=True), legendgroup=name,
+                               showlegend=name not in named))
+            named.add(name)
+    write_page(path, traces, title)
 
 
 def write_page(path: str | Path, traces: Sequence[dict], title: str) -> None:

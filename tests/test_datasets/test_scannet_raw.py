@@ -70,6 +70,11 @@ def test_boxes_masks_and_points_are_those_computed_by_hand(release):
     assert [box['bbox_label_3d'] for box in info['instances']] == [CHAIR, DESK]
     assert info['axis_align_matrix'] == TURN
     assert infos['metainfo']['categories']['chair'] == CHAIR
+    assert infos['metainfo']['seg_categories']['desk'] == 14
+    assert np.load(out / 'seg_info' / 'train_resampled_scene_idxs.npy').tolist() == [0]
+    # Of seven labelled points two are floor, three chair and two desk; the lamp is none of the twenty.
+    weights = np.load(out / 'seg_info' / 'train_label_weight.npy')[[0, 1, 4, 12]]
+    np.testing.assert_allclose(weights, 1 / np.log(1.2 + np.array([0, 2, 3, 2]) / 7), rtol=1e-6)
     table = summary(records).splitlines()
     assert table[0].split() == ['train', 'val', 'test'] and table[3].split() == ['most', 'points', '9', '3', '9']
     assert [line.split()[1:] for line in table if line.startswith('chair')] == [['1', '0', '0']]

@@ -105,9 +105,9 @@ def test_wrong_sizes_are_refused(changes, message):
         PointM2AEEncoder(**{**SMALL, **changes})
 
 
-@pytest.mark.parametrize('channels', [(), (8, 8, 8)])
-def test_propagation_has_as_many_steps_as_there_are_finer_scales(channels):
-    with pytest.raises(ValueError, match='3 scales allow 1 to 2 steps'):
+@pytest.mark.parametrize('channels', [(), (8, 8, 8, 8)])
+def test_propagation_has_at_most_a_step_to_each_finer_scale_and_one_to_the_points(channels):
+    with pytest.raises(ValueError, match='3 scales allow 1 to 3 steps'):
         PointM2AEPropagation((12, 24, 48), channels)
 
 

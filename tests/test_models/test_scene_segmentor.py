@@ -1,8 +1,9 @@
 import pytest
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 
+from m2ae_mm.engine import set_tuning
 from m2ae_mm.ops import interpolate
 from mmdet3d.models.segmentors import EncoderDecoder3D
 from mmdet3d.registry import MODELS
@@ -14,17 +15,21 @@ OWN = dict(type='M2AESegHead', in_channels=8, channels=8)
 SLIDE = dict(mode='slide', num_points=32, block_size=1., sample_rate=0.5, use_normalized_coord=False, batch_size=4)
 
 
-def segmentor(head=OWN, neck=(16, 8, 8), columns=3, test_cfg=None, kind='M2AESceneSegmentor'):
+def segmentor_config(head=OWN, neck=(16, 8, 8), columns=3, test_cfg=None, kind='M2AESceneSegmentor'):
     init_default_scope('mmdet3d')
     torch.manual_seed(0)
     neck = neck and dict(type='PointM2AEPropagation', encoder_dims=DIMS, out_channels=list(neck),
                          point_channels=columns)
-    model = MODELS.build(ConfigDict(
+    return ConfigDict(
         type=kind, data_preprocessor=dict(type='Det3DDataPreprocessor'),
         backbone=dict(type='PointM2AEEncoder', in_channels=columns, num_centers=[24, 12, 6], num_neighbors=[8, 4, 4],
                       embed_dims=DIMS, depths=[1, 1, 1], num_heads=2, radii=[0.5, 1., 2.], point_hidden=[4, 8, 8]),
         neck=neck, decode_head=dict(num_classes=3, ignore_index=3, loss_decode=LOSS, **head),
-        train_cfg=dict(), test_cfg=dict(test_cfg or dict(mode='whole'))))
+        train_cfg=dict(), test_cfg=dict(test_cfg or dict(mode='whole')))
+
+
+def segmentor(*args, **kwargs):
+    model = MODELS.build(segmentor_config(*args, **kwargs))
     model.init_weights()
     return model
 
@@ -42,13 +47,12 @@ def batch(sizes=(64, 64), columns=3, seed=0):
 
 POINTNET2 = dict(type='PointNet2Head', channels=8, fp_channels=((28, 16), (24, 16), (16, 8)))
 DGCNN = dict(type='DGCNNHead', channels=8, fp_channels=(8, 8))
-LINEAR = dict(type='M2AELinearSegHead', in_channels=DIMS)
 
 
 @pytest.mark.parametrize('kind', ['M2AESceneSegmentor', 'EncoderDecoder3D'])
 @pytest.mark.parametrize('head, neck, columns', [
-    (OWN, (16, 8, 8), 3), (OWN, (16, 8), 3), (OWN, (16, 8, 8), 7), (LINEAR, None, 3), (POINTNET2, None, 6),
-    (DGCNN, (16, 8, 8), 3)], ids=['to the points', 'to a scale', 'columns', 'linear', 'PointNet2Head', 'DGCNNHead'])
+    (OWN, (16, 8, 8), 3), (OWN, (16, 8), 3), (OWN, (16, 8, 8), 7), (POINTNET2, None, 6),
+    (DGCNN, (16, 8, 8), 3)], ids=['to the points', 'to a scale', 'columns', 'PointNet2Head', 'DGCNNHead'])
 def test_every_point_is_scored_and_every_weight_learns(head, neck, columns, kind):
     model, data = segmentor(head, neck, columns, kind=kind), batch(columns=columns)
     assert model(**data, mode='tensor').shape == (2, 3, 64)
@@ -60,14 +64,34 @@ def test_every_point_is_scored_and_every_weight_learns(head, neck, columns, kind
         assert labels.shape == (64, ) and set(labels.tolist()) <= {0, 1, 2}
 
 
-def test_the_linear_head_is_one_layer_on_interpolated_tokens():
-    model, points = segmentor(LINEAR, None).eval(), torch.stack(batch()['inputs']['points'])
+@pytest.mark.parametrize('neck', [(16, 8), (16, 8, 8)])
+def test_the_linear_probe_is_one_layer_on_interpolated_tokens(neck):
+    config = Config(dict(model=segmentor_config(neck=neck)))
+    set_tuning(config, 'linear')
+    model = MODELS.build(config.model).train()
+    learning = {name for name, value in model.named_parameters() if value.requires_grad}
+    assert learning == {'decode_head.conv_seg.weight', 'decode_head.conv_seg.bias'}
+    assert model.decode_head.conv_seg.weight.shape[:2] == (3, sum(DIMS))
+    points = torch.stack(batch()['inputs']['points'])
     found = model.backbone(points)
-    tokens = torch.cat([interpolate(points, centers, features.transpose(1, 2))
-                        for centers, features in zip(found['sa_xyz'][1:], found['sa_features'][1:])], -1)
+    normalised = [torch.nn.functional.layer_norm(each.transpose(1, 2), each.shape[1:2])
+                  for each in found['sa_features'][1:]]
+    middle = torch.cat([normalised[1], interpolate(found['sa_xyz'][2], found['sa_xyz'][3], normalised[2])], -1)
+    finest = torch.cat([normalised[0], interpolate(found['sa_xyz'][1], found['sa_xyz'][2], middle)], -1)
+    at_points = interpolate(points, found['sa_xyz'][1], finest)
     layer = model.decode_head.conv_seg
-    assert sum(value.numel() for value in model.decode_head.parameters()) == 3 * (sum(DIMS) + 1)
-    torch.testing.assert_close(model.decode_head(found), layer(tokens).transpose(1, 2), rtol=1e-4, atol=1e-5)
+    by_hand = torch.nn.functional.linear(at_points, layer.weight.squeeze(-1), layer.bias).transpose(1, 2)
+    torch.testing.assert_close(model.decode_head(model.neck(found)), by_hand, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('mode, learns', [('full', {'backbone', 'neck', 'decode_head'}),
+                                          ('decoder', {'neck', 'decode_head'})])
+def test_what_learns_can_be_chosen(mode, learns):
+    config = Config(dict(model=segmentor_config()))
+    set_tuning(config, mode)
+    model = MODELS.build(config.model).train()
+    sum(model(**batch(), mode='loss').values()).backward()
+    assert {name.partition('.')[0] for name, value in model.named_parameters() if value.grad is not None} == learns
 
 
 def test_ignored_points_have_no_part_in_the_loss():

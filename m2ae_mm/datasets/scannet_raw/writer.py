@@ -15,9 +15,11 @@ from tqdm import tqdm
 from m2ae_mm.cores import cores
 from m2ae_mm.errors import reason
 from m2ae_mm.files import write_bytes
-from mmdet3d.datasets import ScanNetDataset
+from mmdet3d.datasets import ScanNetDataset, ScanNetSegDataset
 
 from ..io.problems import Problems
+from ..nyu40 import MASK_VALUES, NYU40
+from ..seg_info import write_seg_info
 from .files import FOLDERS, read_record, scannet_info, write_scene
 from .layout import HELP, RawScene, find_labels, find_scenes, read_labels
 from .scene import read_scene
@@ -28,7 +30,7 @@ Records = dict[str, dict[str, dict[str, Any]]]
 
 def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: str | Path | None = None,
                    labels: str | Path | None = None, max_points: int = 0, skip_incomplete: bool = False) -> Records:
-    """Write ScanNetV2 as mmdet3d's ``ScanNetDataset`` loads it.
+    """Write ScanNetV2 as mmdet3d's ``ScanNetDataset`` and ``ScanNetSegDataset`` load it.
 
     Scans that are already there, complete, are kept, so an interrupted run
     goes on where it was; delete ``out`` to begin anew, say after getting a file
@@ -157,6 +159,10 @@ def _in_parallel(prepare, raws: list[RawScene], workers: int) -> Iterator[tuple]
 
 def _write_infos(out: Path, split: str, records: dict[str, dict[str, Any]]) -> None:
     infos = {'metainfo': {'dataset': 'scannet', 'info_version': '1.1',
-                          'categories': {name: label for label, name in enumerate(CLASSES)}},
+                          'categories': {name: label for label, name in enumerate(CLASSES)},
+                          MASK_VALUES: dict(NYU40)},
              'data_list': [scannet_info(name, record) for name, record in records.items()]}
     write_bytes(out / f'scannet_infos_{split}.pkl', pickle.dumps(infos, protocol=4))
+    masks = [out / 'semantic_mask' / f'{name}.bin' for name, record in records.items()
+             if 'semantic_mask' in record['sizes']]
+    write_seg_info(out, split, masks, ScanNetSegDataset.METAINFO['seg_valid_class_ids'])

@@ -8,7 +8,15 @@ from mmengine.dist import all_reduce, get_world_size, master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from m2ae_mm.visualization import M2AELocalVisualizer, class_figure, parts_figure, reconstruction_figure
+from m2ae_mm.datasets.scene_segmentation import seg_palette
+from m2ae_mm.visualization import (
+    M2AELocalVisualizer,
+    class_figure,
+    labels_figure,
+    parts_figure,
+    reconstruction_figure,
+)
+from m2ae_mm.visualization.page import write_labels_page
 from mmdet3d.registry import HOOKS
 from mmdet3d.structures import Det3DDataSample
 
@@ -18,16 +26,18 @@ _DRAWN = ('reconstructed_points', 'pred_instances_3d', 'pred_pts_seg', 'pred_lab
 
 @HOOKS.register_module()
 class M2AEPictureHook(Hook):
-    """Draw each test sample: its boxes, parts, class or reconstruction, true and predicted.
+    """Draw each test sample: its boxes, parts, the classes of its points, class or reconstruction, true and predicted.
 
     Args:
         out_dir: Folder for the PNG files, named after the samples' files.
         score_thr: Boxes with lower scores are not drawn.
         limit: Samples to draw at most, by all processes together.
+        pages: Write a page that turns in the browser in place of each picture, for scenes with classes of points.
     """
 
-    def __init__(self, out_dir: str, score_thr: float = 0.3, limit: int = 50) -> None:
+    def __init__(self, out_dir: str, score_thr: float = 0.3, limit: int = 50, pages: bool = False) -> None:
         self.out_dir = Path(out_dir)
+        self.pages = pages
         self.score_thr = score_thr
         self.limit = -(-limit // get_world_size())
         self.drawn = 0
@@ -55,7 +65,7 @@ class M2AEPictureHook(Hook):
         """Say where the pictures are."""
         drawn = torch.tensor(self.drawn)
         all_reduce(drawn)
-        master_only(runner.logger.info)(f'{int(drawn)} pictures in {self.out_dir}')
+        master_only(runner.logger.info)(f'{int(drawn)} {"pages" if self.pages else "pictures"} in {self.out_dir}')
 
     def _draw(self, points, sample: Det3DDataSample, path: Path) -> None:
         if 'reconstructed_points' in sample:
@@ -64,13 +74,25 @@ class M2AEPictureHook(Hook):
             return
         if 'pred_pts_seg' in sample:
             true, predicted = _parts(sample, 'gt_pts_seg'), _parts(sample, 'pred_pts_seg')
-            parts_figure(points[:, :3].cpu().numpy(), true, predicted, path)
+            if sample.metainfo.get('lidar_path'):
+                self._draw_scene(points[:, :3].cpu().numpy(), true, predicted, path)
+            else:
+                parts_figure(points[:, :3].cpu().numpy(), true, predicted, path)
             return
         if 'pred_label' in sample:
             class_figure(points[:, :3].cpu().numpy(), self._title(sample), path)
             return
         self.visualizer.add_datasample('sample', dict(points=cloud_of(points, sample)), sample, out_file=str(path),
                                        vis_task='lidar_det', pred_score_thr=self.score_thr, show_pcd_rgb=True)
+
+    def _draw_scene(self, xyz: np.ndarray, true: np.ndarray | None, predicted: np.ndarray, path: Path) -> None:
+        names = (self.visualizer.dataset_meta or {}).get('classes') or ()
+        palette = (self.visualizer.dataset_meta or {}).get('palette') or seg_palette(names)
+        if self.pages:
+            write_labels_page(path.with_suffix('.html'), xyz, true, predicted, names, palette, f'{path.stem}: what is '
+                              'there, and on the right what is predicted')
+        else:
+            labels_figure(xyz, true, predicted, names, palette, path)
 
     def _title(self, sample: Det3DDataSample) -> str:
         """True and predicted class, by name where the data set has names, and the score."""

@@ -1,0 +1,93 @@
+"""Compare ways to tune an encoder for the segmentation of composed rooms, from scratch and pre-trained on them.
+
+Rows are trained in this process, on rooms that lie in memory, equally long and with several seeds. Every result is
+written below --out; a run that was stopped goes on where it was when started again.
+"""
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+
+STARTS, MODES = ('scratch', 'pretrained'), ('linear', 'decoder', 'full', 'lora')
+# Columns of the table: title, entry of a result, and its factor.
+_COLUMNS = (('mIoU', 'miou', 100.), ('accuracy', 'acc', 100.), ('ms a step', 'ms_per_step', 1.))
+_SETTINGS = ('train', 'val', 'steps', 'pretrain_steps', 'batch_size', 'points', 'cfg_options')
+
+
+def parse_args(arguments: list[str] | None = None):
+    rows = [f'{start}-{mode}' for start in STARTS for mode in MODES]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/seg_benchmark'), help='folder (default: '
+                        '%(default)s)')
+    parser.add_argument('--rows', nargs='+', choices=rows, default=[row for row in rows if row != 'scratch-lora'],
+                        metavar='ROW', help='START-MODE (default: all but scratch-lora)')
+    parser.add_argument('--labels', nargs='+', type=share, default=[1., 0.1], metavar='SHARE',
+                        help='shares of the training rooms whose labels are used; pre-training sees all rooms, and '
+                        'the steps stay as many (default: 1 0.1)')
+    parser.add_argument('--seeds', type=int, default=3, metavar='N', help='seeds 0 to N - 1 (default: %(default)s)')
+    for name, default, text in (('train', 300, 'rooms to train on'), ('val', 100, 'unseen rooms to evaluate on'),
+                                ('steps', 400, 'steps of each row'), ('pretrain-steps', 1200, 'steps of pre-training'),
+                                ('batch-size', 8, 'rooms a step'), ('points', 8192, 'points of a room')):
+        parser.add_argument(f'--{name}', type=int, default=default, metavar='N', help=f'{text} (default: %(default)s)')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='overrides of rooms_seg.py for all rows, of the encoder also in pre-training')
+    return parser.parse_args(arguments)
+
+
+def share(text: str) -> float:
+    """A share above 0 up to 1."""
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f'a share is above 0 and at most 1, got {text}')
+    return value
+
+
+def main(args) -> None:
+    from m2ae_mm.datasets.rooms import create_rooms
+    from m2ae_mm.files import write_json
+
+    from .bench.room_runs import SegRooms, pretrain, train_row
+    from .run_settings import check_settings, write_settings
+    settings = json.loads(json.dumps({name: getattr(args, name) for name in _SETTINGS}))
+    check_settings(args.out, settings, 'results/*.json', '--out')
+    write_settings(args.out, settings)
+    # Of another seed than the demo's rooms, which sizes and schedules were chosen on.
+    create_rooms(args.out / 'rooms', args.train, args.val, seed=1)
+    train, val = (SegRooms.load(args.out / 'rooms', split) for split in ('train', 'val'))
+    for seed in range(args.seeds):
+        for labels in args.labels:
+            for row in args.rows:
+                file = args.out / 'results' / f'{row}_{labels:g}_{seed}.json'
+                if file.is_file():
+                    continue
+                start, mode = row.split('-')
+                weights = pretrain(args, train, seed) if start == 'pretrained' else None
+                begun = time.time()
+                result = train_row(args, mode, weights, train.first(labels), val, seed)
+                file.parent.mkdir(exist_ok=True)
+                write_json(file, result)
+                print(f'[{time.strftime("%H:%M:%S")}] {row}, {labels:.0%} of the labels, seed {seed}: mIoU '
+                      f'{100 * result["miou"]:.1f}, accuracy {100 * result["acc"]:.1f} ({time.time() - begun:.0f} s)',
+                      flush=True)
+    print(table(args))
+
+
+def table(args) -> str:
+    """Mean and deviation over the seeds, in percent."""
+    lines = [f'\nOn {args.val} unseen rooms, {args.steps} steps of {args.batch_size}, mean +- deviation over '
+             f'{args.seeds} seeds:', f'{"row":<22}{"labels":>8}' + ''.join(f'{name:>16}' for name, *_ in _COLUMNS)
+             + f'{"weights trained":>18}']
+    for labels in args.labels:
+        for row in args.rows:
+            found = [json.loads((args.out / 'results' / f'{row}_{labels:g}_{seed}.json').read_text())
+                     for seed in range(args.seeds)]
+            cells = (mean_and_deviation([factor * each[key] for each in found]) for _, key, factor in _COLUMNS)
+            lines.append(f'{row:<22}{labels:>8.0%}' + ''.join(f'{cell:>16}' for cell in cells)
+                         + f'{found[0]["trained"]:>18,}')
+    return '\n'.join(lines)
+
+
+def mean_and_deviation(values: list[float]) -> str:
+    deviation = f' +- {statistics.stdev(values):.1f}' if len(values) > 1 else ''
+    return f'{statistics.mean(values):.1f}{deviation}'
