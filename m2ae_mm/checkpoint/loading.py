@@ -16,7 +16,7 @@ def load_matching(module: nn.Module, path: str | Path, prefix: str = '') -> None
     """Load all tensors of a checkpoint that ``module`` knows and report the rest.
 
     Args:
-        module: Receives the weights.
+        module: Receives the weights, after its ``fit_stored``, if it has one, has made them fit.
         path: Checkpoint file.
         prefix: Only names with this prefix are taken, with the prefix cut off,
             e.g. ``'backbone.'``.
@@ -28,6 +28,8 @@ def load_matching(module: nn.Module, path: str | Path, prefix: str = '') -> None
     found = {name[len(prefix):]: value for name, value in stored.items() if name.startswith(prefix)}
     own = module.state_dict()
     loaded = {name: value for name, value in found.items() if name in own}
+    if hasattr(module, 'fit_stored'):
+        loaded = module.fit_stored(loaded)
     if not loaded:
         raise ValueError(f'nothing in {str(path)!r} fits {type(module).__name__}: looked for names like '
                          f'{prefix + next(iter(own))!r}, the file has names like {next(iter(stored))!r}. '

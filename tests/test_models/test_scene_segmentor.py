@@ -3,6 +3,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 
+from m2ae_mm.checkpoint import write_checkpoint
 from m2ae_mm.engine import set_tuning
 from m2ae_mm.ops import interpolate
 from mmdet3d.models.segmentors import EncoderDecoder3D
@@ -177,3 +178,25 @@ def test_the_neck_joins_columns_that_there_are():
     model.neck.point_channels = 7
     with pytest.raises(ValueError, match='as many columns of a point, got 6'):
         model(**batch(columns=6), mode='tensor')
+
+
+def test_weights_of_coordinates_start_an_encoder_of_more_columns(tmp_path):
+    stored = segmentor().backbone
+    write_checkpoint({f'backbone.{name}': value for name, value in stored.state_dict().items()},
+                     tmp_path / 'a.safetensors')
+    config = segmentor_config(columns=7)
+    config.backbone.init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'a.safetensors'), prefix='backbone.')
+    model = MODELS.build(config)
+    model.init_weights()
+    points = torch.rand(1, 64, 7)
+    with torch.no_grad():
+        expected, found = stored.eval()(points[..., :3]), model.backbone.eval()(points)
+    for ours, theirs in zip(found['sa_features'][1:], expected['sa_features'][1:]):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    sum(model(**batch(columns=7), mode='loss').values()).backward()
+    assert model.backbone.embeddings[0].lift.weight.grad[:, 3:].abs().max() > 0
+    config.backbone.in_channels, config.neck.point_channels = 6, 6
+    write_checkpoint({f'backbone.{name}': value for name, value in model.backbone.state_dict().items()},
+                     tmp_path / 'a.safetensors')
+    with pytest.raises(ValueError, match=r'\(4, 7\) stored, \(4, 6\) needed'):
+        MODELS.build(config).init_weights()

@@ -2,6 +2,7 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmdet3d.registry import MODELS
@@ -85,6 +86,13 @@ class PointM2AEEncoder(TunedEncoder):
     def reset_weights(self) -> None:
         """Truncated normal 0.02 for linear weights."""
         init_truncated_normal(self)
+
+    def fit_stored(self, stored: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weights to start from: columns of a point beside x, y, z, if these had none, begin without effect."""
+        name, extra = 'embeddings.0.lift.weight', self.in_channels - 3
+        if extra and name in stored and stored[name].shape[1:] == (3, ):
+            return {**stored, name: F.pad(stored[name], (0, extra))}
+        return stored
 
     def build_scales(self, points: Tensor) -> list[Scale]:
         """``(B, N, in_channels)`` points to S scales, fine to coarse."""
