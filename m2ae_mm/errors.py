@@ -41,7 +41,11 @@ _BY_NUMBER = {
 }
 
 
-class UserError(ValueError):
+class ForUser(Exception):
+    """Mix-in of errors whose text says to a user all that there is to know: what went wrong, and what to do."""
+
+
+class UserError(ForUser, ValueError):
     """What was given cannot be used; the text says why and what to do instead."""
 
 
@@ -105,7 +109,7 @@ def message(error: BaseException) -> str:
     advice = next((each for kind, each in _BY_KIND if isinstance(error, kind)), '')
     if isinstance(error, OSError):
         advice = _BY_NUMBER.get(error.errno, advice)
-    if type(error).__module__.startswith('m2ae_mm') or isinstance(error, OSError) and error.errno is None:
+    if isinstance(error, ForUser) or isinstance(error, OSError) and error.errno is None:
         advice = ''  # the text says it
     text = _text(error)[:_LONGEST]
     notes = [f'  {each}' for each in getattr(error, '__notes__', ())]
@@ -153,13 +157,13 @@ def _text(error: BaseException) -> str:
         return ': '.join([error.strerror, *names])
     if _WORKER.match(text):
         return _of_worker(text)
-    if _UNSAFE.search(text) and not type(error).__module__.startswith('m2ae_mm'):
+    if _UNSAFE.search(text) and not isinstance(error, ForUser):
         text = _without_unsafe_advice(text)
     kind = type(error).__name__
     if not text:
         return kind
     plain = type(error) in (ValueError, ImportError, ModuleNotFoundError, FileNotFoundError, PermissionError)
-    return text if plain or type(error).__module__.startswith('m2ae_mm') else f'{kind}: {text}'
+    return text if plain or isinstance(error, ForUser) else f'{kind}: {text}'
 
 
 def _of_worker(text: str) -> str:

@@ -1,6 +1,7 @@
 # What every run shares.
 custom_imports = dict(imports=['m2ae_mm'], allow_failed_imports=False)
 default_scope = 'mmdet3d'
+runner_type = 'M2AERunner'  # mmdet3d's own tools make the checks of ours
 
 default_hooks = dict(
     runtime_info=dict(type='M2AERuntimeInfoHook'),  # mmengine's would wait for the GPU in every iteration

@@ -6,6 +6,8 @@ from pathlib import Path
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from m2ae_mm.errors import UserError
+
 from .places import resolve
 from .published import advice_for
 from .reading import read_checkpoint, read_content
@@ -22,7 +24,7 @@ def load_matching(module: nn.Module, path: str | Path, prefix: str = '') -> None
             e.g. ``'backbone.'``.
 
     Raises:
-        ValueError: If no name matches, or a matching name has another shape.
+        UserError: If no name matches, or a matching name has another shape.
     """
     stored = read_checkpoint(path)
     found = {name[len(prefix):]: value for name, value in stored.items() if name.startswith(prefix)}
@@ -31,16 +33,16 @@ def load_matching(module: nn.Module, path: str | Path, prefix: str = '') -> None
     if hasattr(module, 'fit_stored'):
         loaded = module.fit_stored(loaded)
     if not loaded:
-        raise ValueError(f'nothing in {str(path)!r} fits {type(module).__name__}: looked for names like '
-                         f'{prefix + next(iter(own))!r}, the file has names like {next(iter(stored))!r}. '
-                         f'{advice_for(stored) or "Check the prefix."}')
+        raise UserError(f'nothing in {str(path)!r} fits {type(module).__name__}: looked for names like '
+                        f'{prefix + next(iter(own))!r}, the file has names like {next(iter(stored))!r}. '
+                        f'{advice_for(stored) or "Check the prefix."}')
     check_types(own, loaded, path)
     wrong = [f'{name}: {tuple(value.shape)} stored, {tuple(own[name].shape)} needed'
              for name, value in loaded.items() if value.shape != own[name].shape]
     if wrong:
-        raise ValueError(f'{len(wrong)} tensors of {str(path)!r} have another shape than {type(module).__name__} '
-                         f'needs ({"; ".join(wrong[:3])}). Build both with the same sizes; --pretrained NAME does so '
-                         'for weights that come with the package, whose sizes are in m2ae_mm/weights/NAME.json.')
+        raise UserError(f'{len(wrong)} tensors of {str(path)!r} have another shape than {type(module).__name__} '
+                        f'needs ({"; ".join(wrong[:3])}). Build both with the same sizes; --pretrained NAME does so '
+                        'for weights that come with the package, whose sizes are in m2ae_mm/weights/NAME.json.')
     module.load_state_dict(loaded, strict=False)
     _report(module, path, loaded, missing=own.keys() - loaded.keys(), unused=found.keys() - loaded.keys())
 
@@ -60,7 +62,7 @@ def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = (
             warned of.
 
     Raises:
-        ValueError: If a tensor is missing, left over or of another shape, or the classes were others.
+        UserError: If a tensor is missing, left over or of another shape, or the classes were others.
     """
     model, path = getattr(model, 'module', model), resolve(path)
     content, used = read_content(path), getattr(model, 'used_for_test', '')
@@ -69,15 +71,15 @@ def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = (
     check_types(own, stored, path)
     problems = differences(own, stored)
     if problems:
-        raise ValueError(f'{str(path)!r} is no checkpoint of this {type(model).__name__}: {len(problems)} of '
-                         f'{len(own)} tensors differ ({"; ".join(problems[:3])}). Use the config and options it was '
-                         'trained with, --pretrained NAME included.')
+        raise UserError(f'{str(path)!r} is no checkpoint of this {type(model).__name__}: {len(problems)} of '
+                        f'{len(own)} tensors differ ({"; ".join(problems[:3])}). Use the config and options it was '
+                        'trained with, --pretrained NAME included.')
     trained = trained_classes(content, path)
     if classes and trained and tuple(classes) != trained:
-        raise ValueError(f'{str(path)!r} was trained with the classes {", ".join(trained)}, the test data have '
-                         f'{", ".join(classes)}, so their labels would not mean the same. Give the test data the list '
-                         'of the training: test_dataloader.dataset.classes for a folder of shapes, '
-                         'test_dataloader.dataset.metainfo.classes for scenes.')
+        raise UserError(f'{str(path)!r} was trained with the classes {", ".join(trained)}, the test data have '
+                        f'{", ".join(classes)}, so their labels would not mean the same. Give the test data the list '
+                        'of the training: test_dataloader.dataset.classes for a folder of shapes, '
+                        'test_dataloader.dataset.metainfo.classes for scenes.')
     if others := other_settings(config or {}, content, path):
         print_log(f'{path} was trained with other settings, which its weights do not show; test with those of the '
                   f'training: {"; ".join(others)}', logger='current', level=logging.WARNING)
@@ -89,13 +91,13 @@ def check_types(own: Mapping[str, Tensor], stored: Mapping[str, Tensor], path: s
     """Refuse integers where a model has floating-point numbers, and the other way round.
 
     Raises:
-        ValueError: With the first names.
+        UserError: With the first names.
     """
     wrong = [f'{name} is {stored[name].dtype}, the model has {value.dtype}' for name, value in own.items()
              if name in stored and stored[name].is_floating_point() != value.is_floating_point()]
     if wrong:
-        raise ValueError(f'{len(wrong)} tensors of {str(path)!r} are of another type than the model: '
-                         f'{"; ".join(wrong[:3])}.'.replace('torch.', ''))
+        raise UserError(f'{len(wrong)} tensors of {str(path)!r} are of another type than the model: '
+                        f'{"; ".join(wrong[:3])}.'.replace('torch.', ''))
 
 
 def differences(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> list[str]:
@@ -126,11 +128,11 @@ def load_pretrained_init(module: nn.Module, init_cfg: dict | list | None) -> Non
     for config in [init_cfg] if isinstance(init_cfg, dict) else init_cfg or []:
         unknown = config.keys() - {'type', 'checkpoint', 'prefix', '_scope_'}
         if unknown:
-            raise ValueError(f'init_cfg of {type(module).__name__} takes type, checkpoint and prefix, got '
-                             f'{", ".join(sorted(unknown))}.')
+            raise UserError(f'init_cfg of {type(module).__name__} takes type, checkpoint and prefix, got '
+                            f'{", ".join(sorted(unknown))}.')
         if config['type'] != 'Pretrained':
-            raise ValueError(f"{type(module).__name__} initialises itself; init_cfg may only be of type 'Pretrained', "
-                             f"got {config['type']!r}.")
+            raise UserError(f"{type(module).__name__} initialises itself; init_cfg may only be of type 'Pretrained', "
+                            f"got {config['type']!r}.")
         if config.get('checkpoint'):
             load_matching(module, config['checkpoint'], config.get('prefix', ''))
         else:

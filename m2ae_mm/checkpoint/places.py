@@ -13,7 +13,7 @@ from mmengine.fileio import get
 from mmengine.logging import print_log
 from mmengine.runner import checkpoint as of_mmengine
 
-from m2ae_mm.errors import reason
+from m2ae_mm.errors import UserError, reason
 from m2ae_mm.files import replacing
 
 from .shipped import FOLDER, shipped_names
@@ -41,7 +41,7 @@ def resolve(place: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: If it is none of these.
-        ValueError: If an address is not to be had.
+        UserError: If an address is not to be had.
     """
     if '://' in str(place):
         return _fetched(str(place))
@@ -60,8 +60,8 @@ def _fetched(address: str) -> Path:
         addresses, name = _LISTS[listed](), address.removeprefix(listed)
         name = of_mmengine.get_deprecated_model_names().get(name, name)
         if name not in addresses:
-            raise ValueError(f'{address!r} is none of the {len(addresses)} checkpoints that mmengine '
-                             f'{mmengine.__version__} lists under {listed}')
+            raise UserError(f'{address!r} is none of the {len(addresses)} checkpoints that mmengine '
+                            f'{mmengine.__version__} lists under {listed}')
         return resolve(addresses[name])
     folder = Path(torch.hub.get_dir(), 'checkpoints')
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,17 +96,17 @@ def _fetch(address: str, path: Path) -> None:
                         digest.update(block)
                         file.write(block)
                 if expected is not None and int(expected) != found:
-                    raise ValueError(f'{found} of {expected} bytes came')
+                    raise UserError(f'{found} of {expected} bytes came')
             else:
                 content = get(address)
                 digest.update(content)
                 file.write(content)
             wanted = _DIGEST.search(path.name)
             if wanted and not digest.hexdigest().startswith(wanted.group(1)):
-                raise ValueError(f'its digest is {digest.hexdigest()[:16]}..., its name says {wanted.group(1)}')
+                raise UserError(f'its digest is {digest.hexdigest()[:16]}..., its name says {wanted.group(1)}')
     except Exception as error:  # networks and storages fail in any way they like
-        raise ValueError(f'the checkpoint {address!r} cannot be fetched: {reason(error)}. Fetch it yourself and give '
-                         'the path of the file.') from error
+        raise UserError(f'the checkpoint {address!r} cannot be fetched: {reason(error)}. Fetch it yourself and give '
+                        'the path of the file.') from error
 
 
 class _alone:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from m2ae_mm.errors import UserError
+
 # Published pattern -> our name. Indices are kept unless a function changes them.
 _POINTNET = {
     'first_conv.0': 'lift',
@@ -50,7 +52,7 @@ def convert_point_m2ae_pretrain(state_dict: Mapping[str, Tensor]) -> 'OrderedDic
         Our names with tensors.
 
     Raises:
-        ValueError: If a name is not one of the published model.
+        UserError: If a name is not one of the published model.
     """
     return rename(state_dict, _PRETRAIN_RULES, 'Point-M2AE pre-training')
 
@@ -81,7 +83,7 @@ def rename(state_dict: Mapping[str, Tensor], rules: list, model: str) -> 'Ordere
                 renamed = target(match) + name[match.end():]
                 break
         else:
-            raise ValueError(f'{name!r} is no name of a published {model} checkpoint.')
+            raise UserError(f'{name!r} is no name of a published {model} checkpoint.')
         is_conv = name.endswith('weight') and value.dim() == 3
         result[renamed] = value.squeeze(-1) if is_conv else value
     return result

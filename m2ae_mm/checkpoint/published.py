@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from m2ae_mm.errors import UserError
+
 from .point_m2ae_downstream_keys import convert_point_m2ae_classifier, convert_point_m2ae_segmentor
 from .point_m2ae_keys import TWO_D_SIDE_OF_I2P, convert_i2p_mae_pretrain, convert_point_m2ae_pretrain
 from .three_detr_keys import convert_three_detr
@@ -98,20 +100,20 @@ def recognise(state_dict: Mapping[str, Tensor], family: str | None = None) -> Pu
         family: Whose it is, where that is known: a few models have the same names and shapes.
 
     Raises:
-        ValueError: If it is none of :data:`PUBLISHED`, or none of that family.
+        UserError: If it is none of :data:`PUBLISHED`, or none of that family.
     """
     found = [model for model in PUBLISHED if _has_marks(state_dict, model.marks)]
     if not found:
         known = '; '.join(model.title for model in PUBLISHED)
         ours = any(name.startswith('backbone.') for name in state_dict)
-        raise ValueError(f'this is none of the published checkpoints known here ({known}): it has {len(state_dict)} '
-                         f'tensors with names like {", ".join(list(state_dict)[:3])}.'
-                         f'{" They are those of this project already." if ours else ""}')
+        raise UserError(f'this is none of the published checkpoints known here ({known}): it has {len(state_dict)} '
+                        f'tensors with names like {", ".join(list(state_dict)[:3])}.'
+                        f'{" They are those of this project already." if ours else ""}')
     model = next((each for each in found if family in (None, each.family)), None)
     if model is None:
         known = '; '.join(each.title for each in PUBLISHED if each.family == family)
-        raise ValueError(f'this is {found[0].title}, as its names tell, not what --as {family} stands for ({known}). '
-                         f'Leave out --as, or give --as {found[0].family}.')
+        raise UserError(f'this is {found[0].title}, as its names tell, not what --as {family} stands for ({known}). '
+                        f'Leave out --as, or give --as {found[0].family}.')
     return model
 
 
@@ -130,6 +132,6 @@ def convert_published(state_dict: Mapping[str, Tensor], family: str | None = Non
     converted = model.convert(state_dict)
     expected = len(state_dict) - model.count_left_out(state_dict)
     if len(converted) != expected and not model.joins:
-        raise ValueError(f'{expected} tensors of {model.title} became {len(converted)}: two names were mapped '
-                         'to one. This checkpoint differs from the published ones.')
+        raise UserError(f'{expected} tensors of {model.title} became {len(converted)}: two names were mapped '
+                        'to one. This checkpoint differs from the published ones.')
     return model, converted

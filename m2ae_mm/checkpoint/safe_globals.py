@@ -4,6 +4,7 @@ from collections.abc import Mapping
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 
+from m2ae_mm.errors import UserError
 from m2ae_mm.files.safe_arrays import CONSTRUCTORS
 
 
@@ -32,6 +33,6 @@ def _dictionary(values: Mapping | None = None) -> dict:
 def _history_method(owner: type, name: str):
     """``getattr`` restricted to the statistics of mmengine's logging history."""
     if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
-        raise ValueError(f'a checkpoint asked for {name!r} of {owner!r}, which no checkpoint of mmengine needs; it was '
-                         'not read.')
+        raise UserError(f'a checkpoint asked for {name!r} of {owner!r}, which no checkpoint of mmengine needs; it was '
+                        'not read.')
     return getattr(owner, name)

@@ -32,10 +32,10 @@ def describe(name: str) -> dict:
     """What ``NAME.json`` says: ``model`` (a config), ``task``, ``data``, ``figures``, ...
 
     Raises:
-        ValueError: If there are no such weights, or the file has changed.
+        UserError: If there are no such weights, or the file has changed.
     """
     if name not in shipped_names():
-        raise ValueError(f'no weights {name!r} come with the package, only {", ".join(shipped_names())}.')
+        raise UserError(f'no weights {name!r} come with the package, only {", ".join(shipped_names())}.')
     path = FOLDER / f'{name}.json'
     check_shipped(path)
     return json.loads(path.read_text(encoding='utf-8'))
@@ -82,14 +82,14 @@ def start_from(config, name: str) -> None:
         name: Shipped weights of a pre-training.
 
     Raises:
-        ValueError: For weights that are no pre-training, or a model whose
+        UserError: For weights that are no pre-training, or a model whose
             encoder or decoder they do not fit.
     """
     stored, model = describe(name)['model'], config.model
     kinds = {'PointM2AEEncoder', 'PointM2AEClassTokenEncoder'}
     for what, kind in ((f'weights {name!r}', stored['backbone']['type']), ('this config', model.backbone.type)):
         if kind not in kinds:
-            raise ValueError(f'pre-trained weights by name are for PointM2AEEncoder; {what} has {kind}.')
+            raise UserError(f'pre-trained weights by name are for PointM2AEEncoder; {what} has {kind}.')
     sizes = {key: stored['backbone'][key] for key in SIZES if key in stored['backbone']}
     if _of_shapes(model) and not _of_shapes(stored):
         raise UserError(f'the weights {name!r} were trained on scenes in metres, this {model.type} gets single shapes '
@@ -107,9 +107,9 @@ def start_from(config, name: str) -> None:
             raise UserError(f'the weights {name!r} are of {stored["type"]} and have no decoder, with which this '
                             'pre-training goes on. Take weights of a pre-training, or leave out --pretrained.')
         if list(model.neck.depths) != stored['neck']['depths']:
-            raise ValueError(f'the weights {name!r} come with a decoder of {stored["neck"]["depths"]} blocks in its '
-                             f'stages, this config has {model.neck.depths}. Leave out --pretrained, or use a config '
-                             'with that decoder.')
+            raise UserError(f'the weights {name!r} come with a decoder of {stored["neck"]["depths"]} blocks in its '
+                            f'stages, this config has {model.neck.depths}. Leave out --pretrained, or use a config '
+                            'with that decoder.')
         model.update({part: dict(stored[part], init_cfg=_weights_of(name, part)) for part in ('neck', 'head')})
     elif model.get('head', {}).get('type') == 'PointM2AEClsHead':
         model.head.in_channels = dims[-1]

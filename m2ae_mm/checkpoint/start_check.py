@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor
 
+from m2ae_mm.errors import UserError
 from m2ae_mm.files import read_text
 
 from .loading import check_types, differences
@@ -34,7 +35,7 @@ def check_start(config: Config) -> str | None:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be read, or is of another model.
+        UserError: If it cannot be read, or is of another model.
     """
     path, message = config.get('load_from'), None
     if config.get('resume') == 'auto' or config.get('resume') and not path:
@@ -73,9 +74,9 @@ def _check_file(config: Config, path: Path) -> tuple[int, str | None]:
     if not config.get('resume'):
         report = _check_weights(own, stored, path, config.model.type)
     elif problems := differences(own, stored):
-        raise ValueError(f'{str(path)!r} cannot be resumed with this config: {len(problems)} of {len(own)} tensors of '
-                         f'its {config.model.type} differ ({"; ".join(problems[:3])}). Use the config and options it '
-                         'was trained with.')
+        raise UserError(f'{str(path)!r} cannot be resumed with this config: {len(problems)} of {len(own)} tensors of '
+                        f'its {config.model.type} differ ({"; ".join(problems[:3])}). Use the config and options it '
+                        'was trained with.')
     meta = content.get('meta')
     return meta.get('epoch', 0) if isinstance(meta, dict) else 0, report
 
@@ -85,7 +86,7 @@ def latest_checkpoint(folder: Path) -> tuple[Path, str | None] | None:
 
     Raises:
         FileNotFoundError: If the noted one is not there, nor any other.
-        ValueError: If none of them can be read.
+        UserError: If none of them can be read.
     """
     note = folder / 'last_checkpoint'
     noted = Path(read_text(note).strip()) if note.is_file() else None
@@ -105,7 +106,7 @@ def latest_checkpoint(folder: Path) -> tuple[Path, str | None] | None:
         except ValueError as error:
             problems.append(str(error))
     if problems:
-        raise ValueError(f'no checkpoint in {str(folder)!r} can be resumed: {" ".join(problems)}')
+        raise UserError(f'no checkpoint in {str(folder)!r} can be resumed: {" ".join(problems)}')
     if noted is None or not noted.name:
         return None
     raise FileNotFoundError(f'{str(note)!r} names {str(noted)!r}, which does not exist; say where to go on from with '
@@ -119,15 +120,15 @@ def _check_weights(own: dict[str, Tensor], stored: dict[str, Tensor], path: Path
     """
     shared = own.keys() & stored.keys()
     if not shared:
-        raise ValueError(f'nothing in {str(path)!r} fits {model}: it has names like {next(iter(stored))!r}, the model '
-                         f'{next(iter(own))!r}. {advice_for(stored)}'.rstrip())
+        raise UserError(f'nothing in {str(path)!r} fits {model}: it has names like {next(iter(stored))!r}, the model '
+                        f'{next(iter(own))!r}. {advice_for(stored)}'.rstrip())
     wrong = [f'{name}: {tuple(stored[name].shape)} stored, {tuple(value.shape)} needed'
              for name, value in own.items() if name in shared and stored[name].shape != value.shape]
     inside = [name for name, value in own.items() if name in shared and stored[name].shape[1:] != value.shape[1:]]
     if inside or 2 * len(wrong) > len(shared):
-        raise ValueError(f'{len(wrong)} of the {len(shared)} tensors that {str(path)!r} shares with {model} have '
-                         f'another shape ({"; ".join(wrong[:3])}). Build both with the same sizes; --pretrained NAME '
-                         'does so for weights that come with the package.')
+        raise UserError(f'{len(wrong)} of the {len(shared)} tensors that {str(path)!r} shares with {model} have '
+                        f'another shape ({"; ".join(wrong[:3])}). Build both with the same sizes; --pretrained NAME '
+                        'does so for weights that come with the package.')
     new, unused = sorted(own.keys() - stored.keys()), sorted(stored.keys() - own.keys())
     told = [f'{model} starts from {len(shared) - len(wrong)} tensors of {path}']
     told += [f'{len(names)} {what} ({", ".join(names[:3])}{", ..." if len(names) > 3 else ""})' for names, what in (

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from m2ae_mm.errors import UserError
+
 TENSOR = r'(weight|bias|running_mean|running_var|num_batches_tracked)'
 _POINT_LAYER = r'mlp_module\.layer(\d)\.(conv|bn\.bn)\.' + TENSOR
 _TRANSFORMER_PARTS = {
@@ -62,7 +64,7 @@ def convert_three_detr(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Te
         Our names with tensors, as many as were given.
 
     Raises:
-        ValueError: If a name is not one of the published models.
+        UserError: If a name is not one of the published models.
     """
     has_interim = any(name.startswith('encoder.interim_downsampling.') for name in state_dict)
     result = OrderedDict()
@@ -101,7 +103,7 @@ def rename_three_detr(name: str, has_interim: bool) -> str:
             renamed = target(match)
             break
     else:
-        raise ValueError(f'{name!r} is no name of a published 3DETR checkpoint; pass its "model" entry.')
+        raise UserError(f'{name!r} is no name of a published 3DETR checkpoint; pass its "model" entry.')
     if not renamed.startswith('encoder.'):
         return renamed
     _, layer, rest = renamed.split('.', 2)

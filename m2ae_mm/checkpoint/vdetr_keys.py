@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from m2ae_mm.errors import UserError
+
 from .three_detr_keys import BOX_HEADS, BOX_LAYERS, TENSOR, mirror_bins
 
 # The published backbone: sparse convolutions on voxels, which need MinkowskiEngine.
@@ -64,7 +66,7 @@ def convert_vdetr(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]
         Our names with tensors.
 
     Raises:
-        ValueError: If a name is not one of the published model, or a vertex lacks its MLP.
+        UserError: If a name is not one of the published model, or a vertex lacks its MLP.
     """
     result, vertices = OrderedDict(), {}
     for name, value in state_dict.items():
@@ -85,7 +87,7 @@ def convert_vdetr(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]
             result[mean] = result[mean] - value
     for key, values in vertices.items():
         if set(values) != set(range(8)):
-            raise ValueError(f'{key} needs the MLPs of 8 vertices, found those of {sorted(values)}.')
+            raise UserError(f'{key} needs the MLPs of 8 vertices, found those of {sorted(values)}.')
         result[key] = torch.stack([values[vertex] for vertex in range(8)])
     return result
 
@@ -96,4 +98,4 @@ def rename_vdetr(name: str) -> str:
         match = re.fullmatch(pattern, name)
         if match:
             return 'bbox_head.' + target(match)
-    raise ValueError(f'{name!r} is no name of a published V-DETR checkpoint; pass its "model" entry.')
+    raise UserError(f'{name!r} is no name of a published V-DETR checkpoint; pass its "model" entry.')

@@ -19,6 +19,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from ..errors import UserError
 from .bench.cases import CASES
 from .tuning import tune_process
 
@@ -62,14 +63,14 @@ def check(args) -> None:
     """Refuse options that measure nothing.
 
     Raises:
-        ValueError: With the option.
+        UserError: With the option.
     """
     for name in ('batch', 'repeats', 'seconds', 'limit', 'peak_gbs'):
         value = getattr(args, name)
         if value is not None and value <= 0:
-            raise ValueError(f'--{name.replace("_", "-")} must be above 0, got {value}.')
+            raise UserError(f'--{name.replace("_", "-")} must be above 0, got {value}.')
     if args.json is not None and not args.json.resolve().parent.is_dir():
-        raise ValueError(f'--json: there is no folder {str(args.json.resolve().parent)!r}.')
+        raise UserError(f'--json: there is no folder {str(args.json.resolve().parent)!r}.')
 
 
 def plans(args, folder: Path) -> list:
@@ -97,7 +98,7 @@ def machine_of(args) -> tuple[str, object]:
     try:
         name, peaks = in_child(find_peaks, args.device, ['fp32', *args.precision])
     except RuntimeError as error:
-        raise ValueError(f'cannot measure on {args.device}: {error}') from None
+        raise UserError(f'cannot measure on {args.device}: {error}') from None
     return name, peaks._replace(tflops={**peaks.tflops, **dict(args.peak_tflops)}, gbs=args.peak_gbs or peaks.gbs)
 
 

@@ -2,6 +2,8 @@
 import argparse
 from pathlib import Path
 
+from ..errors import UserError
+
 # Checked against checkpoint.published.PUBLISHED by a test; --help must not wait for PyTorch.
 FAMILIES = ('point_m2ae', 'i2p_mae', '3detr', 'vdetr')
 
@@ -19,9 +21,9 @@ def parse_args(arguments: list[str] | None = None):
 
 def main(args) -> None:
     if args.target.suffix not in ('.pth', '.safetensors'):
-        raise ValueError(f'the target must end in .pth or .safetensors, got {str(args.target)!r}.')
+        raise UserError(f'the target must end in .pth or .safetensors, got {str(args.target)!r}.')
     if args.target.exists():
-        raise ValueError(f'{str(args.target)!r} exists already; remove it or choose another name.')
+        raise UserError(f'{str(args.target)!r} exists already; remove it or choose another name.')
 
     from m2ae_mm.checkpoint import convert_published, is_low_rank, merge_checkpoint, read_content, write_checkpoint
     content = read_content(args.source, convert=False)

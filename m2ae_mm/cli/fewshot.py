@@ -95,22 +95,20 @@ def main(args) -> None:
         raise UserError(f'--folds must be 1 or more, got {args.folds}.')
     config = load_config(args)
     if config.train_dataloader.dataset.type != 'M2AEFewShot':
-        raise ValueError(f'{args.config!r} is no few-shot config: its training data set is '
-                         f'{config.train_dataloader.dataset.type}, not M2AEFewShot.')
+        raise UserError(f'{args.config!r} is no few-shot config: its training data set is '
+                        f'{config.train_dataloader.dataset.type}, not M2AEFewShot.')
     if args.checkpoint:
         config.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=args.checkpoint, prefix='backbone.')
 
     from mmengine.dist import is_main_process
 
-    from m2ae_mm.engine import check_options, prepare_loaders, prepare_processes
+    from m2ae_mm.engine import TRAINING, prepare
     from m2ae_mm.evaluation import summarize_folds
-    check_options(config, ('train_dataloader', 'val_dataloader'))
     settings, folder = settings_of(config), Path(config.work_dir)
+    prepare(config, TRAINING)
     check_settings(folder, settings, 'folds.json')
     for fold in range(args.folds):
         check_settings(folder / f'fold_{fold}', settings, '*.pth')
-    prepare_loaders(config)
-    prepare_processes(config)
     scores = run_folds([fold_config(config, fold) for fold in range(args.folds)], folder, settings)
     if not is_main_process():
         return

@@ -2,6 +2,8 @@
 import argparse
 import time
 
+from ..errors import UserError
+
 AXES = ('x', 'y', 'z', '-x', '-y', '-z')
 _WRITTEN = dict(
     json='write the results as JSON', ply='write scan and results as PLY', png='draw a picture of each',
@@ -50,18 +52,18 @@ def infer(args: argparse.Namespace, kind: str, line, **options) -> None:
         options: Of the call.
 
     Raises:
-        ValueError: For options that do not fit, and at the end if inputs were left out, with their list.
+        UserError: For options that do not fit, and at the end if inputs were left out, with their list.
     """
     start = time.perf_counter()
     if args.models:
         return describe(kind)
     if not args.inputs:
-        raise ValueError('no input: give files or folders.')
+        raise UserError('no input: give files or folders.')
     if len(args.model) > 2:
-        raise ValueError(f'--model takes a name, a checkpoint, or a config and a checkpoint; got {args.model}. Put the '
-                         'files before it.')
+        raise UserError(f'--model takes a name, a checkpoint, or a config and a checkpoint; got {args.model}. Put the '
+                        'files before it.')
     if args.batch_size < 1:
-        raise ValueError(f'--batch-size must be 1 or more, got {args.batch_size}.')
+        raise UserError(f'--batch-size must be 1 or more, got {args.batch_size}.')
 
     import logging
 
@@ -80,7 +82,7 @@ def infer(args: argparse.Namespace, kind: str, line, **options) -> None:
     print(f'{done} done by {inferencer.title} in {time.perf_counter() - loaded:.1f} s (loading: {loaded - start:.1f} s)'
           + (f'; files in {args.out}' if args.write else ''))
     if found['left_out']:
-        raise ValueError(inference.left_out_text(found['left_out']))
+        raise UserError(inference.left_out_text(found['left_out']))
     return None
 
 

@@ -4,6 +4,7 @@ mmengine's syntax for numbers, lists and tuples holds; but its reader deletes
 all blanks and makes a list wherever there is a comma, so that paths and names
 of classes would not arrive as they were typed.
 """
+from ..errors import UserError
 
 _PAIRS = {'[': ']', '(': ')'}
 _CONSTANTS = dict(true=True, false=False)
@@ -28,16 +29,16 @@ def parse_option(text: str, config: dict) -> tuple[str, object]:
         config: With the value that is there until now.
 
     Raises:
-        ValueError: If it is not KEY=VALUE, or its brackets or quotes do not match.
+        UserError: If it is not KEY=VALUE, or its brackets or quotes do not match.
     """
     key, separator, value = text.partition('=')
     if not separator:
-        raise ValueError(f'--cfg-options takes KEY=VALUE, got {text!r}.')
+        raise UserError(f'--cfg-options takes KEY=VALUE, got {text!r}.')
     try:
         return key, _value(value, present_value(config, key), key.rpartition('.')[2] == 'classes')
     except _Unmatched as error:
-        raise ValueError(f'--cfg-options sets {key} to {value!r}, in which {error} has no counterpart. Put a text with '
-                         f'brackets or quotes in quotes of the other kind: {key}="\'...\'".') from None
+        raise UserError(f'--cfg-options sets {key} to {value!r}, in which {error} has no counterpart. Put a text with '
+                        f'brackets or quotes in quotes of the other kind: {key}="\'...\'".') from None
 
 
 def present_value(config: dict, key: str) -> object:

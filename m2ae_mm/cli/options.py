@@ -3,7 +3,7 @@ import argparse
 import os
 from pathlib import Path
 
-from ..errors import doing, keep_tracebacks_in
+from ..errors import UserError, doing, keep_tracebacks_in
 from ..surroundings import find_config
 from .option_values import parse_option, present_value
 from .shortcuts import add_data, set_data, set_epochs
@@ -47,7 +47,7 @@ def load_config(args: argparse.Namespace):
 
     Raises:
         FileNotFoundError: If there is no such config.
-        ValueError: For an option that is not KEY=VALUE, whose first key is unknown, or that nothing reads any more.
+        UserError: For an option that is not KEY=VALUE, whose first key is unknown, or that nothing reads any more.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     file = find_config(args.config)
@@ -90,7 +90,7 @@ def check_keys(config, keys: list[str]) -> None:
     """Refuse first keys that the config does not have, or that only its own file reads.
 
     Raises:
-        ValueError: Naming what can be set instead.
+        UserError: Naming what can be set instead.
     """
     import inspect
 
@@ -98,23 +98,23 @@ def check_keys(config, keys: list[str]) -> None:
     read = {*RUNNER_KEYS, *inspect.signature(Runner.__init__).parameters}
     unknown = [key for key in keys if key not in config and key not in read]
     if unknown:
-        raise ValueError(f'--cfg-options sets {", ".join(unknown)}, which this config does not have; it has '
-                         f'{", ".join(sorted(config))}.')
+        raise UserError(f'--cfg-options sets {", ".join(unknown)}, which this config does not have; it has '
+                        f'{", ".join(sorted(config))}.')
     for key in keys:
         if key not in read:
             places = _places_of(config, key, read)
             where = f': {", ".join(places[:_MOST_PLACES])}' if places else ''
             more = f' and {len(places) - _MOST_PLACES} more' if len(places) > _MOST_PLACES else ''
             short = f', or use {_SHORTCUTS[key]}' if key in _SHORTCUTS else ''
-            raise ValueError(f'--cfg-options sets {key}, a variable of the config file, which has been read already: '
-                             f'that would change nothing. Set the entries that it was for{where}{more}{short}.')
+            raise UserError(f'--cfg-options sets {key}, a variable of the config file, which has been read already: '
+                            f'that would change nothing. Set the entries that it was for{where}{more}{short}.')
 
 
 def check_types(values: dict, options: dict) -> None:
     """Refuse words where the config has numbers.
 
     Raises:
-        ValueError: Naming the option.
+        UserError: Naming the option.
     """
     for key, new in options.items():
         old = present_value(values, key)
@@ -122,7 +122,7 @@ def check_types(values: dict, options: dict) -> None:
         word = next((each for each in new_ones if isinstance(each, str)), None)
         same = isinstance(new, (list, tuple)) == isinstance(old, (list, tuple))
         if word is not None and same and old_ones and all(map(_is_number, old_ones)):
-            raise ValueError(f'--cfg-options sets {key} to {new!r}, where {word!r} is no number; the config has {old}.')
+            raise UserError(f'--cfg-options sets {key} to {new!r}, where {word!r} is no number; the config has {old}.')
 
 
 def _is_number(value: object) -> bool:

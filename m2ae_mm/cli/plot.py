@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from ..errors import UserError
 from .options import base_parser
 
 
@@ -40,7 +41,7 @@ def pairs(texts: list[str]) -> dict[str, str]:
     """TITLE=VALUE texts as a dictionary."""
     wrong = [text for text in texts if '=' not in text]
     if wrong:
-        raise ValueError(f'expected TITLE=VALUE, got {wrong[0]!r}.')
+        raise UserError(f'expected TITLE=VALUE, got {wrong[0]!r}.')
     return dict(text.split('=', 1) for text in texts)
 
 
@@ -57,7 +58,7 @@ def read_curve(folder: str, metric: str) -> list[tuple[float, float]]:
             values.setdefault(record['epoch'] if 'epoch' in record else record['step'], []).append(record[metric])
     if not values:
         known = sorted({key for record in records for key in record})
-        raise ValueError(f'the logs in {folder!r} have no {metric!r}; they have {", ".join(known)}.')
+        raise UserError(f'the logs in {folder!r} have no {metric!r}; they have {", ".join(known)}.')
     return [(epoch, sum(found) / len(found)) for epoch, found in values.items()]
 
 
@@ -76,7 +77,7 @@ def read_records(log: Path) -> list[dict]:
 def main(args) -> None:
     formats = ('.png', ) if 'checkpoint' in args else ('.png', '.svg', '.pdf')
     if args.out.suffix.lower() not in formats:
-        raise ValueError(f'--out must end in {" or ".join(formats)}, got {str(args.out)!r}.')
+        raise UserError(f'--out must end in {" or ".join(formats)}, got {str(args.out)!r}.')
     if 'checkpoint' in args:
         from .plot_features import draw_neighbours
         print(draw_neighbours(args))

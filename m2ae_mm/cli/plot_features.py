@@ -45,7 +45,7 @@ def extract(config, checkpoint: str) -> Features:
     """Features of the labelled shapes of the test loader.
 
     Raises:
-        ValueError: If no shape has a label.
+        UserError: If no shape has a label.
     """
     import torch
     from mmengine.runner import Runner
@@ -66,7 +66,7 @@ def extract(config, checkpoint: str) -> Features:
     labels = np.array([int(sample.get('gt_label', -1)) for sample in samples])
     kept = np.flatnonzero(labels >= 0)
     if not len(kept):
-        raise ValueError(f'none of the {len(labels)} shapes has a label to show.')
+        raise UserError(f'none of the {len(labels)} shapes has a label to show.')
     return Features(np.concatenate(features)[kept], labels[kept],
                     np.array([sample.get('split', 'test') for sample in samples])[kept], [clouds[i] for i in kept],
                     tuple(loader.dataset.metainfo.get('classes') or ()))
@@ -80,12 +80,12 @@ def read_names(path: str | None, key: str | None, count: int, known: Sequence[st
     names = read_json(path, (list, dict), 'Give a list of names, or a dictionary of such lists with --key.')
     if isinstance(names, dict):
         if key not in names:
-            raise ValueError(f'--names {path} has {", ".join(names)}; give one of them as --key, got {key!r}.')
+            raise UserError(f'--names {path} has {", ".join(names)}; give one of them as --key, got {key!r}.')
         names = names[key]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserError(f'--names {path} must give a list of texts, got {str(names)[:60]!r}.')
     if len(names) < count:
-        raise ValueError(f'--names {path} has {len(names)} names, the labels go up to {count - 1}.')
+        raise UserError(f'--names {path} has {len(names)} names, the labels go up to {count - 1}.')
     return names
 
 
@@ -107,8 +107,8 @@ def draw_neighbours(args) -> str:
     names = read_names(args.names, args.key, found.labels.max() + 1, found.names)
     searched, queries = (np.flatnonzero(found.splits == split) for split in ('train', 'test'))
     if not len(searched) or not len(queries):
-        raise ValueError(f'training shapes are searched for those like test shapes; the data have {len(searched)} '
-                         f'training and {len(queries)} test shapes with a label.')
+        raise UserError(f'training shapes are searched for those like test shapes; the data have {len(searched)} '
+                        f'training and {len(queries)} test shapes with a label.')
     near = nearest_neighbours(found.values[searched], found.values[queries], NEIGHBOURS)
     labels = found.labels[searched], found.labels[queries]
     rows = []

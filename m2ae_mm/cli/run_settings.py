@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..errors import UserError
+
 FILE = 'settings.json'
 # Entries of a config that decide what a training ends with. The rest is hooks that log and save, and processes.
 _DECIDING = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
@@ -36,20 +38,20 @@ def check_settings(folder: Path, settings: dict, results: str, option: str = '--
         option: Of the tool, that names the folder.
 
     Raises:
-        ValueError: If there are results of other or unknown settings.
+        UserError: If there are results of other or unknown settings.
     """
     if not any(folder.glob(results)):
         return
     advice = f'Use another {option}, or delete this folder to start anew.'
     if not (folder / FILE).is_file():
-        raise ValueError(f'{str(folder)!r} holds results, but no {FILE} that says what they are of. {advice}')
+        raise UserError(f'{str(folder)!r} holds results, but no {FILE} that says what they are of. {advice}')
     from m2ae_mm.files import read_json
     there, now = (dict(_flat(each)) for each in (read_json(folder / FILE, dict, advice), settings))
     other = [key for key in {**there, **now} if there.get(key) != now.get(key)]
     if other:
         shown = '; '.join(f'{key} is {there.get(key)!r} there, {now.get(key)!r} now' for key in other[:3])
         more = f' and {len(other) - 3} more' if len(other) > 3 else ''
-        raise ValueError(f'{str(folder)!r} holds results of other settings: {shown}{more}. {advice}')
+        raise UserError(f'{str(folder)!r} holds results of other settings: {shown}{more}. {advice}')
 
 
 def write_settings(folder: Path, settings: dict) -> None:

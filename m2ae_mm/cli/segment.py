@@ -1,4 +1,5 @@
 """The part that each point of a shape belongs to, or the class of each point of a scan of a room."""
+from ..errors import UserError
 from .inference import add_frame, base_parser, infer
 
 
@@ -25,8 +26,8 @@ def main(args) -> None:
         from m2ae_mm.inference import config_named
         if config_named(*args.model).model.get('decode_head'):
             if args.category is not None:
-                raise ValueError(f'--category is for parts of shapes; {args.model[0]!r} tells the classes of points of '
-                                 'scenes. Leave it out.')
+                raise UserError(f'--category is for parts of shapes; {args.model[0]!r} tells the classes of points of '
+                                'scenes. Leave it out.')
             return infer(args, 'M2AESceneSegInferencer', line, unit=args.unit, up=args.up, align=args.align,
                          columns=args.columns)
     return infer(args, 'M2AESegmentInferencer', line, up=args.up or 'z', category=args.category)

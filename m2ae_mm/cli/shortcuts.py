@@ -2,6 +2,8 @@
 import argparse
 from pathlib import Path
 
+from ..errors import UserError
+
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # Entries of a learning-rate schedule that count epochs.
 _OF_SCHEDULE = ('begin', 'end', 'T_max', 'step_size')
@@ -39,13 +41,13 @@ def set_epochs(config, epochs: int) -> None:
     at least; a schedule of which nothing is left is dropped.
 
     Raises:
-        ValueError: For less than one epoch, or a config that does not count them.
+        UserError: For less than one epoch, or a config that does not count them.
     """
     loop = config.get('train_cfg') or {}
     if epochs < 1:
-        raise ValueError(f'--epochs must be 1 or more, got {epochs}.')
+        raise UserError(f'--epochs must be 1 or more, got {epochs}.')
     if 'max_epochs' not in loop:
-        raise ValueError('--epochs needs a config that counts epochs (train_cfg.max_epochs), this one does not.')
+        raise UserError('--epochs needs a config that counts epochs (train_cfg.max_epochs), this one does not.')
     before = loop['max_epochs']
 
     def scale(entries, keys) -> None:

@@ -2,6 +2,7 @@
 import argparse
 from pathlib import Path
 
+from ..errors import UserError
 from .options import base_parser, load_config
 
 
@@ -41,8 +42,8 @@ def check_data_options(options: list[str]) -> None:
     for key in sorted(keys):
         test_key = key.replace('val_dataloader.', 'test_dataloader.', 1)
         if key.startswith('val_dataloader.') and key.endswith(('.data_root', '.ann_file')) and test_key not in keys:
-            raise ValueError(f'--cfg-options sets {key}, but tools/test.py reads test_dataloader, which stays as it is '
-                             f'in the config. Set {test_key}, too, or instead.')
+            raise UserError(f'--cfg-options sets {key}, but tools/test.py reads test_dataloader, which stays as it is '
+                            f'in the config. Set {test_key}, too, or instead.')
 
 
 def main(args) -> None:
@@ -52,28 +53,15 @@ def main(args) -> None:
     config = load_config(args)
 
     from m2ae_mm.checkpoint import load_for_test
-    from m2ae_mm.engine import (
-        M2AERunner,
-        check_data,
-        check_options,
-        class_count,
-        prepare_loaders,
-        prepare_processes,
-        take_from_checkpoint,
-        take_from_data,
-    )
-    if args.checkpoint == 'random' or not take_from_checkpoint(config, args.checkpoint):
-        take_from_data(config, ('train_dataloader', 'test_dataloader'))
-    check_options(config, ('test_dataloader', ))
-    check_data(config, ('test_dataloader', ))
-    prepare_loaders(config)
-    prepare_processes(config)
+    from m2ae_mm.engine import TESTING, M2AERunner, class_count, prepare
+    prepare(config, TESTING, None if args.checkpoint == 'random' else args.checkpoint)
     config.custom_hooks = [*(config.get('custom_hooks') or []), dict(type='M2AEFinitePredictionsHook')]
     # The test needs all of the weights: the pre-training of the backbone is
     # not read again, and nothing may be missing.
     config.load_from, config.resume = None, False
     config.compile = False  # which would take longer than the test
     runner = M2AERunner.from_cfg(config)
+    runner.prepared = True
     if args.checkpoint == 'random':
         runner.model.init_weights()
     else:

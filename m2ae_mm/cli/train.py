@@ -1,4 +1,5 @@
 """Train whatever a config describes: pre-training, detection, classification, segmentation."""
+from ..errors import UserError
 from .options import base_parser, load_config
 from .shortcuts import add_epochs
 
@@ -23,14 +24,14 @@ def apply_args(config, args) -> None:
     """Write the training options into the config."""
     if args.amp and config.optim_wrapper.type not in MIXED_PRECISION:
         if config.optim_wrapper.type not in FULL_PRECISION:
-            raise ValueError(f'--amp needs optim_wrapper.type to be {" or ".join(FULL_PRECISION)}, the config has '
-                             f'{config.optim_wrapper.type!r}.')
+            raise UserError(f'--amp needs optim_wrapper.type to be {" or ".join(FULL_PRECISION)}, the config has '
+                            f'{config.optim_wrapper.type!r}.')
         config.optim_wrapper.type = 'M2AEBFloat16OptimWrapper'
     if args.sync_bn != 'none':
         config.sync_bn = args.sync_bn
     if args.auto_scale_lr:
         if 'base_batch_size' not in config.get('auto_scale_lr', {}):
-            raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config.')
+            raise UserError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config.')
         config.auto_scale_lr.enable = True
     if args.resume:
         # Weights to start from stay where they are for a work folder in which there is nothing to resume yet.
@@ -43,18 +44,6 @@ def main(args) -> None:
     config = load_config(args)
     apply_args(config, args)
 
-    from m2ae_mm.engine import (
-        check_data,
-        check_options,
-        prepare_loaders,
-        prepare_processes,
-        take_from_data,
-        training_runner,
-    )
-    loaders = ('train_dataloader', 'val_dataloader')
-    take_from_data(config, loaders)
-    check_options(config, loaders)
-    check_data(config, loaders)
-    prepare_loaders(config)
-    prepare_processes(config)
+    from m2ae_mm.engine import TRAINING, prepare, training_runner
+    prepare(config, TRAINING)
     training_runner(config).train()

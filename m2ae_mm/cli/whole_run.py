@@ -15,6 +15,7 @@ import tempfile  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+from ..errors import UserError  # noqa: E402
 from .options import base_parser, load_config  # noqa: E402
 
 # Kernels are loaded and the allocator settles in the first steps; on CUDA graphs are recorded.
@@ -93,7 +94,7 @@ def measure(config, args) -> dict:
     """Train and put the figures together.
 
     Raises:
-        ValueError: If an epoch has too few steps to measure.
+        UserError: If an epoch has too few steps to measure.
     """
     from m2ae_mm.engine import training_runner
     if args.repeat > 1:
@@ -103,8 +104,8 @@ def measure(config, args) -> dict:
     runner = training_runner(config)
     loop = runner.train_loop
     if not 2 <= args.steps <= len(loop.dataloader) - warm_up():
-        raise ValueError(f'--steps must be at least 2 and, with {warm_up()} steps to warm up, no more than an epoch '
-                         f'has ({len(loop.dataloader)}), got {args.steps}; --repeat makes the epoch longer.')
+        raise UserError(f'--steps must be at least 2 and, with {warm_up()} steps to warm up, no more than an epoch '
+                        f'has ({len(loop.dataloader)}), got {args.steps}; --repeat makes the epoch longer.')
     batches = MeasuredBatches(
         loop.dataloader, lambda batch: runner.model.train_step(batch, optim_wrapper=runner.optim_wrapper), args.steps)
     loop.dataloader = batches
@@ -131,14 +132,10 @@ def _end_every_epoch(config) -> None:
 
 def main(args) -> None:
     if args.json is not None and not args.json.resolve().parent.is_dir():
-        raise ValueError(f'--json: there is no folder {str(args.json.resolve().parent)!r}.')
+        raise UserError(f'--json: there is no folder {str(args.json.resolve().parent)!r}.')
     config = load_config(args)
-    from m2ae_mm.engine import check_data, check_options, prepare_loaders, prepare_processes
-    loaders = ('train_dataloader', 'val_dataloader')
-    check_options(config, loaders)
-    check_data(config, loaders)
-    prepare_loaders(config)
-    prepare_processes(config)
+    from m2ae_mm.engine import TRAINING, prepare
+    prepare(config, TRAINING)
     with tempfile.TemporaryDirectory() as folder:
         config.work_dir = args.work_dir or folder
         figures = measure(config, args)

@@ -14,11 +14,12 @@ from m2ae_mm.class_names import as_option
 from m2ae_mm.datasets import M2AESceneDataset
 from m2ae_mm.datasets.io.annotations import read_annotations
 from m2ae_mm.datasets.scene_geometry import alignment_problem
-from m2ae_mm.errors import UserError
+from m2ae_mm.errors import UserError, reading
 from mmdet3d.datasets import Det3DDataset, S3DISDataset, ScanNetDataset, SUNRGBDDataset
 from mmdet3d.registry import DATASETS, MODELS
 
 from .class_check import named_classes
+from .config_parts import annotation_file, class_of
 
 _SHOWN = 3
 _AGAIN = 'Prepare the data again.'
@@ -27,7 +28,6 @@ _KNOWN = (ScanNetDataset, S3DISDataset, SUNRGBDDataset, M2AESceneDataset)
 # Sine of a yaw below which a box counts as axis-aligned.
 _ALIGNED = 1e-3
 _MASKS = ('pts_instance_mask_path', 'pts_semantic_mask_path')
-_KINDS = dict(lidar_points=Mapping, instances=(list, tuple, np.ndarray), **dict.fromkeys(_MASKS, str))
 _HULLS = "dict(type='M2AEAxisAlignedBoxes') after LoadAnnotations3D in the pipeline"
 
 
@@ -68,32 +68,30 @@ def check_annotations(datasets: Sequence[tuple[str, ConfigDict]], model: Mapping
         model: Config of the model that trains on them.
 
     Raises:
-        ValueError: Naming file, scene and value, what the data set knows, and the way out; or what an annotation file
+        UserError: Naming file, scene and value, what the data set knows, and the way out; or what an annotation file
             holds beside arrays and plain values.
     """
     for path, dataset in datasets:
-        kind = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
+        kind = class_of(DATASETS, dataset)
         if kind is None or not issubclass(kind, Det3DDataset):
             continue
         listed = named_classes(path, dataset)
         use = _Use(path, dataset, kind, tuple(kind.METAINFO.get('classes') or listed))
-        file = Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
+        file = annotation_file(dataset)
         content = _read(file) if use.is_known and file.is_file() else None
         if content is None:
             continue
         if not isinstance(content, dict) or not {'data_list', 'metainfo'} <= content.keys():
-            raise ValueError(f'{str(file)!r} is no annotation file of mmdet3d 1.1 or later, a dictionary with metainfo '
-                             "and data_list. Older ones are converted by mmdet3d's tools/dataset_converters/"
-                             'update_infos_to_v2.py; or prepare the data again.')
-        entries = content['data_list']
-        if not isinstance(entries, (list, tuple)) or not isinstance(content['metainfo'], Mapping):
-            raise UserError(f'{str(file)!r} has a data_list that is no list, or a metainfo that is no dictionary. '
-                            'Prepare the data again.')
-        _check_entries(use, file, entries)
-        if use.reads_boxes:
-            _check_categories(use, file, content['metainfo'], entries)
-            if path.startswith('train_dataloader'):
-                _check_yaw(use, file, entries, model or {})
+            raise UserError(f'{str(file)!r} is no annotation file of mmdet3d 1.1 or later, a dictionary with metainfo '
+                            "and data_list. Older ones are converted by mmdet3d's tools/dataset_converters/"
+                            'update_infos_to_v2.py; or prepare the data again.')
+        with reading(file, 'as annotations of mmdet3d', _AGAIN):
+            entries = content['data_list']
+            _check_entries(use, file, entries)
+            if use.reads_boxes:
+                _check_categories(use, file, content['metainfo'].get('categories') or {}, entries)
+                if path.startswith('train_dataloader'):
+                    _check_yaw(use, file, entries, model or {})
 
 
 def _read(file: Path) -> Any:
@@ -107,23 +105,21 @@ def _read(file: Path) -> Any:
 
 
 def _check_entries(use: _Use, file: Path, entries: Sequence[dict]) -> None:
-    found = [(i, problem) for i, entry in enumerate(entries) if (problem := _problem(use, entry))]
+    found = []
+    for i, entry in enumerate(entries):
+        with reading(file, f'at entry {i}', _AGAIN):  # of whatever else it is made
+            found += [(entry, i, *problem)] if (problem := _problem(use, entry)) else []
     if not found:
         return
-    lines = [f'{_name(entries[i], i)} has {problem}' for i, (problem, _) in found[:_SHOWN]]
-    ways = dict.fromkeys(way for _, (_, way) in found)
-    raise ValueError(f'{len(found)} of {len(entries)} entries of {str(file)!r} are none that {use.kind.__name__} '
-                     f'({use.path}) takes: {"; ".join(lines)}{"; ..." if len(found) > _SHOWN else ""}. '
-                     f'{" ".join(ways)}')
+    lines = [f'{_name(entry, i)} has {problem}' for entry, i, problem, _ in found[:_SHOWN]]
+    ways = dict.fromkeys(way for *_, way in found)
+    raise UserError(f'{len(found)} of {len(entries)} entries of {str(file)!r} are none that {use.kind.__name__} '
+                    f'({use.path}) takes: {"; ".join(lines)}{"; ..." if len(found) > _SHOWN else ""}. '
+                    f'{" ".join(ways)}')
 
 
 def _problem(use: _Use, entry: dict) -> tuple[str, str] | None:
     """What is wrong with an entry, and the way out."""
-    if not isinstance(entry, Mapping):
-        return f'no keys, but is {reprlib.repr(entry)}', _AGAIN
-    for key, kind in _KINDS.items():
-        if key in entry and not isinstance(entry[key], kind):
-            return f'{key}={reprlib.repr(entry[key])}', _AGAIN
     missing = [key for key in use.keys if key not in entry]
     if missing:
         way = _AGAIN
@@ -132,7 +128,7 @@ def _problem(use: _Use, entry: dict) -> tuple[str, str] | None:
         elif set(missing) <= {*_MASKS}:
             way = f'Masks of points are not used for boxes: {_own(use.path)} does without.'
         return f'no {", ".join(map(repr, missing))}', way
-    absent = [key for key in ('lidar_path', 'num_pts_feats') if key not in entry['lidar_points']]
+    absent = [key for key in ('lidar_path', 'num_pts_feats') if key not in entry['lidar_points'].keys()]
     if absent and use.kind.parse_data_info is not SUNRGBDDataset.parse_data_info:
         return f'no {", ".join(map(repr, absent))} in lidar_points', 'They name the point file and its columns.'
     problem = alignment_problem(entry['axis_align_matrix']) if 'axis_align_matrix' in entry else None
@@ -143,48 +139,31 @@ def _problem(use: _Use, entry: dict) -> tuple[str, str] | None:
 
 
 def _box_problem(use: _Use, instances: Sequence[dict]) -> tuple[str, str] | None:
-    strange = next((box for box in instances if not isinstance(box, Mapping)), None)
-    if strange is not None:
-        return f'a box that is no dictionary: {reprlib.repr(strange)}', _AGAIN
-    keys = list(instances[0]) if len(instances) else []
-    labels = [key for key in keys if 'label' in key and key != 'attr_label']
     for box in instances:
-        missing = {'bbox_3d', 'bbox_label_3d', *keys} - box.keys()
+        missing = {'bbox_3d', 'bbox_label_3d', *instances[0]} - box.keys()
         if missing:
             return f'a box without {", ".join(map(repr, sorted(missing)))}', 'Give all boxes of a scene the same keys.'
-        for key in labels:
+        for key in (key for key in box if 'label' in key and key != 'attr_label'):
             if not isinstance(box[key], (int, np.integer)) or box[key] not in range(-1, len(use.names)):
                 known = f'{use.kind.__name__} knows -1 (none) and 0 to {len(use.names) - 1} ({", ".join(use.names)})'
                 return (f'a box with {key}={box[key]!r}',
                         f'{known}. Correct the labels, or list all classes: {_own(use.path)} with {use.path}.metainfo.'
                         'classes="[FIRST,SECOND,...]".')
-        problem = _numbers_problem(box['bbox_3d'])
-        if problem:
-            return problem
-        numbers = 7 if issubclass(use.kind, SUNRGBDDataset) else len(instances[0]['bbox_3d'])
-        if len(box['bbox_3d']) != numbers or numbers < 6:
-            wanted = 'and yaw' if numbers == 7 else 'and a yaw if all boxes of a scene have one'
-            return f'a box of {len(box["bbox_3d"])} numbers', f'{use.kind.__name__} takes centre and size, {wanted}.'
+        numbers = np.asarray(box['bbox_3d'], np.float64)
+        if numbers.ndim != 1 or not np.isfinite(numbers).all():
+            return (f'a box {reprlib.repr(box["bbox_3d"])}',
+                    'A box is a list of finite numbers: centre, size and, if it turns, yaw.')
+        wanted = 7 if issubclass(use.kind, SUNRGBDDataset) else len(instances[0]['bbox_3d'])
+        if len(numbers) != wanted or wanted < 6:
+            yaw = 'and yaw' if wanted == 7 else 'and a yaw if all boxes of a scene have one'
+            return f'a box of {len(numbers)} numbers', f'{use.kind.__name__} takes centre and size, {yaw}.'
+        if not (numbers[3:6] > 0).all():
+            return f'a box with the sides {numbers[3:6].tolist()}', 'Sides are above 0; take such boxes out.'
     return None
 
 
-def _numbers_problem(box: object) -> tuple[str, str] | None:
-    try:
-        numbers = np.asarray(box, np.float64)
-    except (TypeError, ValueError):
-        numbers = np.empty((0, 0))
-    if numbers.ndim != 1 or not np.isfinite(numbers).all():
-        return f'a box {reprlib.repr(box)}', 'A box is a list of finite numbers: centre, size and, if it turns, yaw.'
-    if len(numbers) > 5 and not (numbers[3:6] > 0).all():
-        return f'a box with the sides {numbers[3:6].tolist()}', 'Sides are above 0; take such boxes out.'
-    return None
-
-
-def _check_categories(use: _Use, file: Path, metainfo: Mapping, entries: Sequence[dict]) -> None:
+def _check_categories(use: _Use, file: Path, categories: Mapping, entries: Sequence[dict]) -> None:
     """Compare the names that the file has for its labels with those of the data set."""
-    categories = metainfo.get('categories')
-    if not isinstance(categories, Mapping):
-        return
     used = {box['bbox_label_3d'] for entry in entries for box in entry['instances']} - {-1}
     named = {label: [name for name, number in categories.items() if number == label] for label in sorted(used)}
     others = {label: names for label, names in named.items() if names and use.names[label] not in names}
@@ -192,9 +171,9 @@ def _check_categories(use: _Use, file: Path, metainfo: Mapping, entries: Sequenc
     # A name that the data set does not have may be another word for the same; not if it has none of the names.
     strange = [*others] if len(others) == len(named) and use.kind.METAINFO.get('classes') else []
     for label in (moved + strange)[:1]:
-        raise ValueError(f'the label {label} is {named[label][0]!r} in {str(file)!r}, and {use.names[label]!r} to '
-                         f'{use.kind.__name__} ({use.path}). For the classes of the file set {_own(use.path)} and '
-                         f'{use.path}.metainfo.classes={as_option(sorted(categories, key=categories.get))}.')
+        raise UserError(f'the label {label} is {named[label][0]!r} in {str(file)!r}, and {use.names[label]!r} to '
+                        f'{use.kind.__name__} ({use.path}). For the classes of the file set {_own(use.path)} and '
+                        f'{use.path}.metainfo.classes={as_option(sorted(categories, key=categories.get))}.')
 
 
 def _check_yaw(use: _Use, file: Path, entries: Sequence[dict], model: Mapping) -> None:
@@ -210,11 +189,11 @@ def _check_yaw(use: _Use, file: Path, entries: Sequence[dict], model: Mapping) -
     found = f'a box of {turned[0]} in {str(file)!r} has a yaw of {turned[1]:.2f} rad'
     type_option = f'{use.path}.type=M2AESceneDataset'
     if rotated:
-        raise ValueError(f'{found}, which {use.kind.__name__} does not turn where its pipeline flips or rotates the '
-                         f'scene. Set {type_option}; the rest of the config stays as it is.')
+        raise UserError(f'{found}, which {use.kind.__name__} does not turn where its pipeline flips or rotates the '
+                        f'scene. Set {type_option}; the rest of the config stays as it is.')
     also = '' if use.turns_yaw else f' {type_option}'
-    raise ValueError(f'{found}, and the head predicts none, so it would be ignored. For boxes with a yaw set '
-                     f'{option}{also}; for their axis-aligned hulls add {_HULLS} of {use.path}.')
+    raise UserError(f'{found}, and the head predicts none, so it would be ignored. For boxes with a yaw set '
+                    f'{option}{also}; for their axis-aligned hulls add {_HULLS} of {use.path}.')
 
 
 def _turned(use: _Use, entries: Sequence[dict]) -> Iterator[tuple[str, float]]:
@@ -232,7 +211,7 @@ def _yaw_of(model: Mapping) -> tuple[bool | None, str]:
     """Whether the head predicts a yaw, None if that is not known; and the option that makes it do so."""
     for name in ('bbox_head', 'rpn_head'):
         head = model.get(name) or {}
-        kind = MODELS.get(head['type']) if isinstance(head.get('type'), str) else head.get('type')
+        kind = class_of(MODELS, head)
         bins = inspect.signature(kind).parameters.get('num_angle_bins') if kind is not None else None
         if bins is not None:
             return head.get('num_angle_bins', bins.default) > 1, f'model.{name}.num_angle_bins=12'
@@ -243,9 +222,9 @@ def _yaw_of(model: Mapping) -> tuple[bool | None, str]:
     return None, ''
 
 
-def _name(entry: object, position: int) -> str:
-    points = entry.get('lidar_points') if isinstance(entry, Mapping) else None
-    return repr(points['lidar_path']) if isinstance(points, Mapping) and 'lidar_path' in points else f'entry {position}'
+def _name(entry: Mapping, position: int) -> str:
+    points = entry.get('lidar_points') or {}
+    return repr(points['lidar_path']) if 'lidar_path' in points else f'entry {position}'
 
 
 def _own(path: str) -> str:

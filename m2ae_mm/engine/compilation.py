@@ -2,6 +2,8 @@
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from m2ae_mm.errors import UserError
+
 
 def compile_forward(runner: Runner) -> None:
     """Compile the forward pass of the runner's model if its config says ``compile=True`` or ``compile=dict(...)``.
@@ -15,13 +17,13 @@ def compile_forward(runner: Runner) -> None:
             its config. A dictionary holds options of ``torch.compile``.
 
     Raises:
-        ValueError: For anything but a boolean or a dictionary.
+        UserError: For anything but a boolean or a dictionary.
     """
     options = runner.cfg.pop('compile', None)
     if options is None or options is False:
         return
     if options is not True and not isinstance(options, dict):
-        raise ValueError(f'compile must be True, False or options of torch.compile, got {options!r}.')
+        raise UserError(f'compile must be True, False or options of torch.compile, got {options!r}.')
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     model.compile(**({} if options is True else options))
     runner.logger.info('The forward pass goes through torch.compile: the first iterations take minutes, and instead of '

@@ -1,5 +1,5 @@
 """Says what is wrong with the data of a config before anything is built."""
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -7,7 +7,8 @@ from mmengine.config import Config, ConfigDict
 from m2ae_mm.datasets.io.annotations import restrict_annotations
 
 from .annotation_check import check_annotations
-from .class_check import check_classes, check_named_classes
+from .class_check import check_classes, check_episodes, check_named_classes
+from .config_parts import annotation_file, class_count, datasets_of
 from .scene_check import check_scenes
 from .seg_check import by_annotation_file, check_masks, check_seg_entries
 
@@ -34,16 +35,13 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
 
     Raises:
         FileNotFoundError: Naming all missing annotation files and how to get them, or the first missing point files.
-        ValueError: See :func:`check_annotations`, :func:`check_scenes`, :func:`check_seg_entries`, :func:`check_masks`,
-            :func:`check_classes` and :func:`check_named_classes`.
+        UserError: See :func:`check_annotations`, :func:`check_scenes`, :func:`check_seg_entries`, :func:`check_masks`,
+            :func:`check_classes`, :func:`check_named_classes` and :func:`check_episodes`.
     """
     restrict_annotations()
     datasets = by_annotation_file(datasets_of(config, loaders))
-    missing = []
-    for path, dataset in datasets:
-        annotation = Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
-        if dataset.get('ann_file') and not annotation.is_file():
-            missing.append((annotation, path, dataset))
+    missing = [(file, path, dataset) for path, dataset in datasets
+               if dataset.get('ann_file') and not (file := annotation_file(dataset)).is_file()]
     if missing:
         raise FileNotFoundError(_message(missing))
     check_annotations(datasets, config.get('model'))
@@ -55,31 +53,7 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
         trained = datasets_of(config, ['train_dataloader'])
         check_classes(trained, datasets, num_classes)
         check_named_classes(trained, datasets, num_classes)
-
-
-def class_count(config: Config) -> int | None:
-    """Of the head of a config's model; None if it has none."""
-    model = config.get('model') or {}
-    heads = (model.get(name) or {} for name in ('head', 'bbox_head', 'rpn_head', 'decode_head'))
-    return next((head['num_classes'] for head in heads if 'num_classes' in head), None)
-
-
-def datasets_of(config: Config, loaders: Sequence[str]) -> list[tuple[str, ConfigDict]]:
-    """Innermost data sets of the loaders that the config has, with their places in it."""
-    return [entry for loader in loaders if config.get(loader)
-            for entry in _datasets(config[loader].dataset, f'{loader}.dataset')]
-
-
-def _datasets(dataset: ConfigDict, path: str) -> Iterator[tuple[str, ConfigDict]]:
-    """Innermost data sets with their place in the config."""
-    inner = dataset.get('dataset')
-    if inner is not None:
-        yield from _datasets(inner, f'{path}.dataset')
-    elif 'datasets' in dataset:
-        for i, each in enumerate(dataset.datasets):
-            yield from _datasets(each, f'{path}.datasets.{i}')
-    else:
-        yield path, dataset
+        check_episodes(datasets, num_classes)
 
 
 def _message(missing: list[tuple[Path, str, ConfigDict]]) -> str:

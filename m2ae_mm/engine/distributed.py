@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
 from torch import distributed, nn
 
+from m2ae_mm.errors import UserError
 from mmdet3d.registry import MODEL_WRAPPERS
 
 from .sync_batch_norm import SyncBatchNormCPU
@@ -71,18 +72,18 @@ def init_cpu_processes(config: Config) -> None:
             over ``sync_bn``.
 
     Raises:
-        ValueError: For a launcher other than ``'pytorch'``, or without the
+        UserError: For a launcher other than ``'pytorch'``, or without the
             environment that it sets.
     """
     if config.launcher == 'none' or torch.accelerator.is_available():
         return
     if config.launcher != 'pytorch':
-        raise ValueError('without an accelerator, distributed runs start with --launcher pytorch, got '
-                         f'{config.launcher!r}. Use tools/dist_train.sh.')
+        raise UserError('without an accelerator, distributed runs start with --launcher pytorch, got '
+                        f'{config.launcher!r}. Use tools/dist_train.sh.')
     missing = [name for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT') if name not in os.environ]
     if missing:
-        raise ValueError(f'--launcher pytorch needs {", ".join(missing)} in the environment; start the processes with '
-                         'tools/dist_train.sh.')
+        raise UserError(f'--launcher pytorch needs {", ".join(missing)} in the environment; start the processes with '
+                        'tools/dist_train.sh.')
     if not distributed.is_initialized():
         distributed.init_process_group('gloo')
     config.model_wrapper_cfg = dict(

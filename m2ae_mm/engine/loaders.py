@@ -5,7 +5,7 @@ import torch
 from mmengine.config import Config
 from torch.utils.data import DataLoader
 
-_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+from .config_parts import LOADERS
 
 
 def prepare_loaders(config: Config) -> None:
@@ -19,7 +19,7 @@ def prepare_loaders(config: Config) -> None:
     Args:
         config: A full config, changed in place.
     """
-    loaders = [config.get(name) for name in _LOADERS]
+    loaders = [config.get(name) for name in LOADERS]
     loaders += [hook.get('dataloader') for hook in config.get('custom_hooks') or [] if isinstance(hook, dict)]
     for loader in loaders:
         if not isinstance(loader, dict):

@@ -5,12 +5,12 @@ from difflib import get_close_matches
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 
+from m2ae_mm.errors import UserError
 from m2ae_mm.evaluation import MetricNames, names_of
 from mmdet3d.registry import HOOKS
 
 from .class_check import named_classes
-from .data_check import datasets_of
-from .option_check import hooks_of
+from .config_parts import class_of, datasets_of, hooks_of, schedules_of
 
 _SHOWN = 8
 
@@ -29,21 +29,21 @@ def choose_metrics(config: Config) -> list[str]:
         What to tell of choices made here.
 
     Raises:
-        ValueError: For a name that validation will not give, or if there is no validation.
+        UserError: For a name that validation will not give, or if there is no validation.
     """
     watchers = list(_watchers(config))
     if not watchers:
         return []
     if not all(config.get(name) for name in ('val_dataloader', 'val_evaluator', 'val_cfg')):
-        raise ValueError(f'{watchers[0][0]}={watchers[0][1][watchers[0][2]]!r} needs a validation, which this config '
-                         'does not have (val_dataloader, val_evaluator, val_cfg).')
+        raise UserError(f'{watchers[0][0]}={watchers[0][1][watchers[0][2]]!r} needs a validation, which this config '
+                        'does not have (val_dataloader, val_evaluator, val_cfg).')
     stated = _names(config)
     known = [each for each in stated if each]
     told = []
     for path, options, key in watchers:
         wanted = options[key] if isinstance(options[key], list | tuple) else [options[key]]
         if not wanted or not all(isinstance(name, str) for name in wanted):
-            raise ValueError(f"{path}={options[key]!r} is no name of a figure, nor 'auto' or None.")
+            raise UserError(f"{path}={options[key]!r} is no name of a figure, nor 'auto' or None.")
         if not known:
             continue
         if key == 'save_best' and wanted == ['auto']:
@@ -63,13 +63,12 @@ def choose_metrics(config: Config) -> list[str]:
 def _watchers(config: Config) -> Iterator[tuple[str, dict, str]]:
     """Place in the config, options and key of everything that goes by a figure of the validation."""
     for path, hook in hooks_of(config):
-        kind = HOOKS.get(hook.type) if isinstance(hook.get('type'), str) else hook.get('type')
+        kind = class_of(HOOKS, hook)
         for base, key in ((CheckpointHook, 'save_best'), (EarlyStoppingHook, 'monitor')):
             if isinstance(kind, type) and issubclass(kind, base) and hook.get(key) is not None:
                 yield f'{path}.{key}', hook, key
-    schedules = config.get('param_scheduler') or []
-    for i, schedule in enumerate(schedules if isinstance(schedules, list) else [schedules]):
-        if isinstance(schedule, Mapping) and 'ReduceOnPlateau' in str(schedule.get('type')):
+    for i, schedule in enumerate(schedules_of(config)):
+        if 'ReduceOnPlateau' in str(schedule.get('type')):
             schedule.setdefault('monitor', 'loss')  # mmengine's default, which no validation gives
             yield f'param_scheduler.{i}.monitor', schedule, 'monitor'
 
@@ -91,5 +90,5 @@ def _check_names(path: str, wanted: list[str], known: list[MetricNames]) -> None
             close = get_close_matches(name.lower(), lower, 1)
             hint = f'; did you mean {lower[close[0]]!r}?' if close else '.'
             more = f' and {len(names) - _SHOWN} more' if len(names) > _SHOWN else ''
-            raise ValueError(f'{path} names {name!r}, which the validation does not give{hint} It gives '
-                             f'{", ".join(names[:_SHOWN])}{more}.')
+            raise UserError(f'{path} names {name!r}, which the validation does not give{hint} It gives '
+                            f'{", ".join(names[:_SHOWN])}{more}.')

@@ -8,6 +8,8 @@ from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from torch import Tensor, nn
 
+from m2ae_mm.errors import UserError
+
 from .late_history import log_late
 from .step_guard import RunningStatistics, gradient_norm, spoil_unless_finite
 
@@ -154,13 +156,13 @@ class M2AEOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def _decay_by_layers(self, params: list[dict], model: nn.Module) -> None:
         rate, owner, prefix = self.paramwise_cfg['layer_decay_rate'], model, ()
         if not 0 < rate <= 1:
-            raise ValueError(f'layer_decay_rate of paramwise_cfg must be above 0 and at most 1, got {rate!r}.')
+            raise UserError(f'layer_decay_rate of paramwise_cfg must be above 0 and at most 1, got {rate!r}.')
         if not hasattr(model, 'get_layer_depth'):
             owner, prefix = getattr(model, 'backbone', model), ('backbone.', )
         if not hasattr(owner, 'get_layer_depth'):
-            raise ValueError(f'layer_decay_rate of paramwise_cfg needs a backbone with get_layer_depth, '
-                             f'{type(owner).__name__} has none. Take PointM2AEEncoder or ThreeDETREncoder, or leave it '
-                             'out.')
+            raise UserError(f'layer_decay_rate of paramwise_cfg needs a backbone with get_layer_depth, '
+                            f'{type(owner).__name__} has none. Take PointM2AEEncoder or ThreeDETREncoder, or leave it '
+                            'out.')
         names = {id(weight): name for name, weight in model.named_parameters()}
         for group in params:
             depth, levels = owner.get_layer_depth(names[id(group['params'][0])], *prefix)

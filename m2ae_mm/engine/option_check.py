@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 
 from mmengine.config import Config
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from m2ae_mm.errors import UserError
 from mmdet3d.registry import DATASETS, HOOKS, OPTIMIZERS
 
+from .config_parts import class_of, hooks_of
 from .value_check import check_values
 
 # Taken out of a loader's config by Runner.build_dataloader before PyTorch sees it.
@@ -30,7 +32,7 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
         loaders: Names of the data loaders about to be used.
 
     Raises:
-        ValueError: Naming the option and those there are; for an unknown
+        UserError: Naming the option and those there are; for an unknown
             optimizer, and for hooks that are no dictionaries.
     """
     check_values(config, loaders)
@@ -44,7 +46,7 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
         for place, dataset, kind in _wrappers(loader.get('dataset') or {}, f'{path}.dataset'):
             _check(place, dataset, kind.__name__, _parameters(kind.__init__)[0] | {'type', '_scope_'})
     for path, hook in hooks.items():
-        kind = HOOKS.get(hook.type) if isinstance(hook.get('type'), str) else hook.get('type')
+        kind = class_of(HOOKS, hook)
         if kind is None:
             continue  # the registry says so
         known, takes_any = _parameters(kind.__init__)
@@ -57,26 +59,10 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
 def _wrappers(dataset: dict, path: str) -> Iterator[tuple[str, dict, type]]:
     """Data sets around another, whose options are easily mistaken for those of the inner one."""
     while isinstance(dataset, dict) and isinstance(dataset.get('dataset'), dict):
-        kind = DATASETS.get(dataset['type']) if isinstance(dataset['type'], str) else dataset['type']
+        kind = class_of(DATASETS, dataset)
         if kind is not None and not _parameters(kind.__init__)[1]:
             yield path, dataset, kind
         dataset, path = dataset['dataset'], f'{path}.dataset'
-
-
-def hooks_of(config: Config) -> Iterator[tuple[str, dict]]:
-    """Configs of hooks with their places in the config.
-
-    Raises:
-        ValueError: For one that is no dictionary.
-    """
-    hooks = [(f'default_hooks.{name}', hook) for name, hook in (config.get('default_hooks') or {}).items()]
-    hooks += [(f'custom_hooks.{i}', hook) for i, hook in enumerate(config.get('custom_hooks') or [])]
-    for path, hook in hooks:
-        if isinstance(hook, dict):
-            yield path, hook
-        elif hook is not None and not isinstance(hook, Hook):
-            raise ValueError(f"{path} must be dict(type='...', ...), got {hook!r}. Add hooks in a config file that "
-                             'inherits this one.')
 
 
 def _check_optimizer(config: Config) -> None:
@@ -87,8 +73,8 @@ def _check_optimizer(config: Config) -> None:
         found = registry.get(name)
     if found is None:
         known = sorted({**OPTIMIZERS.module_dict, **OPTIMIZERS.parent.module_dict})
-        raise ValueError(f'optim_wrapper.optimizer.type={name!r} is none of the optimizers known here: '
-                         f'{", ".join(known)}.')
+        raise UserError(f'optim_wrapper.optimizer.type={name!r} is none of the optimizers known here: '
+                        f'{", ".join(known)}.')
 
 
 def _parameters(function: Callable) -> tuple[set[str], bool]:
@@ -105,5 +91,5 @@ def _check(path: str, options: dict, owner: str, known: set[str]) -> None:
             hint = f'; did you mean {close[0]!r}?' if close else '.'
             if name in (options.get('dataset') or {}):
                 hint = f'; did you mean {path}.dataset.{name}?'
-            raise ValueError(f'{path} sets {name!r}, which {owner} does not take{hint} It takes '
-                             f'{", ".join(sorted(known - {"type", "_scope_"}))}.')
+            raise UserError(f'{path} sets {name!r}, which {owner} does not take{hint} It takes '
+                            f'{", ".join(sorted(known - {"type", "_scope_"}))}.')

@@ -13,13 +13,12 @@ from m2ae_mm.datasets.io.pickles import read_pickle
 from m2ae_mm.errors import UserError, reason
 
 from .class_check import named_classes
-from .data_check import datasets_of
+from .config_parts import LOADERS, annotation_file, datasets_of
 
 # Of the head.
 _OPTIONS = ('num_classes', 'num_angle_bins', 'anchor_sizes')
 # As in the configs for SUN RGB-D.
 _ANGLE_BINS = 12
-_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def leaves_to_data(config: Config) -> bool:
@@ -61,13 +60,12 @@ def take_from_data(config: Config, loaders: Sequence[str]) -> None:
 
     Raises:
         FileNotFoundError: If there is no annotation file.
-        ValueError: If it names no classes or has no boxes.
+        UserError: If it names no classes or has no boxes.
     """
     fit_segmentor(config)
     if not leaves_to_data(config):
         return
-    files = [Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
-             for _, dataset in datasets_of(config, loaders)]
+    files = [annotation_file(dataset) for _, dataset in datasets_of(config, loaders)]
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         raise FileNotFoundError(f'the classes are those of the data, and there is no {str(files[0])!r}. Prepare your '
@@ -106,7 +104,7 @@ def fit_segmentor(config: Config) -> None:
         ValueError: If the loss has a weight for each of other classes.
     """
     head = (config.get('model') or {}).get('decode_head')
-    names = next(filter(None, (named_classes(*each) for each in datasets_of(config, _LOADERS))), ())
+    names = next(filter(None, (named_classes(*each) for each in datasets_of(config, LOADERS))), ())
     if not isinstance(head, Mapping) or not names or head.get('num_classes') == len(names):
         return
     weights = (head.get('loss_decode') or {}).get('class_weight')
@@ -121,7 +119,7 @@ def fit_segmentor(config: Config) -> None:
 def _fill(config: Config, classes: Sequence[str], options: Mapping) -> None:
     config.model.bbox_head.update({key: value for key, value in options.items()
                                    if config.model.bbox_head.get(key) is None})
-    for _, dataset in datasets_of(config, _LOADERS):
+    for _, dataset in datasets_of(config, LOADERS):
         if 'metainfo' in dataset and dataset.metainfo.get('classes') is None:
             dataset.metainfo.classes = list(classes)
     for name, value in (('class_names', list(classes)), ('metainfo', dict(classes=list(classes)))):

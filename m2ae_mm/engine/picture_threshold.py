@@ -8,6 +8,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import nn
 
+from m2ae_mm.errors import UserError
 from m2ae_mm.evaluation.shown_boxes import Threshold, best_threshold, match_boxes
 from m2ae_mm.visualization.boxes import shown_boxes, true_boxes
 
@@ -24,7 +25,7 @@ def picture_threshold(config: Config, model: nn.Module, scenes: int = SCENES) ->
         scenes: Of the training, from the first on.
 
     Raises:
-        ValueError: If the model finds no boxes, or the config has no training data of the kind that it tests.
+        UserError: If the model finds no boxes, or the config has no training data of the kind that it tests.
         FileNotFoundError: If the training data are not there.
     """
     judged = []
@@ -34,8 +35,8 @@ def picture_threshold(config: Config, model: nn.Module, scenes: int = SCENES) ->
             for sample in model.test_step(batch):
                 truth, found = true_boxes(sample), shown_boxes(sample)
                 if truth is None or found is None:
-                    raise ValueError('only for a detector, on scenes with boxes, can a score be chosen above which '
-                                     'boxes are shown. Give --score-thr a number.')
+                    raise UserError('only for a detector, on scenes with boxes, can a score be chosen above which '
+                                    'boxes are shown. Give --score-thr a number.')
                 judged.append((found.scores, match_boxes(*found, *truth[:2]) >= 0, len(truth.labels)))
     chosen = best_threshold(sum(all_gather_object(judged), []))
     print_log(f'boxes with a score above {chosen.score:.3f} are shown: of those, {100 * chosen.precision:.0f} % are '
@@ -51,8 +52,8 @@ def training_scenes(config: Config, scenes: int) -> dict:
         train = train['dataset']
     loader = copy.deepcopy(config.test_dataloader)
     if 'ann_file' not in train or 'ann_file' not in loader.dataset:
-        raise ValueError('this config has no annotation file of training scenes to choose a score on. Give '
-                         '--score-thr a number.')
+        raise UserError('this config has no annotation file of training scenes to choose a score on. Give '
+                        '--score-thr a number.')
     loader.dataset.update(ann_file=train['ann_file'], data_root=train['data_root'], indices=scenes)
     if loader.get('num_workers'):
         loader.persistent_workers = False

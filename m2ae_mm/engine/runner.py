@@ -1,14 +1,20 @@
 """mmengine's runner, with less on the screen and an orderly end."""
+import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.logging import MMLogger
+from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
-from .loaders import end_workers
+from .config_parts import LOADERS, TESTING, TRAINING
+from .loaders import end_workers, prepare_loaders
+from .own_data import take_from_data
+from .preparation import check
 
 # How messages begin that are for looking up later: environment, config, hooks, options of each parameter, and warnings
 # about mmengine's own calls.
@@ -18,8 +24,27 @@ _ENVIRONMENT = 'System environment:'
 _OF_THE_FROZEN = 'is skipped since its requires_grad=False'  # a line for every parameter
 
 
+@RUNNERS.register_module()
 class M2AERunner(Runner):
-    """A runner whose log file has everything, whose screen has what happens, and whose loaders end with its loops."""
+    """A runner whose log file has everything, whose screen has what happens, and whose loaders end with its loops.
+
+    Our configs name it as their ``runner_type``, so that mmdet3d's own tools
+    make the checks of ours. A hook could not: the first time that one is
+    called, the data sets have been read.
+
+    Attributes:
+        prepared: Whether :func:`prepare` has made the checks before the runner was built.
+    """
+
+    prepared = False
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> 'M2AERunner':
+        """See mmengine; fills in what the config leaves to data and machine."""
+        cfg = copy.deepcopy(cfg)
+        take_from_data(cfg, LOADERS)
+        prepare_loaders(cfg)
+        return super().from_cfg(cfg)
 
     def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs) -> MMLogger:
         """As mmengine's, and says where the file is."""
@@ -32,21 +57,24 @@ class M2AERunner(Runner):
 
     def train(self) -> nn.Module:
         """See mmengine."""
-        with self._loading_ends():
+        with self._checked(TRAINING):
             return super().train()
 
     def val(self) -> dict[str, Any]:
         """See mmengine."""
-        with self._loading_ends():
+        with self._checked(TRAINING[1:]):
             return super().val()
 
     def test(self) -> dict[str, Any]:
         """See mmengine."""
-        with self._loading_ends():
+        with self._checked(TESTING):
             return super().test()
 
     @contextmanager
-    def _loading_ends(self) -> Iterator[None]:
+    def _checked(self, loaders: Sequence[str]) -> Iterator[None]:
+        """Look at these before they are built, and end them."""
+        if self.cfg and not self.prepared:
+            check(self.cfg, loaders)
         try:
             yield
         finally:

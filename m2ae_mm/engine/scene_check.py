@@ -7,9 +7,11 @@ from mmengine.config import ConfigDict
 
 from m2ae_mm.datasets.io.annotations import read_annotations
 from m2ae_mm.datasets.io.problems import Problems
+from m2ae_mm.errors import UserError
 from m2ae_mm.files import inside
 from mmdet3d.registry import DATASETS
 
+from .config_parts import annotation_file, class_of
 from .scene_warnings import Scenes, warn_of_caps, warn_of_frames
 
 # Of a point in a mask, an int64; by the option of LoadAnnotations3D, the key of data_prefix.
@@ -29,7 +31,7 @@ def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
 
     Raises:
         FileNotFoundError: If files are missing, with the first names.
-        ValueError: If all are there and some are cut short, or there is none,
+        UserError: If all are there and some are cut short, or there is none,
             or an annotation file holds more than arrays and plain values or
             names a file outside the data set's folders.
     """
@@ -76,12 +78,12 @@ def _reads_local_scenes(dataset: ConfigDict, step: ConfigDict) -> bool:
 
 def _entries(dataset: ConfigDict) -> list[dict]:
     """What an annotation file lists, if the names in it stay in the data set's folder."""
-    path = Path(dataset.get('data_root') or '', dataset.ann_file)
+    path = annotation_file(dataset)
     content = read_annotations(path)
     entries = content.get('data_list', []) if isinstance(content, dict) else []
     if isinstance(content, dict) and content.get('data_list') == []:
-        raise ValueError(f'{str(path)!r} lists no scene. Prepare the data again with scenes of this split, or point '
-                         'ann_file to another.')
+        raise UserError(f'{str(path)!r} lists no scene. Prepare the data again with scenes of this split, or point '
+                        'ann_file to another.')
     for name in _names(entries):
         inside(path.parent, name)
     return entries
@@ -108,7 +110,7 @@ def _prefix(dataset: ConfigDict) -> dict:
     """``data_prefix``, the data set's default if the config does not give it."""
     if dataset.get('data_prefix') is not None:
         return dataset.data_prefix
-    kind = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
+    kind = class_of(DATASETS, dataset)
     # A derived data set may pass the option on without naming it.
     options = (inspect.signature(each.__init__).parameters.get('data_prefix') for each in getattr(kind, '__mro__', ()))
     option = next((each for each in options if each is not None), None)

@@ -14,6 +14,8 @@ from m2ae_mm.datasets.transforms.scene_frame import M2AESceneFrame, advice, say_
 from mmdet3d.datasets import ScanNetDataset
 from mmdet3d.registry import DATASETS, TRANSFORMS
 
+from .config_parts import class_of
+
 _FLOAT_BYTES = 4
 # Scenes of a data set that are looked at; most of them have to be strange for a warning.
 _LOOKED_AT = 5
@@ -139,5 +141,5 @@ def _name(step: ConfigDict) -> str:
 
 def _is_scannet(dataset: ConfigDict) -> bool:
     """Whether it holds whole scans; SUN RGB-D's single views are drawn to 50,000 points each in all of the field."""
-    kind = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
+    kind = class_of(DATASETS, dataset)
     return kind is not None and issubclass(kind, ScanNetDataset)

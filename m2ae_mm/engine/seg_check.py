@@ -15,6 +15,8 @@ from m2ae_mm.files import load_array
 from mmdet3d.datasets import S3DISSegDataset, ScanNetSegDataset
 from mmdet3d.registry import DATASETS
 
+from .config_parts import annotation_file, class_of
+
 # Scenes of a data set whose masks are read; the others are looked at when they are loaded.
 _LOOKED_AT = 5
 _AGAIN = 'Prepare the data again.'
@@ -54,7 +56,7 @@ def check_seg_entries(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
         if content is None:
             continue
         load = _step(dataset, 'LoadPointsFromFile')
-        _check_entries(path, _file(dataset), content['data_list'], load, _scores(dataset))
+        _check_entries(path, annotation_file(dataset), content['data_list'], load, _scores(dataset))
         _check_chosen(path, dataset, len(content['data_list']))
 
 
@@ -79,7 +81,7 @@ def _content(dataset: ConfigDict) -> Mapping | None:
     Raises:
         UserError: If that is not what mmdet3d writes.
     """
-    kind, file = _kind(dataset), _file(dataset)
+    kind, file = class_of(DATASETS, dataset), annotation_file(dataset)
     if not (isinstance(kind, type) and issubclass(kind, _KNOWN)) or dataset.get('backend_args') or not file.is_file():
         return None
     content = read_annotations(file)
@@ -87,14 +89,6 @@ def _content(dataset: ConfigDict) -> Mapping | None:
         raise UserError(f'{str(file)!r} is no annotation file of mmdet3d 1.1 or later, a dictionary with metainfo and '
                         f'data_list. {_AGAIN}')
     return content
-
-
-def _kind(dataset: ConfigDict) -> object:
-    return DATASETS.get(dataset.type) if isinstance(dataset.get('type'), str) else dataset.get('type')
-
-
-def _file(dataset: ConfigDict) -> Path:
-    return Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
 
 
 def _step(dataset: ConfigDict, name: str) -> Mapping:
@@ -169,11 +163,11 @@ def _some(dataset: ConfigDict, entries: Sequence[Mapping]) -> Iterator[tuple[Pat
 
 def _mapping(dataset: ConfigDict, content: Mapping) -> tuple[np.ndarray, int]:
     """Label of each value of a mask, and that of points without annotation, as the data set will have them."""
-    kind = _kind(dataset)
+    kind = class_of(DATASETS, dataset)
     if issubclass(kind, M2AESceneSegDataset):
         classes = _classes(dataset)
         values = (content.get('metainfo') or {}).get(MASK_VALUES)
-        return label_mapping(classes, values, len(classes), _file(dataset)), len(classes)
+        return label_mapping(classes, values, len(classes), annotation_file(dataset)), len(classes)
     values = kind.METAINFO['seg_valid_class_ids']
     mapping = np.full(len(kind.METAINFO['seg_all_class_ids']) + 1, len(values), np.int64)
     mapping[list(values)] = np.arange(len(values))
@@ -181,4 +175,4 @@ def _mapping(dataset: ConfigDict, content: Mapping) -> tuple[np.ndarray, int]:
 
 
 def _classes(dataset: ConfigDict) -> Sequence[str]:
-    return (dataset.get('metainfo') or {}).get('classes') or _kind(dataset).METAINFO.get('classes') or ()
+    return (dataset.get('metainfo') or {}).get('classes') or class_of(DATASETS, dataset).METAINFO.get('classes') or ()

@@ -7,13 +7,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from m2ae_mm.errors import ForUser
+
 MOST_IN_A_ROW = 10
 # On an accelerator, figures that it has not computed after so many steps are waited for.
 _MOST_LATE = 100
 _COPY_INTERVAL = 50
 
 
-class BrokenTrainingError(RuntimeError):
+class BrokenTrainingError(ForUser, RuntimeError):
     """A training's numbers are no longer finite, and going on would not mend them."""
 
 

@@ -3,6 +3,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from m2ae_mm.errors import UserError
+
 
 class SumOverProcesses(torch.autograd.Function):
     """The same sum in every process; what flows back is the sum of what the processes' losses ask for."""
@@ -49,7 +51,7 @@ class SyncBatchNormCPU(_BatchNorm):
         """``(T, C)`` or ``(T, C, ...)`` to the same shape.
 
         Raises:
-            ValueError: If all processes together have no more than one row, of which there is no variance.
+            UserError: If all processes together have no more than one row, of which there is no variance.
         """
         if not (self.training and distributed.is_initialized() and distributed.get_world_size() > 1):
             return super().forward(x)
@@ -57,8 +59,8 @@ class SyncBatchNormCPU(_BatchNorm):
         rows = x.to(torch.promote_types(x.dtype, torch.float32))
         total = SumOverProcesses.apply(torch.cat([rows.sum(axes), rows.new_tensor([x.numel() // x.shape[1]])]))
         if total[-1] < 2:
-            raise ValueError(f'BatchNorm needs more than one row in training, all processes together have '
-                             f'{int(total[-1])}; use larger batches.')
+            raise UserError(f'BatchNorm needs more than one row in training, all processes together have '
+                            f'{int(total[-1])}; use larger batches.')
         mean, count = total[:-1] / total[-1], total[-1]
         # Deviations in a second pass: E[x^2] - E[x]^2 would cancel in float32.
         deviation = rows - mean.view(shape)
@@ -79,4 +81,4 @@ class SyncBatchNormCPU(_BatchNorm):
 
     def _check_input_dim(self, x: Tensor) -> None:
         if x.dim() < 2:
-            raise ValueError(f'BatchNorm needs rows and channels (T, C, ...), got {tuple(x.shape)}.')
+            raise UserError(f'BatchNorm needs rows and channels (T, C, ...), got {tuple(x.shape)}.')

@@ -7,8 +7,10 @@ from mmengine.dist import get_world_size
 from mmengine.runner import Runner
 
 from m2ae_mm.checkpoint import check_start
+from m2ae_mm.errors import UserError
 
 from .compilation import compile_forward
+from .config_parts import schedules_of
 from .hooks import M2AEResumeHook, M2AEStartHook
 from .keeping import keep_results
 from .metric_check import choose_metrics
@@ -27,26 +29,27 @@ def training_runner(config: Config) -> Runner:
     work folder is this process's until it ends.
 
     Args:
-        config: A full config, changed as by :func:`check_start` and :func:`choose_metrics`.
+        config: From :func:`prepare`; changed as by :func:`check_start` and :func:`choose_metrics`.
 
     Raises:
         FileNotFoundError: See :func:`check_start`.
-        ValueError: See there, :func:`claim_work_folder`, :func:`choose_metrics` and
+        UserError: See there, :func:`claim_work_folder`, :func:`choose_metrics` and
             :func:`compile_forward`; if the config has no training, mixed precision is not to be had on this machine, a
             schedule ends before it begins, or no batch can be filled.
     """
     if not config.get('train_dataloader') or not config.get('train_cfg'):
-        raise ValueError('this config has no training (train_dataloader, train_cfg); evaluate with it: tools/test.py '
-                         'CONFIG CHECKPOINT.')
+        raise UserError('this config has no training (train_dataloader, train_cfg); evaluate with it: tools/test.py '
+                        'CONFIG CHECKPOINT.')
     if (config.get('optim_wrapper') or {}).get('type') == 'AmpOptimWrapper' and get_device() in ('cpu', 'mps'):
-        raise ValueError('optim_wrapper.type=AmpOptimWrapper is float16 on GPUs, and this machine has none; bfloat16 '
-                         'works on every device: optim_wrapper.type=M2AEBFloat16OptimWrapper, which --amp sets where '
-                         'the config has full precision.')
+        raise UserError('optim_wrapper.type=AmpOptimWrapper is float16 on GPUs, and this machine has none; bfloat16 '
+                        'works on every device: optim_wrapper.type=M2AEBFloat16OptimWrapper, which --amp sets where '
+                        'the config has full precision.')
     _check_schedules(config)
     chosen = choose_metrics(config)
     claim_work_folder(config)
     start = check_start(config)
     runner = M2AERunner.from_cfg(config)
+    runner.prepared = True
     keep_results(runner)
     if config.get('resume'):
         runner.register_hook(M2AEResumeHook())
@@ -61,18 +64,13 @@ def training_runner(config: Config) -> Runner:
     return runner
 
 
-def _schedules(config: Config) -> list[dict]:
-    schedules = config.get('param_scheduler') or []
-    return schedules if isinstance(schedules, list) else [schedules]
-
-
 def _check_schedules(config: Config) -> None:
-    for i, each in enumerate(_schedules(config)):
+    for i, each in enumerate(schedules_of(config)):
         begin, end = each.get('begin', 0), each.get('end')
         if end is not None and end <= begin:
             warm_up = f' and param_scheduler.{i - 1}.end, the warm-up,' if i else ''
-            raise ValueError(f'param_scheduler.{i} ({each.get("type")}) would begin at {begin} and end at {end}. Set '
-                             f'param_scheduler.{i}.begin{warm_up} to less than {end}, or a later end.')
+            raise UserError(f'param_scheduler.{i} ({each.get("type")}) would begin at {begin} and end at {end}. Set '
+                            f'param_scheduler.{i}.begin{warm_up} to less than {end}, or a later end.')
 
 
 def _cut_short(config: Config) -> str | None:
@@ -88,8 +86,8 @@ def _runs_on(config: Config) -> str | None:
     """Says that a run goes on after its learning rate has come down, as one made longer does."""
     last, (place, end) = config.train_cfg.get('max_epochs'), _latest_end(config)
     # Schedules without an end, as steps at milestones are, go on as well; a warm-up alone is meant to be over.
-    endless = any(each.get('end') is None for each in _schedules(config))
-    if not last or not end or last <= end or endless or all(_warms_up(each) for each in _schedules(config)):
+    endless = any(each.get('end') is None for each in schedules_of(config))
+    if not last or not end or last <= end or endless or all(_warms_up(each) for each in schedules_of(config)):
         return None
     return (f'train_cfg.max_epochs={last}, but the schedule of the learning rate ends with epoch {end}: later epochs '
             f'keep the last rate. To make the run longer as a whole, set {place}={last}, too.')
@@ -97,7 +95,7 @@ def _runs_on(config: Config) -> str | None:
 
 def _latest_end(config: Config) -> tuple[str, int]:
     """The option that says when the last schedule in epochs ends, and what it says; 0 if none does."""
-    ends = {f'param_scheduler.{i}.end': each.end for i, each in enumerate(_schedules(config))
+    ends = {f'param_scheduler.{i}.end': each.end for i, each in enumerate(schedules_of(config))
             if each.get('by_epoch', True) and each.get('end')}
     return max(ends.items(), key=lambda item: item[1], default=('', 0))
 
@@ -113,6 +111,6 @@ def _check_batches(runner: Runner) -> None:
     samples, processes = len(loader.dataset), get_world_size()
     share = math.ceil(samples / processes)
     each = f' ({samples} / {processes} processes)' if processes > 1 else ''
-    raise ValueError(f'there is no batch to train on: a process has {share} training samples{each}, fewer than '
-                     f'train_dataloader.batch_size={loader.batch_size}, and train_dataloader.drop_last=True leaves out '
-                     f'what fills no batch. Set train_dataloader.batch_size to {share} or less.')
+    raise UserError(f'there is no batch to train on: a process has {share} training samples{each}, fewer than '
+                    f'train_dataloader.batch_size={loader.batch_size}, and train_dataloader.drop_last=True leaves out '
+                    f'what fills no batch. Set train_dataloader.batch_size to {share} or less.')

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from m2ae_mm.errors import UserError
 from m2ae_mm.files import remove_parts
 
 _NAME = '.running'
@@ -22,7 +23,7 @@ def claim_work_folder(config: Config) -> None:
         config: With ``work_dir``, which is made, and ``launcher``.
 
     Raises:
-        ValueError: If a training runs there, or the folder cannot be made or written to.
+        UserError: If a training runs there, or the folder cannot be made or written to.
     """
     if config.get('launcher', 'none') != 'none' and int(next(filter(None, map(os.environ.get, _RANKS)), 0)):
         return  # the first process of a job has the lock
@@ -33,12 +34,12 @@ def claim_work_folder(config: Config) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         file = open(folder / _NAME, 'a+')  # noqa: SIM115  kept open
     except OSError as error:
-        raise ValueError(f'the work folder {str(folder)!r} cannot be written to ({error.strerror}). Choose another '
-                         '--work-dir.') from error
+        raise UserError(f'the work folder {str(folder)!r} cannot be written to ({error.strerror}). Choose another '
+                        '--work-dir.') from error
     if not _lock(file):
         file.seek(0)
-        raise ValueError(f'a training is running in {str(folder)!r} ({file.read().strip() or "by another process"}). '
-                         'Wait for its end, or choose another --work-dir.')
+        raise UserError(f'a training is running in {str(folder)!r} ({file.read().strip() or "by another process"}). '
+                        'Wait for its end, or choose another --work-dir.')
     file.truncate(0)
     file.write(f'process {os.getpid()} on {socket.gethostname()}')
     file.flush()

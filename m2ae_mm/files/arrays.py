@@ -9,6 +9,8 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.lib import format as npy
 
+from m2ae_mm.errors import UserError
+
 # What a compressed file may hold: so many bytes in any case, and so many for each byte of the file.
 _ALWAYS, _EACH = 64 * 2**20, 50
 
@@ -17,7 +19,7 @@ def load_array(path: str | Path) -> np.ndarray:
     """The array of a ``.npy`` file.
 
     Raises:
-        ValueError: If the file holds Python objects, or is not as long as it says.
+        UserError: If the file holds Python objects, or is not as long as it says.
     """
     with open(path, 'rb') as file:
         return _read(file, os.fstat(file.fileno()).st_size)
@@ -31,7 +33,7 @@ def load_arrays(path: str | Path, choose: Callable[[list[str]], Sequence[str]] |
         choose: Given the names of all, those to read; all by default.
 
     Raises:
-        ValueError: If the arrays are not as long as they say, too long for
+        UserError: If the arrays are not as long as they say, too long for
             the file, or hold Python objects.
         zipfile.BadZipFile: If it is no archive.
     """
@@ -40,8 +42,8 @@ def load_arrays(path: str | Path, choose: Callable[[list[str]], Sequence[str]] |
         chosen = list(entries) if choose is None else choose(list(entries))
         declared, most = sum(entries[name].file_size for name in chosen), most_bytes(os.path.getsize(path))
         if declared > most:
-            raise ValueError(f'its arrays would take {declared} bytes; a file of {os.path.getsize(path)} bytes is '
-                             f'given {most}')
+            raise UserError(f'its arrays would take {declared} bytes; a file of {os.path.getsize(path)} bytes is '
+                            f'given {most}')
         arrays = {}
         for name in chosen:
             with archive.open(entries[name]) as file:
@@ -57,13 +59,13 @@ def most_bytes(size: int) -> int:
 def _read(file: BinaryIO, size: int) -> np.ndarray:
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0)):
-        raise ValueError(f'an array in version {version} of the format; 1.0 and 2.0 are read')
+        raise UserError(f'an array in version {version} of the format; 1.0 and 2.0 are read')
     header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = header(file)
     if dtype.hasobject:
-        raise ValueError('an array of Python objects, which is not read')
+        raise UserError('an array of Python objects, which is not read')
     declared, found = math.prod(shape) * dtype.itemsize, size - file.tell()
     if declared > found or any(length < 0 for length in shape):
-        raise ValueError(f'an array {shape} of {dtype} has {declared} bytes, the file holds {found}')
+        raise UserError(f'an array {shape} of {dtype} has {declared} bytes, the file holds {found}')
     file.seek(0)
     return npy.read_array(file, allow_pickle=False)

@@ -8,12 +8,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from m2ae_mm.errors import ForUser
+
 PART = '.part'
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NUMBERS = itertools.count()
 
 
-class DiskFullError(RuntimeError):
+class DiskFullError(ForUser, RuntimeError):
     """There is no space for a file, or a quota is used up."""
 
 

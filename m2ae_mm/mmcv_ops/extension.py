@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
+from m2ae_mm.errors import ForUser
+
 from . import box_kernels, point_kernels
 
 EXTENSION_NAME = 'mmcv._ext'
@@ -17,7 +19,7 @@ KERNELS: dict[str, Callable[..., Any]] = {
 COMPILED_FOR_CPU = frozenset(['box_iou_rotated', 'nms', 'nms_rotated', 'points_in_boxes_cpu_forward'])
 
 
-class MissingOperatorError(NotImplementedError):
+class MissingOperatorError(ForUser, NotImplementedError):
     """An operator of mmcv that only a compiled mmcv has was called."""
 
 

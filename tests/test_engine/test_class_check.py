@@ -5,6 +5,7 @@ import pytest
 from mmengine.config import Config
 
 from m2ae_mm.engine import check_data
+from m2ae_mm.errors import UserError
 from mmdet3d.datasets import ScanNetDataset
 
 
@@ -112,3 +113,13 @@ def test_scenes_name_the_same_classes_in_the_same_order(loaders):
 def test_a_detector_has_the_classes_of_its_scenes():
     with pytest.raises(ValueError, match=r'has 2 classes \(bed, chair\), the head 18. .*model.bbox_head.num_classes=2'):
         check_scenes(['bed', 'chair'], ['bed', 'chair'], 18)
+
+
+@pytest.mark.parametrize('way, wrong', [(dict(way=10), '10'), (dict(), '5')])
+def test_a_head_has_the_classes_of_few_shot_episodes(way, wrong):
+    loader = dict(dataset=dict(type='M2AEFewShot', data_root='m', **way))
+    config = Config(dict(model=dict(head=dict(num_classes=int(wrong))), train_dataloader=loader, val_dataloader=loader))
+    check_data(config, ['train_dataloader', 'val_dataloader'])
+    config.model.head.num_classes = 7
+    with pytest.raises(UserError, match=f'episodes of {wrong} classes, the head 7. .*model.head.num_classes={wrong}'):
+        check_data(config, ['val_dataloader'])

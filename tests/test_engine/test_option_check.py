@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from m2ae_mm.engine import check_options
+from m2ae_mm.engine.option_check import check_options
 from m2ae_mm.engine.value_check import check_values
 from m2ae_mm.errors import UserError
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ...errors import UserError
 from ..tuning import tune_process, variables_unset
 from .cases import Case
 from .floors import Peaks, floor_of, probe, size_of
@@ -67,10 +68,10 @@ def find_peaks(device: str, precisions: list[str]) -> tuple[str, Peaks]:
     """Name of the device and its measured peaks.
 
     Raises:
-        ValueError: If PyTorch sees no such device.
+        UserError: If PyTorch sees no such device.
     """
     if device == 'cuda' and not torch.cuda.is_available():
-        raise ValueError('--device cuda: PyTorch sees no CUDA device here.')
+        raise UserError('--device cuda: PyTorch sees no CUDA device here.')
     name = torch.cuda.get_device_name() if device == 'cuda' else f'CPU, {torch.get_num_threads()} threads'
     return name, probe(device, precisions)
 

@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from m2ae_mm.class_names import check_class_names
+from m2ae_mm.errors import UserError
 from m2ae_mm.evaluation.shown_boxes import Threshold, match_boxes
 from m2ae_mm.files import write_json
 from m2ae_mm.visualization.boxes import shown_boxes, true_boxes
@@ -52,14 +53,14 @@ class M2AEGalleryHook(Hook):
         """Draw and judge the scenes of one batch, in the process that has tested them.
 
         Raises:
-            ValueError: If they are no detections, or without ground truth.
+            UserError: If they are no detections, or without ground truth.
         """
         classes = _classes(runner)
         for points, sample in zip(data_batch['inputs']['points'], outputs):
             truth, found = true_boxes(sample), shown_boxes(sample, self.score_thr)
             if truth is None or found is None:
-                raise ValueError('a gallery shows detections beside the ground truth; this test has '
-                                 f'{"no detections" if found is None else "no ground truth"}. Leave out --gallery.')
+                raise UserError('a gallery shows detections beside the ground truth; this test has '
+                                f'{"no detections" if found is None else "no ground truth"}. Leave out --gallery.')
             matches = match_boxes(*found, *truth[:2])
             cloud = scene_points(cloud_of(points, sample), sample, coloured=True)
             number = sample.metainfo.get('sample_idx', len(self.scenes))

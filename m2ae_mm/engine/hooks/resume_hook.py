@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper, _ParamScheduler
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from m2ae_mm.errors import UserError
 from mmdet3d.registry import HOOKS
 
 # What a schedule's state holds beside its settings: how far it has come, and what it started from.
@@ -32,7 +33,7 @@ class M2AEResumeHook(Hook):
         """Put the config's values into the checkpoint before optimizer and schedules read it.
 
         Raises:
-            ValueError: If the checkpoint's optimizer is another one, or has other groups of parameters.
+            UserError: If the checkpoint's optimizer is another one, or has other groups of parameters.
         """
         wrapper, schedules = runner.optim_wrapper, runner.param_schedulers or []
         if not isinstance(wrapper, OptimWrapper) or not isinstance(schedules, list):
@@ -72,12 +73,12 @@ def _check_groups(new: Sequence[dict], old: Sequence[dict]) -> None:
                'weights alone, leave out --resume and set load_from to the file.')
     sizes = [[len(group['params']) for group in groups] for groups in (old, new)]
     if sizes[0] != sizes[1]:
-        raise ValueError(f"the checkpoint's optimizer has groups of {sizes[0]} parameters, the config's of {sizes[1]}, "
-                         f'so its state does not fit. {instead}')
+        raise UserError(f"the checkpoint's optimizer has groups of {sizes[0]} parameters, the config's of {sizes[1]}, "
+                        f'so its state does not fit. {instead}')
     names = [{name for name in _options(groups[0]) if not name.startswith('initial_')} for groups in (old, new)]
     if names[0] - names[1] and names[1] - names[0]:
-        raise ValueError(f"the checkpoint's optimizer has the options {', '.join(sorted(names[0] - names[1]))}, which "
-                         f"that of the config has not: it is another one. {instead}")
+        raise UserError(f"the checkpoint's optimizer has the options {', '.join(sorted(names[0] - names[1]))}, which "
+                        f"that of the config has not: it is another one. {instead}")
 
 
 def _other_options(new: Sequence[dict], old: Sequence[dict]) -> list[str]:

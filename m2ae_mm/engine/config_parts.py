@@ -1,0 +1,68 @@
+"""Parts of a config, with their places in it."""
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+from mmengine.hooks import Hook
+from mmengine.registry import Registry
+
+from m2ae_mm.errors import UserError
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+TRAINING, TESTING = LOADERS[:2], LOADERS[2:]
+
+
+def class_of(registry: Registry, part: Mapping) -> type | None:
+    """The class that a part is of, by name or as it is; None if there is no such name."""
+    kind = part.get('type')
+    return registry.get(kind) if isinstance(kind, str) else kind
+
+
+def datasets_of(config: Config, loaders: Sequence[str]) -> list[tuple[str, ConfigDict]]:
+    """Innermost data sets of the loaders that the config has, with their places in it."""
+    return [entry for loader in loaders if config.get(loader)
+            for entry in _datasets(config[loader].dataset, f'{loader}.dataset')]
+
+
+def _datasets(dataset: ConfigDict, path: str) -> Iterator[tuple[str, ConfigDict]]:
+    if dataset.get('dataset') is not None:
+        yield from _datasets(dataset.dataset, f'{path}.dataset')
+    elif 'datasets' in dataset:
+        for i, each in enumerate(dataset.datasets):
+            yield from _datasets(each, f'{path}.datasets.{i}')
+    else:
+        yield path, dataset
+
+
+def annotation_file(dataset: Mapping) -> Path:
+    """``ann_file`` in ``data_root``; the folder if the data set has no such file."""
+    return Path(dataset.get('data_root') or '', dataset.get('ann_file') or '')
+
+
+def class_count(config: Config) -> int | None:
+    """Of the head of a config's model; None if it has none."""
+    model = config.get('model') or {}
+    heads = (model.get(name) or {} for name in ('head', 'bbox_head', 'rpn_head', 'decode_head'))
+    return next((head['num_classes'] for head in heads if 'num_classes' in head), None)
+
+
+def hooks_of(config: Config) -> Iterator[tuple[str, dict]]:
+    """Configs of hooks with their places in the config.
+
+    Raises:
+        UserError: For one that is no dictionary.
+    """
+    hooks = [(f'default_hooks.{name}', hook) for name, hook in (config.get('default_hooks') or {}).items()]
+    hooks += [(f'custom_hooks.{i}', hook) for i, hook in enumerate(config.get('custom_hooks') or [])]
+    for path, hook in hooks:
+        if isinstance(hook, dict):
+            yield path, hook
+        elif hook is not None and not isinstance(hook, Hook):
+            raise UserError(f"{path} must be dict(type='...', ...), got {hook!r}. Add hooks in a config file that "
+                            'inherits this one.')
+
+
+def schedules_of(config: Config) -> list[dict]:
+    """Of learning rate and the like; one that stands alone in a list."""
+    schedules = config.get('param_scheduler') or []
+    return [schedules] if isinstance(schedules, dict) else schedules
