@@ -1,4 +1,4 @@
-"""What an error says to a user: what went wrong, what was being done, with which value, and what to do.
+"""What an error tells a user: what went wrong, what was being done, with which value, and what to do.
 
 Imports the standard library only: the commands need it before the rest of the package is loaded.
 """

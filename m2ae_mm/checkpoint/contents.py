@@ -74,7 +74,7 @@ def check_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Names of the tensors with NaN or infinite values; a device is waited for once if all are finite."""
+    """Names of the tensors with NaN or infinite values; waits for the device only once if all are finite."""
     floats = {name: value.detach() for name, value in tensors.items() if value.is_floating_point()}
     # A sum is finite only if all its terms are. It can overflow, so what is not finite is looked at again.
     sums = [(value if value.element_size() >= 4 else value.float()).sum().double() for value in floats.values()]

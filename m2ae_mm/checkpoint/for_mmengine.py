@@ -1,4 +1,4 @@
-"""mmengine's ways to a checkpoint, all of which end in ours."""
+"""Makes mmengine read every checkpoint with our reader."""
 from typing import Any
 
 import torch
@@ -26,6 +26,6 @@ def load_from_m2ae_mm(filename: str, map_location: Any = None) -> dict[str, Any]
 
 
 def take_over() -> None:
-    """Have mmengine read every checkpoint, whatever its address, with :func:`load_from_m2ae_mm`."""
+    """Make mmengine read every checkpoint, whatever its address, with :func:`load_from_m2ae_mm`."""
     for scheme in list(CheckpointLoader._schemes):
         CheckpointLoader.register_scheme(scheme, load_from_m2ae_mm, force=True)

@@ -1,4 +1,4 @@
-"""Says what of a checkpoint no training can go on with."""
+"""Checks that a training can be resumed from a checkpoint."""
 from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType
@@ -12,7 +12,7 @@ _ONCE = dict(optimizer='save_optimizer=False', param_schedulers='save_param_sche
 
 
 def check_resumable(content: Mapping[str, Any], path: str | Path, schedules: bool) -> None:
-    """Refuse a checkpoint of which a part is missing, or of another kind than mmengine stores.
+    """Refuse a checkpoint in which a part is missing, or is not of the kind that mmengine stores.
 
     Args:
         content: All that the file holds.

@@ -1,4 +1,4 @@
-"""Says what is wrong with the checkpoint that a training starts or goes on from before anything else is built."""
+"""Checks the checkpoint that a training starts from or resumes, before anything else is built."""
 import copy
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def check_start(config: Config) -> str | None:
 
 
 def _check_file(config: Config, path: Path) -> tuple[int, str | None]:
-    """Make a file ``config.load_from`` if the model can start, or with ``config.resume`` go on, from it.
+    """Set ``config.load_from`` to a file if the model can start from it, or resume it with ``config.resume``.
 
     Returns:
         Its epoch, and what is to be told of weights to start from.
@@ -114,7 +114,7 @@ def latest_checkpoint(folder: Path) -> tuple[Path, str | None] | None:
 
 
 def _check_weights(own: dict[str, Tensor], stored: dict[str, Tensor], path: Path, model: str) -> str:
-    """Weights to start from need not be all of a model; those they share with it must fit; says what does.
+    """Check weights to start from: tensors that they share with the model must fit. Reports what fits.
 
     Layers may have another number of outputs, as for other classes: these start anew.
     """

@@ -6,7 +6,7 @@ from typing import Any
 
 from .shipped import FOLDER, describe
 
-# Parts of a model's config that change what the weights compute, and entries in them that only training knows.
+# Parts of a model's config that change what the weights compute, and entries in them that matter in training only.
 _PARTS = ('backbone', 'neck', 'head', 'bbox_head', 'rpn_head')
 _OF_TRAINING = ('init_cfg', 'train_cfg', 'test_cfg', 'drop_path_rate', 'dropout', 'mlp_dropout', 'label_smoothing')
 

@@ -1,4 +1,4 @@
-"""Less to load for commands that neither train nor evaluate.
+"""Faster imports for commands that neither train nor evaluate.
 
 mmengine, mmdet and mmdet3d load libraries for their trainers, trackers and data sets of streets as soon as they are
 imported, and PyTorch its compiler when the first operator runs that is not its own. That takes more than half of the
@@ -24,7 +24,7 @@ _COMPILER = 'torch._dynamo'
 
 @contextmanager
 def loading_for(command: str) -> Iterator[None]:
-    """The package may be loaded within; for the commands above without what they do not use."""
+    """Context in which the package may be loaded; the commands above load only what they use."""
     if command in COMMANDS:
         sys.modules.setdefault(_COMPILER, LateCompiler(_COMPILER))
     with without(UNUSED if command in COMMANDS else ()):
@@ -33,7 +33,7 @@ def loading_for(command: str) -> Iterator[None]:
 
 @contextmanager
 def without(names: Sequence[str]) -> Iterator[None]:
-    """Modules are not loaded within: whoever imports them, or one below, gets a module whose names are empty classes.
+    """Context without these modules: an import of one, or of one below, gives a module of empty classes.
 
     Afterwards they are imported as ever. Modules that are loaded already stay.
 

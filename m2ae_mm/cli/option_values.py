@@ -1,8 +1,8 @@
 """Values of ``--cfg-options``: what is typed, read as what the config has at its place.
 
 mmengine's syntax for numbers, lists and tuples holds; but its reader deletes
-all blanks and makes a list wherever there is a comma, so that paths and names
-of classes would not arrive as they were typed.
+all blanks and makes a list wherever there is a comma, which would change paths
+and names of classes.
 """
 from ..errors import UserError
 

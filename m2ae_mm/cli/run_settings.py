@@ -1,4 +1,4 @@
-"""What decides the result of a run, kept beside it, so that a later run with other settings does not take it over."""
+"""The settings that decide the result of a run, kept beside it, so that a run with other settings does not reuse it."""
 import hashlib
 import json
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def check_settings(folder: Path, settings: dict, results: str, option: str = '--
 
 
 def write_settings(folder: Path, settings: dict) -> None:
-    """Keep settings in a folder; before its results, so that these never stand without them."""
+    """Write settings to a folder, before its results, so that there are no results without settings."""
     folder.mkdir(parents=True, exist_ok=True)
     from m2ae_mm.files import write_json
     write_json(folder / FILE, settings, indent=1)
@@ -72,7 +72,7 @@ def content_of(checkpoint: str) -> str:
 
 
 def _deciding(value, key: str | None = None):
-    """A copy without what has no effect, and with digests for checkpoints."""
+    """A copy without entries that have no effect, and with digests in place of checkpoints."""
     if isinstance(value, dict):
         return {name: _deciding(each, name) for name, each in value.items() if name not in _WITHOUT_EFFECT}
     if isinstance(value, (list, tuple)):

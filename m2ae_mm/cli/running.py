@@ -19,10 +19,10 @@ def run(main) -> None:
     """Run ``main()``; whatever it raises ends in one message and exit code 1, see :func:`m2ae_mm.errors.report`.
 
     ``M2AE_TRACEBACK=1`` shows the traceback, too. Loading processes end and
-    several processes part once ``main()``, and with it the runner, is done.
+    process groups are left once ``main()``, and with it the runner, is done.
     """
     tune_process()
-    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, is no news in every line
+    logging.raiseExceptions = False  # on a full disk, do not report every line of the log
     code = 0
     try:
         main()

@@ -59,7 +59,7 @@ class Steps:
         print(f'    {name}: {self.timings[name]:.0f} s', flush=True)
 
     def side_by_side(self, *calls: Callable[[], Any]) -> list[Any]:
-        """What calls of :meth:`train` and :meth:`test` return that run at once and share the cores.
+        """Run calls of :meth:`train` and :meth:`test` at once, share the cores among them, and return their results.
 
         Two trainings of these sizes with a core each are faster than one after the other with both cores.
         """

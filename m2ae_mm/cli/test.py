@@ -37,7 +37,7 @@ def is_shipped_pretraining(checkpoint: str) -> bool:
 
 
 def check_data_options(options: list[str]) -> None:
-    """Refuse other data for validation, which is not read here, while those for the test stay as they are."""
+    """Refuse options for the data of the validation, which is not read here, without those for the data of the test."""
     keys = {option.partition('=')[0] for option in options}
     for key in sorted(keys):
         test_key = key.replace('val_dataloader.', 'test_dataloader.', 1)

@@ -1,4 +1,4 @@
-"""Says what of an annotation file mmdet3d's data sets would stumble over, or a detector would not see."""
+"""Finds what in an annotation file mmdet3d's data sets would fail on, or a detector would ignore."""
 import inspect
 import json
 import math

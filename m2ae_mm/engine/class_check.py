@@ -1,4 +1,4 @@
-"""Says when data sets give the same label to different classes, or do not fit the head."""
+"""Finds data sets that give one label to different classes, or do not fit the head."""
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from .config_parts import class_of
 
 def check_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tuple[str, ConfigDict]],
                   num_classes: int) -> None:
-    """Fail if an ``M2AEFolder`` numbers its classes otherwise than the training data do, or the head has not as many.
+    """Fail if an ``M2AEFolder`` numbers its classes differently from the training data, or the head has another number.
 
     A head may have more classes than the folders of a test: it may have been trained so.
 
@@ -68,7 +68,7 @@ def check_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tupl
 
 
 def check_episodes(used: Sequence[tuple[str, ConfigDict]], num_classes: int) -> None:
-    """Fail if few-shot episodes have not as many classes as the head.
+    """Fail if few-shot episodes and the head have different numbers of classes.
 
     Args:
         used: Data sets about to be used with their places in the config.
@@ -86,7 +86,7 @@ def check_episodes(used: Sequence[tuple[str, ConfigDict]], num_classes: int) -> 
 
 def check_named_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tuple[str, ConfigDict]],
                         num_classes: int) -> None:
-    """Fail if mmdet3d's data sets number their classes otherwise than the training data do, or than the head.
+    """Fail if mmdet3d's data sets number their classes differently from the training data or the head.
 
     Args:
         trained: Training data sets with their places in the config, which need not exist.
@@ -116,7 +116,7 @@ def named_classes(path: str, dataset: ConfigDict) -> tuple[str, ...]:
         dataset: Its config.
 
     Raises:
-        UserError: If the config lists no names, or such that the data set does not know.
+        UserError: If the config lists no names, or names that the data set does not know.
     """
     kind = class_of(DATASETS, dataset)
     if kind is None or not issubclass(kind, Det3DDataset | Seg3DDataset):

@@ -1,4 +1,4 @@
-"""Says what is wrong with the data of a config before anything is built."""
+"""Finds what is wrong with the data of a config, before anything is built."""
 from collections.abc import Sequence
 from pathlib import Path
 

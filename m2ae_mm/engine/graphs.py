@@ -34,18 +34,18 @@ _RECORD_AT = 3
 _WARM_UPS = 2
 # Each holds the activations of a step for good, though all share one pool.
 _MOST_GRAPHS = 24
-# Clouds of ever new sizes have ever new keys.
+# Clouds of new sizes have new keys.
 _MOST_SEEN = 1000
 # Attributes of modules that are no tensors and may change what their kernels compute.
 _SETTINGS = ('training', 'momentum', 'p', 'dropout', 'drop_prob')
 
 
 class Graphed:
-    """Calls a function through CUDA graphs where that is possible, otherwise as it is.
+    """Calls a function through CUDA graphs where that is possible, otherwise directly.
 
-    Possible is: tensors on the current CUDA device, Triton's kernels in use, a single
-    process, no ``torch.compile``, and no earlier call of which the backward
-    pass is still to come (a graph has one place for its activations).
+    It is possible with tensors on the current CUDA device, Triton's kernels, a single
+    process, no ``torch.compile``, and no earlier call whose backward pass is
+    still to come (a graph has one place for its activations).
 
     Args:
         function: Of a module and of arguments in any nesting; returns tensors
@@ -217,7 +217,7 @@ class _Replay(torch.autograd.Function):
 
 def _record(function: Callable[..., Any], module: nn.Module, leaves: Sequence[Any], structure: Any,
             pool: Any) -> _Recording | None:
-    """Warm up and record; None, with a warning, where the function cannot be recorded."""
+    """Warm up and record; None, with a warning, if the function cannot be recorded."""
     leaves = [leaf.detach().clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
     buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]  # running statistics
     call = functools.partial(function, *tree_unflatten(leaves, structure))

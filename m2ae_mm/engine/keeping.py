@@ -1,4 +1,4 @@
-"""Puts what keeps a training's results into mmengine's runner."""
+"""Makes mmengine's runner keep a training's results."""
 from mmengine.config import ConfigDict
 from mmengine.hooks import CheckpointHook
 from mmengine.optim import OptimWrapper
@@ -9,7 +9,7 @@ from .hooks import M2AECheckpointHook, M2AEFinitePredictionsHook, M2AEKeepingHoo
 
 
 def keep_results(runner: Runner) -> None:
-    """Have a runner that has not started yet resume exactly, write checkpoints whole, and leave out broken steps.
+    """Make a runner that has not started yet resume exactly, write checkpoints whole, and leave out broken steps.
 
     mmengine's own checkpoint hook and optimizer wrapper become ours, which do
     the same and more; what the config has of other kinds stays. The config,

@@ -1,7 +1,7 @@
-"""Logged values that are read back when somebody looks at them, not when they are computed.
+"""Logged values that are read back when somebody asks for them, not when they are computed.
 
-mmengine reads every loss and the norm of the gradient back in every iteration. On a GPU each time is a wait for all
-that it has been given to do, after which it has nothing to do until the host has started the next step.
+mmengine reads every loss and the norm of the gradient back in every iteration. Each time the host waits for all queued
+work of the GPU, and then the GPU idles until the host has started the next step.
 """
 from typing import Any
 
@@ -10,8 +10,8 @@ import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 from torch import Tensor
 
-# Values that nobody looks at are read back after so many.
-_MOST_LATE = 1000
+# Pending values that are read back although nobody has asked for them.
+_MAX_PENDING = 1000
 
 
 def _read_before(name: str) -> property:
@@ -40,7 +40,7 @@ class LateHistory(HistoryBuffer):
     def append(self, value: Tensor) -> None:
         """Add a tensor of one element without reading it."""
         self._late.append(value.detach().reshape(()))
-        if len(self._late) >= _MOST_LATE:
+        if len(self._late) >= _MAX_PENDING:
             self._read()
 
     def _read(self) -> None:
@@ -58,7 +58,7 @@ class LateHistory(HistoryBuffer):
 
 
 def log_late(hub: MessageHub, key: str, value: Any) -> None:
-    """``hub.update_scalar(key, value)`` that does not wait for a tensor, but for the first under its key."""
+    """``hub.update_scalar(key, value)`` that does not wait for a tensor, except for the first of a key."""
     history = hub.log_scalars.get(key)
     if history is None or not isinstance(value, Tensor):
         hub.update_scalar(key, value)

@@ -9,12 +9,12 @@ from .config_parts import LOADERS
 
 
 def prepare_loaders(config: Config) -> None:
-    """Have batches wait in page-locked memory where there is an accelerator, and loaders do without processes.
+    """Use page-locked memory where there is an accelerator, and drop options of processes where there are none.
 
-    From page-locked memory a thread of each loader takes batches while the
-    training waits for the device, and their transfer is faster; the config
-    has the last word. With ``num_workers=0`` PyTorch refuses what is said of
-    the loading processes that there are not.
+    A thread of each loader copies batches to page-locked memory while the
+    training waits for the device, and their transfer is faster; what the
+    config says about it stays. With ``num_workers=0`` PyTorch refuses options
+    of loading processes.
 
     Args:
         config: A full config, changed in place.

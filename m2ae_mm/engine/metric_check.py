@@ -1,4 +1,4 @@
-"""Which figure of the validation hooks and schedules go by: chosen and checked before the training."""
+"""The figure of the validation that hooks and schedules watch, chosen and checked before the training."""
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
@@ -61,7 +61,7 @@ def choose_metrics(config: Config) -> list[str]:
 
 
 def _watchers(config: Config) -> Iterator[tuple[str, dict, str]]:
-    """Place in the config, options and key of everything that goes by a figure of the validation."""
+    """Place in the config, options and key of everything that watches a figure of the validation."""
     for path, hook in hooks_of(config):
         kind = class_of(HOOKS, hook)
         for base, key in ((CheckpointHook, 'save_best'), (EarlyStoppingHook, 'monitor')):

@@ -28,8 +28,8 @@ class M2AEOptimWrapper(OptimWrapper):
     Attributes:
         finite: Of the last iteration, bool of one element: whether its step
             was taken; None if it only collected gradients.
-        statistics: Of the model's norms, which whoever learns of such a step
-            late restores.
+        statistics: Of the model's norms; restored by whoever learns of such a
+            step later.
     """
 
     def __init__(self, *args, **kwargs) -> None:

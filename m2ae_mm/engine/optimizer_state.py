@@ -1,4 +1,4 @@
-"""The state of an optimizer in a checkpoint, which fused optimizers write to without looking at its size."""
+"""Checks the state of an optimizer in a checkpoint: fused optimizers write to it without checking its size."""
 from collections.abc import Iterator, Mapping
 from typing import Any
 

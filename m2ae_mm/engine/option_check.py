@@ -1,4 +1,4 @@
-"""Says which options of loaders and hooks do not exist before mmengine stumbles over them."""
+"""Finds options of loaders and hooks that do not exist, before mmengine fails on them."""
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
@@ -24,15 +24,15 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
     """Fail with one message for a value of :func:`check_values`, or an option of a loader or hook that does not exist.
 
     PyTorch's loader is not built by a registry, and mmengine's checkpoint hook
-    takes any option, to fail only when the first checkpoint is written. It
-    also looks for an optimizer that there is not in a way that does not name it.
+    takes any option and fails only when the first checkpoint is written. For
+    an unknown optimizer, mmengine's error does not name it.
 
     Args:
         config: A full config.
         loaders: Names of the data loaders about to be used.
 
     Raises:
-        UserError: Naming the option and those there are; for an unknown
+        UserError: Naming the wrong option and the known ones; for an unknown
             optimizer, and for hooks that are no dictionaries.
     """
     check_values(config, loaders)

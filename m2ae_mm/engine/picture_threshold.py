@@ -1,4 +1,4 @@
-"""From which score on a detector's boxes are shown, chosen on training scenes."""
+"""The score above which a detector's boxes are shown, chosen on training scenes."""
 import copy
 
 import torch

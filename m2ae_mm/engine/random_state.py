@@ -1,8 +1,8 @@
 """Random numbers that depend on seed, epoch and step alone, so that a resumed training draws those of a whole one.
 
 Every step starts its generators anew from the seed and its number, every sample from the seed, the epoch and its
-place in it. Nothing of them has to be stored, nothing that draws in between (validation, pictures, a linear probe)
-moves them, and it makes no difference how many processes load the data, or whether they were started anew.
+place in it. Nothing has to be stored, draws in between (validation, pictures, a linear probe) change nothing, and it
+makes no difference how many processes load the data, or whether they were restarted.
 """
 import hashlib
 import random

@@ -21,7 +21,7 @@ _STEPS_OF_MASKS = {PointM2AE: ('masked_loss', 'pool_visible')}
 
 
 def record_graphs(model: nn.Module, graphed: Callable[[Callable[..., Any]], Any] = Graphed) -> None:
-    """Have the steps of one of our models go through CUDA graphs from now on, where these serve.
+    """Send the steps of one of our models through CUDA graphs from now on, where possible.
 
     Args:
         model: Others stay as they are.
@@ -35,7 +35,7 @@ def record_graphs(model: nn.Module, graphed: Callable[[Callable[..., Any]], Any]
 
 
 class StepOfMasks:
-    """A step of points, scales and masks, with as many rows for nearly every batch.
+    """A step of points, scales and masks, with the same number of rows for nearly every batch.
 
     Args:
         step: Of a model and these.

@@ -1,4 +1,4 @@
-"""Says which point files of scenes are missing or cut short, or hold what they are not taken for."""
+"""Finds point files of scenes that are missing, cut short, or not what they are taken for."""
 import inspect
 from collections.abc import Iterator, Sequence
 from pathlib import Path

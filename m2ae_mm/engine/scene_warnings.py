@@ -1,4 +1,4 @@
-"""Says which scenes cannot be what they are taken for: whole scans, and rooms in metres with z up."""
+"""Warns of scenes that cannot be what they are taken for: whole scans, and rooms in metres with z up."""
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from .config_parts import class_of
 _FLOAT_BYTES = 4
 # Scenes of a data set that are looked at; most of them have to be strange for a warning.
 _LOOKED_AT = 5
-# Numbers of points that nobody gets by scanning.
+# Multiples of this: numbers of points that no scan has by chance.
 _ROUND = 1000
 
 
@@ -93,7 +93,7 @@ def warn_of_frames(checked: Sequence[Scenes]) -> None:
 
 
 def _strange(scenes: Scenes) -> tuple[dict[str, str], dict[str, str]]:
-    """What most of a few scenes have that rooms in metres with z up have not, and the likeliest options."""
+    """What most of a few scenes show that rooms in metres with z up do not, and the likeliest options."""
     every = max(1, len(scenes.files) // _LOOKED_AT)
     looked = scenes.files[::every][:_LOOKED_AT]
     clouds = [_load(scenes, file, entry) for file, entry in looked]

@@ -10,8 +10,8 @@ from torch.nn.modules.batchnorm import _NormBase
 from m2ae_mm.errors import ForUser
 
 MOST_IN_A_ROW = 10
-# On an accelerator, figures that it has not computed after so many steps are waited for.
-_MOST_LATE = 100
+# Steps whose answers an accelerator may owe before the host waits for it.
+_MAX_PENDING = 100
 _COPY_INTERVAL = 50
 
 
@@ -50,7 +50,7 @@ class LateFlags:
         self._late: deque[tuple[int, Tensor, torch.Event | None, list]] = deque()
 
     def add(self, number: int, finite: Tensor, samples: list) -> None:
-        """Note one answer, a tensor of one element on any device."""
+        """Take one answer, a tensor of one element on any device."""
         event = None
         if finite.device.type != 'cpu':
             # A copy that the host need not wait for needs page-locked memory.
@@ -66,7 +66,7 @@ class LateFlags:
         while self._late:
             number, finite, event, samples = self._late[0]
             if event is not None and not event.query():
-                if not wait and len(self._late) <= _MOST_LATE:
+                if not wait and len(self._late) <= _MAX_PENDING:
                     return
                 event.synchronize()
             self._late.popleft()
@@ -74,7 +74,7 @@ class LateFlags:
 
 
 class RunningStatistics:
-    """Copies of what normalisation layers have seen, from before a batch that spoils it.
+    """Copies of the running statistics of norms, from before a batch that spoils them.
 
     They change in the forward pass, before anything is known of the loss.
     """
@@ -84,7 +84,7 @@ class RunningStatistics:
                         for value in (module.running_mean, module.running_var) if value is not None]
         on_cpu = all(value.device.type == 'cpu' for value in self.tensors)
         # An answer of an accelerator can come many steps late, so an older copy is kept as well.
-        self._interval, self._most = (1, 1) if on_cpu else (_COPY_INTERVAL, 2 + _MOST_LATE // _COPY_INTERVAL)
+        self._interval, self._most = (1, 1) if on_cpu else (_COPY_INTERVAL, 2 + _MAX_PENDING // _COPY_INTERVAL)
         self._copies: deque[tuple[int, list[Tensor]]] = deque()
         self._next = 0
 

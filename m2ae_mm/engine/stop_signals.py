@@ -11,11 +11,11 @@ from mmengine.dist import all_reduce, get_world_size
 from torch.utils.data import DataLoader
 
 _SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasattr(signal, name))
-# Steps between two times that the processes of a job ask each other, where asking means to wait for a GPU.
+# Steps between two exchanges of the processes of a job, where each exchange waits for a GPU.
 _INTERVAL = 10
 EXIT_CODE = 143
-# Seconds within which further signals count as the first: a scheduler signals all processes of a job, and the launcher
-# among them passes its own on.
+# Seconds within which further signals count as one: a scheduler signals all processes of a job, and the launcher among
+# them passes its signal on.
 _SAME = 3.
 # Seconds that a process that loads data lives on after a signal.
 _GRACE = 60
@@ -34,7 +34,7 @@ class StopSignals:
         self._installed: list[int] = []
 
     def install(self) -> None:
-        """Begin to listen; not in a thread, where Python has no signals."""
+        """Begin to listen; does nothing in a thread, where Python has no signals."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in _SIGNALS:

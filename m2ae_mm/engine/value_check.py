@@ -1,4 +1,4 @@
-"""Says which entries of a config have values that nothing can be done with, or that would be taken in silence."""
+"""Finds entries of a config whose values cannot be used, or would be accepted silently."""
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence

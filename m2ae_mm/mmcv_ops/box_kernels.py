@@ -70,7 +70,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
 
 def nms_rotated(boxes: Tensor, scores: Tensor, _order: Tensor, _sorted: Tensor, _labels: Tensor, iou_threshold: float,
                 multi_label: int) -> Tensor:
-    """Kept indices, best first, of ``(N, 5)`` rectangles, or ``(N, 6)`` with a label, which must be equal to suppress."""
+    """Kept indices, best first, of ``(N, 5)`` rectangles, or ``(N, 6)``: labels are suppressed apart."""
     overlaps = rotated_iou_bev(boxes[:, :5], boxes[:, :5])
     if multi_label:
         overlaps = overlaps * (boxes[:, None, 5] == boxes[:, 5])

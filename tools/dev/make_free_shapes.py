@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """Choose the shapes that come with the package out of the data set free_shapes.
 
-Takes the largest classes with a clear meaning, and up to a number of shapes of each, in the official split. Training shapes of
-all other classes come along without a label, for pre-training; test shapes of those stay out, so that the whole data
-set can still test what was pre-trained on this part. The result is always the same for the same source.
+Takes the largest classes with a clear meaning, with up to a number of shapes each, in the official split. Training
+shapes of all other classes come along without a label, for pre-training; test shapes of those stay out, so that the
+whole data set can still test what was pre-trained on this part. The result is always the same for the same source.
 """
 import argparse
 import csv

@@ -1,4 +1,4 @@
-"""One measurement in a process of its own, so that its memory is its own and its failure stays there."""
+"""One measurement in its own process, so that its memory is counted alone and a failure does not spread."""
 import contextlib
 import multiprocessing
 import os

@@ -30,7 +30,7 @@ _SHOWN = 8
 
 @HOOKS.register_module()
 class M2AEKeepingHook(Hook):
-    """Lets a training lose nothing, however it ends, and end rather than go on with broken numbers.
+    """Keeps what a training has computed, however it ends, and ends one whose numbers are broken.
 
     - Random numbers of every step and sample depend on the seed and their
       number alone, see :mod:`m2ae_mm.engine.random_state`.
@@ -74,7 +74,7 @@ class M2AEKeepingHook(Hook):
             loop.dataloader_iterator = type(loop.dataloader_iterator)(loop.dataloader)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Refuse what no training goes on from, or not this one, and note where the epoch goes on.
+        """Refuse a checkpoint that no training, or not this one, can resume; note where the epoch goes on.
 
         Raises:
             ValueError: See :func:`check_resumable` and :func:`check_optimizer_state`.
@@ -214,7 +214,7 @@ class M2AEKeepingHook(Hook):
 
 
 def _choose_checkpoint(runner: Runner) -> None:
-    """Have a runner that is to find its checkpoint itself, as mmdet3d's tool makes it, resume the newest whole one."""
+    """Let a runner that finds its checkpoint itself, as in mmdet3d's tool, resume the newest whole one."""
     if not runner._resume or runner._load_from is not None:
         return
     latest = latest_checkpoint(Path(runner.work_dir))
@@ -225,7 +225,7 @@ def _choose_checkpoint(runner: Runner) -> None:
 
 
 def _loader_of(runner: Runner) -> dict:
-    """What decides which samples the batches of an epoch have."""
+    """What decides which samples are in the batches of an epoch."""
     loader = runner.train_loop.dataloader
     sampler = resumable_sampler(loader)
     seed = getattr(sampler.sampler, 'seed', None) if sampler is not None else None

@@ -27,7 +27,7 @@ class M2AEResumeHook(Hook):
     Belongs into resumed trainings only, as :func:`training_runner` does it.
     """
 
-    priority = 'LOWEST'  # after the one that looks whether the optimizer's state is one
+    priority = 'LOWEST'  # after the hook that checks the optimizer's state
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the config's values into the checkpoint before optimizer and schedules read it.

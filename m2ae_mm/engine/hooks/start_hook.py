@@ -13,7 +13,7 @@ from mmdet3d.registry import HOOKS
 
 @HOOKS.register_module()
 class M2AEStartHook(Hook):
-    """Takes what fits of the weights to start from, and the outputs of classes by their names.
+    """Takes the weights to start from as far as they fit, and the outputs of classes by their names.
 
     Where the head has an output for each class, a class that the weights were
     trained with keeps its own, whatever its label; the others start anew. For
