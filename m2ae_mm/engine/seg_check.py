@@ -1,4 +1,4 @@
-"""Says what is wrong with the labels of points before a segmentor is built."""
+"""Finds what is wrong with the labels of points, before a segmentor is built."""
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 

@@ -36,7 +36,7 @@ def test_nothing_is_read_back_before_somebody_looks(hub, monkeypatch):
     reads = []
     monkeypatch.setattr(late_history.torch, 'stack', lambda late: reads.append(len(late)) or torch.cat(
         [each.view(1) for each in late]))
-    monkeypatch.setattr(late_history, '_MOST_LATE', 4)
+    monkeypatch.setattr(late_history, '_MAX_PENDING', 4)
     for i in range(3):
         log_late(hub, 'loss', torch.tensor(float(i)))
     assert not reads
