@@ -5,7 +5,8 @@ import pytest
 from mmengine.config import Config
 from seg_scenes import NAMES, labelled_room, write_seg_layout
 
-from m2ae_mm.engine import check_data, take_from_data
+from m2ae_mm.engine import check_data
+from m2ae_mm.engine.own_data import take_from_data
 
 LOADERS = ('train_dataloader', 'val_dataloader')
 SEG = dict(type='LoadAnnotations3D', with_bbox_3d=False, with_label_3d=False, with_seg_3d=True)
