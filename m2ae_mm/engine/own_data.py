@@ -104,8 +104,10 @@ def fit_segmentor(config: Config) -> None:
         ValueError: If the loss has a weight for each of other classes.
     """
     head = (config.get('model') or {}).get('decode_head')
+    if not isinstance(head, Mapping):
+        return
     names = next(filter(None, (named_classes(*each) for each in datasets_of(config, LOADERS))), ())
-    if not isinstance(head, Mapping) or not names or head.get('num_classes') == len(names):
+    if not names or head.get('num_classes') == len(names):
         return
     weights = (head.get('loss_decode') or {}).get('class_weight')
     if isinstance(weights, (list, tuple)) and len(weights) != len(names):

@@ -14,8 +14,9 @@ from .own_data import take_from_checkpoint, take_from_data
 def prepare(config: Config, loaders: Sequence[str], checkpoint: str | Path | None = None) -> None:
     """Make a config whole, and fail with one message if it cannot be run.
 
-    Entries that it leaves to the data are filled in; options, values and data
-    are checked; loaders and processes are set up for this machine.
+    Options and values are checked; entries that it leaves to the data are
+    filled in; the data are checked; loaders and processes are set up for this
+    machine.
 
     Args:
         config: A full config, changed in place.
@@ -26,14 +27,9 @@ def prepare(config: Config, loaders: Sequence[str], checkpoint: str | Path | Non
         FileNotFoundError: See :func:`take_from_data` and :func:`check_data`.
         UserError: See there and :func:`check_options`.
     """
+    check_options(config, loaders)
     if checkpoint is None or not take_from_checkpoint(config, checkpoint):
         take_from_data(config, ('train_dataloader', *loaders))
-    check(config, loaders)
+    check_data(config, loaders)
     prepare_loaders(config)
     prepare_processes(config)
-
-
-def check(config: Config, loaders: Sequence[str]) -> None:
-    """The checks of :func:`prepare`, which change nothing."""
-    check_options(config, loaders)
-    check_data(config, loaders)

@@ -12,9 +12,10 @@ from mmengine.runner import Runner
 from torch import nn
 
 from .config_parts import LOADERS, TESTING, TRAINING
+from .data_check import check_data
 from .loaders import end_workers, prepare_loaders
+from .option_check import check_options
 from .own_data import take_from_data
-from .preparation import check
 
 # How messages begin that are for looking up later: environment, config, hooks, options of each parameter, and warnings
 # about mmengine's own calls.
@@ -74,7 +75,8 @@ class M2AERunner(Runner):
     def _checked(self, loaders: Sequence[str]) -> Iterator[None]:
         """Look at these before they are built, and end them."""
         if self.cfg and not self.prepared:
-            check(self.cfg, loaders)
+            check_options(self.cfg, loaders)
+            check_data(self.cfg, loaders)
         try:
             yield
         finally:
