@@ -11,6 +11,7 @@ default_hooks = dict(
     checkpoint=dict(type='M2AECheckpointHook', interval=10, max_keep_ckpts=3),
     keeping=dict(type='M2AEKeepingHook'),  # exact resumes, orderly ends, broken steps left out
     graphs=dict(type='M2AEGraphsHook'),
+    memory=dict(type='M2AEMemoryHook'),  # a training on a CPU would grow
     sampler_seed=dict(type='DistSamplerSeedHook'))
 
 env_cfg = dict(

@@ -1,6 +1,6 @@
 """Reading, converting and resuming checkpoints."""
-from .for_mmengine import take_over
 from .base import is_low_rank
+from .for_mmengine import take_over
 from .loading import load_for_test, load_matching, load_pretrained_init
 from .merging import merge_checkpoint
 from .places import resolve

@@ -11,6 +11,7 @@ from .hooks import (
     M2AEGraphsHook,
     M2AEKeepingHook,
     M2AELinearProbeHook,
+    M2AEMemoryHook,
     M2AEPictureHook,
     M2AEResumeHook,
     M2AERuntimeInfoHook,
@@ -27,7 +28,7 @@ from .tuning import set_tuning, what_learns
 
 __all__ = [
     'M2AEBFloat16OptimWrapper', 'M2AECheckpointHook', 'M2AEDistributedCPU', 'M2AEFinitePredictionsHook',
-    'M2AEGalleryHook', 'M2AEGraphsHook', 'M2AEKeepingHook', 'M2AELinearProbeHook', 'M2AEOptimWrapper',
+    'M2AEGalleryHook', 'M2AEGraphsHook', 'M2AEKeepingHook', 'M2AELinearProbeHook', 'M2AEMemoryHook', 'M2AEOptimWrapper',
     'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'M2AEResumeHook', 'M2AERunner', 'M2AERuntimeInfoHook',
     'M2AEStartHook', 'SyncBatchNormCPU', 'TESTING', 'TRAINING', 'check_data', 'class_count', 'compile_forward',
     'datasets_of', 'end_processes', 'init_cpu_processes', 'name_what_is_built', 'picture_threshold', 'prepare',

@@ -117,7 +117,7 @@ def published(name, root, **changes):
 ])
 def test_published_layouts_train_and_are_scored_in_blocks(tmp_path, name, prefix, splits, classes, values):
     rooms = [labelled_room(i, 400, values) for i in range(2)]
-    root = write_seg_layout(tmp_path, {split: rooms for split in splits}, prefix)
+    root = write_seg_layout(tmp_path, dict.fromkeys(splits, rooms), prefix)
     sampling = 'train_dataloader.dataset.pipeline.4.num_points'
     config = published(name, root, **{sampling: 128, 'model.test_cfg.num_points': 128, 'model.test_cfg.batch_size': 2})
     assert config.model.decode_head.num_classes == config.model.decode_head.ignore_index == classes
@@ -129,7 +129,7 @@ def test_published_layouts_train_and_are_scored_in_blocks(tmp_path, name, prefix
     runner.train()
     assert {points.shape[1:] for points in seen} == {(128, config.model.backbone.in_channels)}
     colours = torch.cat([points[..., 3:6].flatten() for points in seen])
-    assert 0 <= colours.min() and 0.5 < colours.max() <= 1
+    assert colours.min() >= 0 and 0.5 < colours.max() <= 1
     scalars = runner.message_hub.log_scalars
     assert 0 <= scalars['val/miou'].current() <= 1
     # Predictions are compared with labels, not with NYU40 ids as by mmdet3d's own test pipeline.

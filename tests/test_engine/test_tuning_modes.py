@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
 from runs import tiny_config
 from shapes import write_modelnet40
 from torch import nn
