@@ -12,7 +12,7 @@ from pathlib import Path
 STARTS, MODES = ('scratch', 'pretrained'), ('linear', 'decoder', 'full', 'lora')
 # Columns of the table: title, entry of a result, and its factor.
 _COLUMNS = (('mIoU', 'miou', 100.), ('accuracy', 'acc', 100.), ('ms a step', 'ms_per_step', 1.))
-_SETTINGS = ('train', 'val', 'steps', 'pretrain_steps', 'batch_size', 'points', 'cfg_options')
+_SETTINGS = ('train', 'val', 'steps', 'pretrain_steps', 'batch_size', 'points', 'device', 'cfg_options')
 
 
 def parse_args(arguments: list[str] | None = None):
@@ -27,9 +27,10 @@ def parse_args(arguments: list[str] | None = None):
                         'the steps stay as many (default: 1 0.1)')
     parser.add_argument('--seeds', type=int, default=3, metavar='N', help='seeds 0 to N - 1 (default: %(default)s)')
     for name, default, text in (('train', 300, 'rooms to train on'), ('val', 100, 'unseen rooms to evaluate on'),
-                                ('steps', 400, 'steps of each row'), ('pretrain-steps', 1200, 'steps of pre-training'),
-                                ('batch-size', 8, 'rooms a step'), ('points', 8192, 'points of a room')):
+                                ('steps', 300, 'steps of each row'), ('pretrain-steps', 1000, 'steps of pre-training'),
+                                ('batch-size', 8, 'rooms a step'), ('points', 4096, 'points that the encoder sees')):
         parser.add_argument(f'--{name}', type=int, default=default, metavar='N', help=f'{text} (default: %(default)s)')
+    parser.add_argument('--device', default='cpu', help='(default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='overrides of rooms_seg.py for all rows, of the encoder also in pre-training')
     return parser.parse_args(arguments)
@@ -54,7 +55,7 @@ def main(args) -> None:
     write_settings(args.out, settings)
     # Of another seed than the demo's rooms, which sizes and schedules were chosen on.
     create_rooms(args.out / 'rooms', args.train, args.val, seed=1)
-    train, val = (SegRooms.load(args.out / 'rooms', split) for split in ('train', 'val'))
+    train, val = (SegRooms.load(args.out / 'rooms', split, args.device) for split in ('train', 'val'))
     for seed in range(args.seeds):
         for labels in args.labels:
             for row in args.rows:

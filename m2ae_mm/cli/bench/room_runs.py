@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
@@ -43,8 +44,8 @@ class SegRooms(NamedTuple):
     labels: list[Tensor]
 
     @classmethod
-    def load(cls, root: Path, split: str) -> 'SegRooms':
-        """Rooms that ``create_rooms`` has written."""
+    def load(cls, root: Path, split: str, device: str = 'cpu') -> 'SegRooms':
+        """Rooms that ``create_rooms`` has written, on a device."""
         content = read_annotations(root / f'scannet_infos_{split}.pkl')
         mapping = label_mapping(CLASSES, content['metainfo'][MASK_VALUES], len(CLASSES))
         points, labels = [], []
@@ -52,8 +53,8 @@ class SegRooms(NamedTuple):
             xyz = np.fromfile(root / 'points' / entry['lidar_points']['lidar_path'], '<f4').reshape(-1, 6)[:, :3]
             mask = np.fromfile(root / 'semantic_mask' / entry['pts_semantic_mask_path'], '<i8')
             order = np.random.default_rng(i).permutation(len(xyz))
-            points.append(torch.from_numpy(xyz[order]))
-            labels.append(torch.from_numpy(mapping[mask[order]]))
+            points.append(torch.from_numpy(xyz[order]).to(device))
+            labels.append(torch.from_numpy(mapping[mask[order]]).to(device))
         return cls(points, labels)
 
     def first(self, share: float) -> 'SegRooms':
@@ -67,12 +68,12 @@ class SegRooms(NamedTuple):
         for room in chosen:
             draw = torch.rand(5, generator=generator).tolist()
             start = int(draw[0] * len(self.points[room]))
-            kept = torch.arange(start, start + count) % len(self.points[room])
+            kept = torch.arange(start, start + count, device=self.points[room].device) % len(self.points[room])
             turn = _ROTATION * (2 * draw[1] - 1)
             scale = _SCALES[0] + draw[2] * (_SCALES[1] - _SCALES[0])
             x, y = ((1. if each < 0.5 else -1.) * scale for each in draw[3:])
             cos, sin = math.cos(turn), math.sin(turn)
-            clouds.append(self.points[room][kept] @ torch.tensor(
+            clouds.append(self.points[room][kept] @ self.points[room].new_tensor(
                 [[x * cos, x * sin, 0.], [-y * sin, y * cos, 0.], [0., 0., scale]]))
             sample = Det3DDataSample()
             sample.gt_pts_seg = PointData(pts_semantic_mask=self.labels[room][kept])
@@ -87,7 +88,7 @@ def pretrain(args, rooms: SegRooms, seed: int) -> Path:
         encoder = {key: value for key, value in _options(args).items()
                    if key.startswith('model.backbone.') and not key.endswith(('.radii', '.drop_path_rate'))}
         config = _config('m2ae_mm::m2ae/rooms_pretrain.py', encoder)
-        model = _build(config, seed)
+        model = _build(config, seed, args.device)
         losses = _train(model, config, rooms, args, args.pretrain_steps, seed)
         print(f'pre-trained, seed {seed}: {len(losses)} steps, loss {np.mean(losses[:50]):.4f} at first, '
               f'{np.mean(losses[-50:]):.4f} at last', flush=True)
@@ -111,9 +112,10 @@ def train_row(args, mode: str, weights: Path | None, train: SegRooms, val: SegRo
     config = _config('m2ae_mm::m2ae/rooms_seg.py', _options(args))
     set_tuning(config, mode)
     config.model.backbone.init_cfg.checkpoint = str(weights) if weights else None
+    config.model.test_cfg.num_points = args.points  # as many as in training
     if mode == 'linear':
         config.optim_wrapper.optimizer.lr = _LINEAR_RATE
-    model = _build(config, seed)
+    model = _build(config, seed, args.device)
     times: list[float] = []
     losses = _train(model, config, train, args, args.steps, seed, times)
     matrix = confusion(model, val)
@@ -131,7 +133,7 @@ def confusion(model: nn.Module, rooms: SegRooms) -> np.ndarray:
     matrix = np.zeros((len(CLASSES), ) * 2, np.int64)
     for points, labels in zip(rooms.points, rooms.labels):
         found = model.inference(points[None], [{}], True)[0].argmax(0)
-        matrix += fast_hist(found.numpy(), labels.numpy(), len(CLASSES))
+        matrix += fast_hist(found.cpu().numpy(), labels.cpu().numpy(), len(CLASSES))
     return matrix
 
 
@@ -146,12 +148,13 @@ def _config(name: str, options: dict[str, Any]) -> Config:
     return config
 
 
-def _build(config: Config, seed: int) -> nn.Module:
+def _build(config: Config, seed: int, device: str) -> nn.Module:
     init_default_scope('mmdet3d')
+    MMLogger.get_instance('benchmark', log_level='WARNING')  # without the list of initial weights
     torch.manual_seed(seed)
     model = MODELS.build(config.model)
     model.init_weights()
-    return model
+    return model.to(device)
 
 
 def _train(model: nn.Module, config: Config, rooms: SegRooms, args, steps: int, seed: int,

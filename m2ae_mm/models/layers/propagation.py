@@ -5,6 +5,8 @@ from torch import Tensor, nn
 
 from m2ae_mm.ops import interpolate
 
+from .exactness import are_exactly
+
 
 class PointwiseNorm(nn.Module):
     """Linear layer (a 1x1 convolution) and BatchNorm on ``(B, N, C)`` tokens."""
@@ -57,7 +59,14 @@ class TokenPropagation(nn.Module):
         Returns:
             ``(B, N, out_channels)``.
         """
-        x = interpolate(fine, coarse, tokens)
-        if skip is not None:
-            x = torch.cat([skip, x], -1)
-        return self.blocks(F.gelu(self.fuse(x)))
+        linear, norm = self.fuse.linear, self.fuse.norm
+        if are_exactly(PointwiseNorm, self.fuse) and are_exactly(nn.Linear, linear):
+            # Interpolation is linear, too: the product is taken where there are fewer rows.
+            own = linear.in_features - tokens.shape[-1]
+            x = interpolate(fine, coarse, F.linear(tokens, linear.weight[:, own:], linear.bias))
+            x = x if skip is None else x + F.linear(skip, linear.weight[:, :own])
+            x = norm(x.flatten(0, 1)).view(x.shape)
+        else:
+            x = interpolate(fine, coarse, tokens)
+            x = self.fuse(x if skip is None else torch.cat([skip, x], -1))
+        return self.blocks(F.gelu(x))
