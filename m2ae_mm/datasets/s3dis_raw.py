@@ -112,6 +112,8 @@ def read_room(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     clouds, instances, classes = [], [], []
     for number, file in enumerate(sorted((folder / 'Annotations').glob('*.txt')), 1):
         with reading(file, 'as lines of x y z r g b', ''):
+            if not file.stat().st_size:
+                raise UserError('it is empty')
             cloud = np.loadtxt(file, np.float64, ndmin=2)
             if cloud.shape[1] != _COLUMNS or not np.isfinite(cloud).all():
                 raise UserError(f'it has {cloud.shape[1]} columns' if cloud.shape[1] != _COLUMNS else

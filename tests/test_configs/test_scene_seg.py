@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 from processes import program
@@ -138,6 +139,7 @@ def test_published_layouts_train_and_are_scored_in_blocks(tmp_path, name, prefix
 
 @pytest.mark.parametrize('name, columns', [('scannet_seg', 6), ('s3dis_seg', 9), ('rooms_seg', 3)])
 def test_models_fit_their_columns(name, columns):
+    init_default_scope('mmdet3d')
     config = Config.fromfile(CONFIGS / f'{name}.py')
     model = MODELS.build(config.model)
     assert model.backbone.in_channels == columns == model.neck.point_channels
