@@ -176,7 +176,7 @@ def _train(model: nn.Module, config: Config, rooms: SegRooms, args, steps: int, 
         with wrapper.optim_context(model):
             loss, _ = model.parse_losses(model(**data, mode='loss'))
         wrapper.update_params(loss)
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
         if times is not None:
             times.append(time.perf_counter() - begun)
     return losses
