@@ -4,10 +4,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urlsplit
 from urllib.request import urlopen
 
-import mmengine
 import torch
 from mmengine.fileio import get
 from mmengine.logging import print_log
@@ -16,19 +15,28 @@ from mmengine.runner import checkpoint as of_mmengine
 from m2ae_mm.errors import UserError, reason
 from m2ae_mm.files import replacing
 
+from .digest import file_digest
 from .shipped import FOLDER, shipped_names
+from .torch_pointcloud_keys import torch_pointcloud_weights
 
 _WAIT, _BLOCK = 30, 2**20  # seconds for an answer; bytes
 # With which names of published files end: resnet50-0676ba61.pth.
 _DIGEST = re.compile(r'-([a-f0-9]{8,64})\.\w+$')
-# Lists of addresses by name that mmengine knows; a function gives each.
+_DEMANDED = re.compile(r'sha256=([a-f0-9]{64})', re.IGNORECASE)
+# Lists of addresses by name, of mmengine and ours; a function gives each.
 _LISTS: dict[str, Callable[[], Any]] = {
     'open-mmlab://': of_mmengine.get_external_models,
     'openmmlab://': of_mmengine.get_external_models,
     'torchvision://': of_mmengine.get_torchvision_models,
     'modelzoo://': of_mmengine.get_torchvision_models,
     'mmcls://': of_mmengine.get_mmcls_models,
+    'torch-pointcloud://': torch_pointcloud_weights,
 }
+_MOST_NAMES = 10
+
+
+class _OtherFile(UserError):
+    """A file has another checksum than its address says."""
 
 
 def resolve(place: str | Path) -> Path:
@@ -36,12 +44,15 @@ def resolve(place: str | Path) -> Path:
 
     What is at an address is fetched once and kept in PyTorch's folder for
     checkpoints. ``http`` and ``https`` are known, names in the lists of
-    OpenMMLab and torchvision (``open-mmlab://``, ``torchvision://``), and what
-    mmengine has a file backend for (``s3://``).
+    OpenMMLab, torchvision and torch-pointcloud (``open-mmlab://``,
+    ``torchvision://``, ``torch-pointcloud://``), and what mmengine has a file
+    backend for (``s3://``). An address may end in ``#sha256=`` and the
+    checksum of the file, or its file name in ``-`` and the first eight or more
+    digits of it; a file with another checksum is not taken.
 
     Raises:
         FileNotFoundError: If it is none of these.
-        UserError: If an address is not to be had.
+        UserError: If an address is not to be had, or gives another file than its checksum says.
     """
     if '://' in str(place):
         return _fetched(str(place))
@@ -55,23 +66,32 @@ def resolve(place: str | Path) -> Path:
 
 
 def _fetched(address: str) -> Path:
+    address, fragment = urldefrag(address)
+    demanded = _DEMANDED.fullmatch(fragment)
+    if fragment and not demanded:
+        raise UserError(f'the address {address!r} ends in {"#" + fragment!r}; a checksum is written '
+                        '#sha256=, then 64 hexadecimal digits, as sha256sum prints them.')
     listed = next((prefix for prefix in _LISTS if address.startswith(prefix)), None)
     if listed:
         addresses, name = _LISTS[listed](), address.removeprefix(listed)
         name = of_mmengine.get_deprecated_model_names().get(name, name)
         if name not in addresses:
-            raise UserError(f'{address!r} is none of the {len(addresses)} checkpoints that mmengine '
-                            f'{mmengine.__version__} lists under {listed}')
-        return resolve(addresses[name])
+            names = f': {", ".join(addresses)}' if len(addresses) <= _MOST_NAMES else ''
+            raise UserError(f'{address!r} is none of the {len(addresses)} checkpoints listed under {listed}{names}.')
+        return resolve(f'{addresses[name]}#{fragment}' if fragment else addresses[name])
     folder = Path(torch.hub.get_dir(), 'checkpoints')
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _name(address)
+    wanted = [found[1].lower() for found in (_DIGEST.search(path.name), demanded) if found]
     with _alone(path):  # of the processes on this machine
-        if path.is_file():
+        if not path.is_file():
+            _fetch(address, path, wanted)
+        else:
             print_log(f'{address} was fetched before and is taken from {path}; remove that file to fetch it again.',
                       'current')
-        else:
-            _fetch(address, path)
+            if wanted:
+                _check(file_digest(path), wanted, address, f'It was fetched before: remove {str(path)!r} to fetch it '
+                       'again, or correct the checksum.')
     return path
 
 
@@ -83,7 +103,19 @@ def _name(address: str) -> str:
     return f'{hashlib.sha256(address.encode()).hexdigest()[:16]}_{name}'
 
 
-def _fetch(address: str, path: Path) -> None:
+def _check(digest: str, wanted: list[str], address: str, advice: str) -> None:
+    """Compare a SHA-256 with what it should begin with.
+
+    Raises:
+        _OtherFile: If it does not.
+    """
+    for beginning in wanted:
+        if not digest.startswith(beginning):
+            raise _OtherFile(f'the checkpoint {address!r} is not the file it should be: its SHA-256 is {digest}, the '
+                             f'address says {beginning}. {advice}')
+
+
+def _fetch(address: str, path: Path, wanted: list[str]) -> None:
     print_log(f'fetching {address} to {path}', 'current')
     digest = hashlib.sha256()
     try:
@@ -101,9 +133,9 @@ def _fetch(address: str, path: Path) -> None:
                 content = get(address)
                 digest.update(content)
                 file.write(content)
-            wanted = _DIGEST.search(path.name)
-            if wanted and not digest.hexdigest().startswith(wanted.group(1)):
-                raise UserError(f'its digest is {digest.hexdigest()[:16]}..., its name says {wanted.group(1)}')
+            _check(digest.hexdigest(), wanted, address, 'Nothing was kept. Correct the checksum, or ask who gave it.')
+    except _OtherFile:
+        raise
     except Exception as error:  # networks and storages fail in any way they like
         raise UserError(f'the checkpoint {address!r} cannot be fetched: {reason(error)}. Fetch it yourself and give '
                         'the path of the file.') from error

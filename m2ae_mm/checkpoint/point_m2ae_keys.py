@@ -67,7 +67,7 @@ def convert_i2p_mae_pretrain(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[s
         Our names with tensors, those of Point-M2AE's model with another number of points in the head.
 
     Raises:
-        ValueError: If a name is not one of the published model.
+        UserError: If a name is not one of the published model.
     """
     kept = {name: value for name, value in state_dict.items() if not name.startswith(TWO_D_SIDE_OF_I2P)}
     return rename(kept, _PRETRAIN_RULES, 'I2P-MAE pre-training')

@@ -10,6 +10,7 @@ from m2ae_mm.errors import UserError
 from .point_m2ae_downstream_keys import convert_point_m2ae_classifier, convert_point_m2ae_segmentor
 from .point_m2ae_keys import TWO_D_SIDE_OF_I2P, convert_i2p_mae_pretrain, convert_point_m2ae_pretrain
 from .three_detr_keys import convert_three_detr
+from .torch_pointcloud_keys import is_torch_pointcloud, published_names
 from .vdetr_keys import LEFT_OUT_OF_VDETR, convert_vdetr
 
 
@@ -21,7 +22,7 @@ class PublishedModel(NamedTuple):
         title: What to call it.
         marks: Beginnings of names that all occur in it.
         config: A config of ours that loads the result.
-        convert: Published state dict to ours; raises ``ValueError`` on names it does not know.
+        convert: Published state dict to ours; raises ``UserError`` on names it does not know.
         joins: Whether several tensors may become one.
         left_out: Beginnings of the names of a part that has no counterpart here, and what it is called.
     """
@@ -77,12 +78,14 @@ PUBLISHED = [
 
 
 def is_published(state_dict: Mapping[str, Tensor]) -> bool:
-    """Whether :func:`recognise` knows a state dict."""
+    """Whether :func:`convert_published` knows a state dict."""
+    state_dict = _with_published_names(state_dict)
     return any(_has_marks(state_dict, model.marks) for model in PUBLISHED)
 
 
 def advice_for(state_dict: Mapping[str, Tensor]) -> str:
     """What to say of a state dict with some names of a published model but not all of them; nothing of others."""
+    state_dict = _with_published_names(state_dict)
     counts = {model.title: sum(name.startswith(model.marks) for name in state_dict) for model in PUBLISHED}
     title = max(counts, key=counts.get)
     if not counts[title] or is_published(state_dict):
@@ -117,6 +120,10 @@ def recognise(state_dict: Mapping[str, Tensor], family: str | None = None) -> Pu
     return model
 
 
+def _with_published_names(state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    return published_names(state_dict) if is_torch_pointcloud(state_dict) else state_dict
+
+
 def _has_marks(state_dict: Mapping[str, Tensor], marks: tuple[str, ...]) -> bool:
     return all(any(name.startswith(mark) for name in state_dict) for mark in marks)
 
@@ -125,10 +132,13 @@ def convert_published(state_dict: Mapping[str, Tensor], family: str | None = Non
                       ) -> tuple[PublishedModel, 'OrderedDict[str, Tensor]']:
     """Recognise and convert; arguments as of :func:`recognise`.
 
-    Every tensor given is in the result but for what :meth:`PublishedModel.what_is_left_out` tells, or it raises
-    ``ValueError``.
+    Weights of torch-pointcloud, which names the same models otherwise, are converted, too. Every tensor given is in the
+    result but for what :meth:`PublishedModel.what_is_left_out` tells, or it raises ``UserError``.
     """
+    foreign, state_dict = state_dict, _with_published_names(state_dict)
     model = recognise(state_dict, family)
+    if foreign is not state_dict:
+        model = model._replace(title=f'{model.title}, as torch-pointcloud has it')
     converted = model.convert(state_dict)
     expected = len(state_dict) - model.count_left_out(state_dict)
     if len(converted) != expected and not model.joins:

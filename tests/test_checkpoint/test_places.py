@@ -1,6 +1,7 @@
 """Checkpoints at addresses: fetched once, whole, and read like any other."""
 import hashlib
 import pickle
+import re
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,7 @@ from torch import nn
 
 from m2ae_mm.checkpoint import check_start, load_pretrained_init, places, read_checkpoint, resolve
 from m2ae_mm.checkpoint.for_mmengine import load_from_m2ae_mm
+from m2ae_mm.checkpoint.torch_pointcloud_keys import torch_pointcloud_weights
 
 
 class Evil:
@@ -123,15 +125,53 @@ def test_what_cannot_be_fetched_leaves_nothing(server, tmp_path, name, reason):
     assert cached(tmp_path) == []
 
 
-def test_a_digest_in_the_name_is_checked(server, tmp_path):
-    folder, address, _ = server
+@pytest.fixture
+def digest(server):
+    """SHA-256 of ``a.pth``, which is served."""
+    folder, _, _ = server
     torch.save(dict(state_dict=WEIGHTS), folder / 'a.pth')
-    digest = hashlib.sha256((folder / 'a.pth').read_bytes()).hexdigest()[:8]
-    (folder / 'a.pth').rename(folder / f'a-{digest}.pth')
-    assert resolve(f'{address}/a-{digest}.pth').name == f'a-{digest}.pth'
-    (folder / f'a-{digest}.pth').rename(folder / 'a-01234567.pth')
-    with pytest.raises(ValueError, match='its digest is .* its name says 01234567'):
+    return hashlib.sha256((folder / 'a.pth').read_bytes()).hexdigest()
+
+
+def test_a_digest_in_the_name_is_checked(server, digest, tmp_path):
+    folder, address, _ = server
+    name = f'a-{digest[:8]}.pth'
+    (folder / 'a.pth').rename(folder / name)
+    assert resolve(f'{address}/{name}').name == name
+    (folder / name).rename(folder / 'a-01234567.pth')
+    with pytest.raises(ValueError, match=f'its SHA-256 is {digest}, the address says 01234567. Nothing was kept'):
         resolve(f'{address}/a-01234567.pth')
+    assert cached(tmp_path) == [name]
+    (tmp_path / 'home' / 'hub' / 'checkpoints' / name).write_bytes(b'changed')
+    with pytest.raises(ValueError, match=f'says {digest[:8]}. It was fetched before: remove .*{name}'):
+        resolve(f'{address}/{name}')
+
+
+def test_a_demanded_checksum_is_checked_on_every_way(server, digest, tmp_path):
+    _, address, asked = server
+    wrong = f'{address}/a.pth#sha256={"0" * 64}'
+    config = dict(model=dict(type='PlacesTestModel'), work_dir=str(tmp_path), load_from=wrong)
+    ways = (lambda: read_checkpoint(wrong), lambda: load_checkpoint(PlacesTestModel(), wrong),
+            lambda: load_pretrained_init(PlacesTestModel(), dict(type='Pretrained', checkpoint=wrong)),
+            lambda: check_start(Config(config)))
+    for way in ways:  # nothing of the file stays
+        with pytest.raises(ValueError, match=f"a.pth' is not the file it should be: its SHA-256 is {digest}, the"):
+            way()
+        assert cached(tmp_path) == []
+    right = f'{address}/a.pth#sha256={digest.upper()}'
+    assert torch.equal(read_checkpoint(right)['first.bias'], torch.ones(2))
+    assert resolve(f'{address}/a.pth') == resolve(right)  # one file, with a checksum or without
+    with pytest.raises(ValueError, match='It was fetched before: remove'):  # a file that is kept is checked, too
+        resolve(wrong)
+    assert asked == ['/a.pth'] * 5
+
+
+@pytest.mark.parametrize('fragment', ['sha256=', 'sha256=0123', 'md5=0123456789abcdef', 'sha256=' + 'g' * 64, 'top'])
+def test_what_is_no_checksum_is_named(server, tmp_path, fragment):
+    _, address, asked = server
+    with pytest.raises(ValueError, match=f"'{address}/a.pth' ends in '#{fragment}'; a checksum is written #sha256="):
+        resolve(f'{address}/a.pth#{fragment}')
+    assert not asked
 
 
 @pytest.mark.parametrize('path', ['/', '/..', '/%2e%2e%2fa', '/a/../..', '/.bashrc', '/' + 'a' * 400, '/a?b=../../c'])
@@ -149,6 +189,8 @@ def test_listed_names_and_storages_go_the_same_way(server, tmp_path, monkeypatch
         assert ('first.bias' in loaded) and (len(loaded) == (1 if prefix == 'mmcls://' else 3))
         with pytest.raises(ValueError, match=f"'{prefix}other' is none of the 1 checkpoints"):
             resolve(f'{prefix}other')
+        with pytest.raises(ValueError, match='is not the file it should be'):
+            resolve(f'{prefix}listed#sha256={"0" * 64}')
 
     class Storage(LocalBackend):
         def get(self, filepath):
@@ -162,3 +204,14 @@ def test_listed_names_and_storages_go_the_same_way(server, tmp_path, monkeypatch
 
 def test_mmengine_has_no_other_way():
     assert set(CheckpointLoader._schemes.values()) == {load_from_m2ae_mm}
+
+
+def test_torch_pointclouds_weights_are_found_by_name():
+    """At fixed commits, so that a name stands for one file; nothing is fetched here."""
+    addresses = torch_pointcloud_weights()
+    assert len(addresses) == 8 and all(re.fullmatch(
+        rf'https://huggingface.co/torch-pointcloud/{re.escape(name)}/resolve/[0-9a-f]{{40}}/model.safetensors', address)
+        for name, address in addresses.items())
+    assert places._name(addresses['3detr.scannet.fair']).endswith('_model.safetensors')
+    with pytest.raises(ValueError, match='none of the 8 checkpoints listed under torch-pointcloud://: point-m2ae-base'):
+        resolve('torch-pointcloud://point-m2ae-large')
