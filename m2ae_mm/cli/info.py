@@ -69,11 +69,11 @@ def operator_lines() -> list[str]:
     """Which implementation serves tensors on each device, and why if it is not the fast one."""
     import torch
 
-    from m2ae_mm.ops import dispatch, reference
+    from m2ae_mm.ops import dispatch
     lines = []
     devices = [('cpu', 'numba')] + [('cuda', 'triton')] * torch.cuda.is_available()
     for device, package in devices:
-        if dispatch.backend(device) is not reference:
+        if dispatch.kernels_of(device) is not None:
             lines.append(f'{device}: kernels in {package} {version_of(package)}')
         elif dispatch.reference_only():
             lines.append(f'{device}: PyTorch reference, as M2AE_OPS=reference asks for')

@@ -10,7 +10,7 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 _VARIABLES = {
     'THP_MEM_ALLOC_ENABLE': '1',  # torch asks for large pages
     # torch's threads (GNU OpenMP) wait some microseconds for more work, then sleep. By default they spin for
-    # milliseconds, on cores that the kernels of m2ae_mm.ops.cpu and the loading processes want.
+    # milliseconds, on cores that the kernels of m2ae_mm.ops and the loading processes want.
     'GOMP_SPINCOUNT': '1000',
 }
 

@@ -3,14 +3,15 @@
 Every operator has a PyTorch reference; faster paths are chosen by device and
 agree with it.
 """
-from .boxes import box_giou_3d, box_iou_3d, count_in_grids, nms3d, points_in_boxes, rotated_iou_bev
-from .chamfer import chamfer_distance
+from .ball import ball_query
+from .box_points import count_in_grids, points_in_boxes
+from .boxes import box_giou_3d, box_iou_3d, nms3d, rotated_iou_bev
 from .checks import check_finite
 from .dispatch import cpu_kernels, gpu_kernels, reference_only, use_reference
+from .distances import chamfer_distance, squared_distances
 from .grouping import gather, interpolate, split_groups, weighted_sum
-from .neighbors import ball_query, knn, three_nn
+from .nearest import knn, three_nn
 from .pooling import max_over_members
-from .reference import squared_distances
 from .sampling import furthest_point_sample
 
 __all__ = [

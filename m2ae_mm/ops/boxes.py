@@ -1,13 +1,11 @@
-"""Overlaps of upright rotated boxes, points in boxes, suppression.
+"""Overlaps of upright rotated boxes and suppression.
 
 Boxes are ``(x, y, z, dx, dy, dz, yaw)`` with the gravity centre
 (docs/conventions.md). Everything here runs in float32 or wider and, but for
-``points_in_boxes``, ``count_in_grids`` and ``nms3d``, carries gradients to both sets of boxes.
+suppression, carries gradients to both sets of boxes.
 """
 import torch
 from torch import Tensor
-
-from . import dispatch
 
 _TINY = 1e-10
 # Pairs per pass of the rotated overlap: bounds its temporaries to some 200 MB.
@@ -76,54 +74,6 @@ def box_giou_3d(boxes_a: Tensor, boxes_b: Tensor, rotated: bool) -> Tensor:
     low_b, high_b = (side.unsqueeze(-3) for side in _extent(boxes_b, rotated))
     enclosing = _volume(torch.maximum(high_a, high_b) - torch.minimum(low_a, low_b))
     return _ratio(intersection, union) - _ratio(enclosing - union, enclosing)
-
-
-def points_in_boxes(points: Tensor, boxes: Tensor) -> Tensor:
-    """Which points lie in which boxes.
-
-    Points on a side face are outside, on the top or bottom inside: mmcv's rule.
-
-    Args:
-        points: ``(B, N, 3)``.
-        boxes: ``(B, T, 7)``.
-
-    Returns:
-        ``(B, N, T)`` bool.
-    """
-    return dispatch.points_in_boxes(*_points_and_frames(points, boxes))
-
-
-def count_in_grids(points: Tensor, boxes: Tensor, cells: int, slices: int) -> Tensor:
-    """How many points lie in the cells of a grid over each box.
-
-    Two grids: ``cells`` along each axis of the box, and ``slices`` along one
-    axis at a time. Points on a face or outside are not counted.
-
-    Args:
-        points: ``(B, N, 3)``.
-        boxes: ``(B, T, 7)``; one with a side of 0 counts nothing.
-        cells: Cells along each axis.
-        slices: Slices along each axis.
-
-    Returns:
-        ``(B, T, cells ** 3 + 3 * slices)`` int64: the cells, z fastest, then
-        the slices along x, y and z.
-    """
-    if min(cells, slices) < 1:
-        raise ValueError(f'cells and slices must be at least 1, got {cells} and {slices}.')
-    return dispatch.count_in_grids(*_points_and_frames(points, boxes), cells, slices)
-
-
-def _points_and_frames(points: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """What the operators take: points float32, and centre, half sides, cosine and sine of yaw, ``(B, 8, T)``."""
-    if points.dim() != 3 or points.shape[-1] != 3 or boxes.dim() != 3 or boxes.shape[-1] != 7 \
-            or points.shape[0] != boxes.shape[0]:
-        raise ValueError('points must be (B, N, 3) and boxes (B, T, 7) with the same B, got '
-                         f'{tuple(points.shape)} and {tuple(boxes.shape)}.')
-    boxes = boxes.detach().float()
-    yaw = boxes[..., 6:]
-    frames = torch.cat([boxes[..., :3], boxes[..., 3:6] / 2, yaw.cos(), yaw.sin()], -1)
-    return points.detach().float(), frames.transpose(1, 2)
 
 
 def nms3d(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:

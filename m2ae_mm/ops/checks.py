@@ -13,6 +13,14 @@ def check_points(points: Tensor, name: str) -> None:
         raise ValueError(f'{name} holds no point: shape {tuple(points.shape)}.')
 
 
+def check_pair(queries: Tensor, points: Tensor) -> None:
+    """:func:`check_points` of both, and whether they are as many clouds."""
+    check_points(queries, 'queries')
+    check_points(points, 'points')
+    if queries.shape[0] != points.shape[0]:
+        raise ValueError(f'queries and points differ in batch size: {tuple(queries.shape)} and {tuple(points.shape)}.')
+
+
 def check_finite(points: Tensor, name: str, owner: Callable[[int], str] | None = None) -> None:
     """Raise ``ValueError`` if ``points`` holds NaN or infinity.
 

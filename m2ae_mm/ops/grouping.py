@@ -4,9 +4,9 @@ import functools
 import torch
 from torch import Tensor
 
-from .neighbors import three_nn
+from .nearest import three_nn
 
-# Products of a multiple of so many rows may take a library that prepares itself for every number (cpu/products.py).
+# Products of a multiple of so many rows may take a library that prepares itself for every number (linear/cpu.py).
 ROUND_ROWS = 512
 
 

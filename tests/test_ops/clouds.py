@@ -25,3 +25,14 @@ def cloud(kind: str, batch: int, num_points: int, seed: int = 0) -> Tensor:
     elif kind == 'spread':
         points = 10.**(-12 * points)
     return points
+
+
+def queries_for(kind: str, points: Tensor, num_queries: int) -> Tensor:
+    """Some of the points themselves, and others."""
+    return torch.cat([points[:, :num_queries // 2], cloud(kind, len(points), num_queries, seed=1).to(points)], 1)
+
+
+def squared_distances(query, points):
+    """Of numpy arrays (3,) and (N, 3), in their precision."""
+    d = query - points
+    return d[:, 0] * d[:, 0] + d[:, 1] * d[:, 1] + d[:, 2] * d[:, 2]

@@ -1,5 +1,4 @@
 """Box geometry against clipping, corner by corner, and by known values."""
-import itertools
 import math
 
 import pytest
@@ -96,7 +95,6 @@ def test_rounding_makes_no_overlap_negative_or_larger_than_a_box():
     assert (overlap == 0).any() and (overlap == smaller).any()
 
 
-
 def test_square_turned_by_45_degrees():
     """The regular octagon shared by two such unit squares has area 2 sqrt(2) - 2."""
     overlap = 2 * math.sqrt(2) - 2
@@ -170,62 +168,6 @@ def test_half_precision_is_computed_in_float32():
     assert ops.box_giou_3d(a, a, True).dtype == torch.float32
 
 
-def test_points_in_boxes():
-    box = [1., 2., 3., 4., 2., 6., math.pi / 2]  # turned: 2 along x, 4 along y
-    points = [[1, 3.9, 3], [1.9, 2, 3], [2.1, 2, 3], [1, 4.1, 3], [1, 2, 5.9], [1, 2, 6.1], [1, 2, 6], [1, 2, 0]]
-    empty = [0.] * 7
-    inside = ops.points_in_boxes(torch.tensor([points]), torch.tensor([[box, empty]]))
-    assert inside[0, :, 0].tolist() == [True, True, False, False, True, False, True, True]
-    assert not inside[0, :, 1].any()
-    with ops.use_reference():
-        assert torch.equal(ops.points_in_boxes(torch.tensor([points]), torch.tensor([[box, empty]])), inside)
-    assert ops.points_in_boxes(torch.zeros(2, 4, 3), torch.zeros(2, 0, 7)).shape == (2, 4, 0)
-
-
-@pytest.mark.parametrize('num_boxes', [0, 1, 40])
-def test_points_in_boxes_matches_brute_force(num_boxes, monkeypatch):
-    monkeypatch.setattr('m2ae_mm.ops.reference._PAIRS_AT_ONCE', 500)
-    targets = boxes(2 * num_boxes).view(2, num_boxes, 7).float()
-    points = torch.rand(2, 70, 3) * 2
-    expected = torch.zeros(2, 70, num_boxes, dtype=torch.bool)
-    for cloud, point, box in itertools.product(range(2), range(70), range(num_boxes)):
-        x, y, z, dx, dy, dz, yaw = targets[cloud, box].tolist()
-        offset = points[cloud, point].double() - torch.tensor([x, y, z])
-        turned = offset[:2] @ torch.tensor([[math.cos(yaw), -math.sin(yaw)], [math.sin(yaw), math.cos(yaw)]]).double()
-        within_sides = (turned.abs() < torch.tensor([dx, dy]) / 2).all()
-        expected[cloud, point, box] = within_sides & (offset[2].abs() <= dz / 2)
-    assert torch.equal(ops.points_in_boxes(points, targets), expected)
-    with ops.use_reference():
-        assert torch.equal(ops.points_in_boxes(points, targets), expected)
-    assert num_boxes < 2 or 100 < expected.sum() < 5000
-
-
-def test_points_are_counted_in_cells_and_slices():
-    box = [1., 2., 3., 4., 2., 6., math.pi / 2]  # turned: x from 0 to 2, y from 0 to 4, z from 0 to 6
-    points = [[1.9, 0.1, 0.1], [1.9, 0.1, 0.1], [0.1, 3.9, 5.9], [0.1, 3.9, 0.1], [2.1, 2, 3], [1, 2, 6.1]]
-    points = torch.tensor([points])
-    counts = ops.count_in_grids(points, torch.tensor([[box, [0.] * 7]]), 2, 3)
-    # Along the box's x lies the scene's y, along its y the scene's -x.
-    assert counts[0, 0, :8].view(2, 2, 2).tolist() == [[[2, 0], [0, 0]], [[0, 0], [1, 1]]]
-    assert counts[0, 0, 8:].view(3, 3).tolist() == [[2, 0, 2], [2, 0, 2], [3, 0, 1]]
-    assert not counts[0, 1].any()
-    with pytest.raises(ValueError, match='at least 1, got 0 and 3'):
-        ops.count_in_grids(points, torch.zeros(1, 1, 7), 0, 3)
-
-
-@pytest.mark.parametrize('num_boxes', [0, 1, 40])
-def test_counts_equal_those_of_points_in_boxes_and_the_reference(num_boxes, monkeypatch):
-    monkeypatch.setattr('m2ae_mm.ops.reference._PAIRS_AT_ONCE', 500)
-    targets = boxes(2 * num_boxes).view(2, num_boxes, 7).float()
-    points = torch.rand(2, 70, 3) * 2
-    counts = ops.count_in_grids(points, targets, 3, 5)
-    with ops.use_reference():
-        assert torch.equal(ops.count_in_grids(points, targets, 3, 5), counts)
-    inside = ops.points_in_boxes(points, targets).sum(1)
-    assert torch.equal(counts[..., :27].sum(-1), inside)
-    assert torch.equal(counts[..., 27:].unflatten(-1, (3, 5)).sum(-1), inside.unsqueeze(-1).expand(-1, -1, 3))
-
-
 def test_nms3d_matches_brute_force():
     candidates, scores = boxes(40), torch.rand(40).round(decimals=1)  # with equal scores
     ious = ops.box_iou_3d(candidates, candidates)
@@ -242,7 +184,6 @@ def test_an_overlap_of_exactly_the_threshold_suppresses_nothing():
     assert suppress(overlaps, torch.tensor([3, 2, 1]), 0.5).tolist() == [0, 1]
 
 
-
 def test_bad_input():
     with pytest.raises(ValueError, match=r'shape \(N, 5\), got \(3, 7\) and \(2, 5\)'):
         ops.rotated_iou_bev(torch.zeros(3, 7), torch.zeros(2, 5))
@@ -252,7 +193,5 @@ def test_bad_input():
         ops.rotated_iou_bev(torch.zeros(3, 5), torch.zeros(2, 5), mode='giou')
     with pytest.raises(ValueError, match='same leading axes'):
         ops.box_giou_3d(torch.zeros(2, 3, 7), torch.zeros(3, 7), True)
-    with pytest.raises(ValueError, match=r'got \(2, 4, 3\) and \(1, 3, 7\)'):
-        ops.points_in_boxes(torch.zeros(2, 4, 3), torch.zeros(1, 3, 7))
     with pytest.raises(ValueError, match=r'scores \(N,\), got \(3, 7\) and \(2,\)'):
         ops.nms3d(torch.zeros(3, 7), torch.zeros(2), 0.5)

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from m2ae_mm.ops.cpu.tree import _halve
+from m2ae_mm.ops.tree import _halve
 
 
 def halve(*values):

@@ -86,7 +86,7 @@ def _compiler(rows: list[dict]) -> str:
     cells = []
     for row in rows:
         what = {'kernels': 'as it is', 'compiled': 'all by torch.compile', 'reduce-overhead':
-                'all by torch.compile, reduce-overhead'}.get(row['variant'], f'`{row["variant"]}.py` by torch.compile')
+                'all by torch.compile, reduce-overhead'}.get(row['variant'], f'`{row["variant"]}` by torch.compile')
         if 'ms' not in row:
             cells.append([_CASES[row['case']], what, row['error'], ''])
             continue

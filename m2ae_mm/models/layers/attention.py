@@ -69,7 +69,7 @@ class SelfAttention(nn.Module):
         qkv = self.qkv(x).view(len(x), 3, self.num_heads, -1)
         fused = gpu_kernels(qkv)
         if fused is not None and (pairs is None or pairs.dtype != torch.bool):
-            x = fused.PackedAttention.apply(qkv, rows.starts, rows.counts, rows.longest, pairs)
+            x = fused.attention.PackedAttention.apply(qkv, rows.starts, rows.counts, rows.longest, pairs)
             return self.proj(x.flatten(1), add_bias)
         if pairs is None and rows.lengths is not None:
             # One cloud at a time, without masks: what is padded and masked would be computed, too.
@@ -80,7 +80,7 @@ class SelfAttention(nn.Module):
         left_out = attention_mask(None, rows.padded, None) if pairs is None else pairs
         kernels = cpu_kernels(qkv, converts=True)
         if kernels is not None and _sees_few(left_out, qkv.shape[1]):
-            x = kernels.NeighborAttention.apply(qkv.float(), left_out[:, 0]).to(qkv.dtype)
+            x = kernels.attention.NeighborAttention.apply(qkv.float(), left_out[:, 0]).to(qkv.dtype)
         else:
             x = attend(*qkv.permute(2, 0, 3, 1, 4), left_out).transpose(1, 2)
         return self.proj(rows.of_clouds(x).flatten(1), add_bias)
@@ -110,7 +110,7 @@ def pairs_within(radius: float | None, x: Tensor, centers: Tensor, rows: Rows) -
         return None
     kernels = gpu_kernels(x)
     if kernels is not None:
-        return kernels.near_marks(centers, rows.starts, rows.counts, rows.longest, radius)
+        return kernels.attention.near_marks(centers, rows.starts, rows.counts, rows.longest, radius)
     return attention_mask(rows.to_clouds(centers), rows.padded, radius)
 
 
@@ -134,7 +134,7 @@ def attention_mask(centers: Tensor, padded: Tensor | None, radius: float | None)
         return None if padded is None else padded[:, None, None, :]
     kernels = gpu_kernels(centers)
     if kernels is not None and padded is None:
-        return kernels.far_pairs(centers.float(), radius).unsqueeze(1)
+        return kernels.attention.far_pairs(centers.float(), radius).unsqueeze(1)
     left_out = squared_distances(centers.float(), centers.float()) >= radius**2
     if padded is not None:
         left_out |= padded.unsqueeze(1)

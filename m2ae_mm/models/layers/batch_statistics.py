@@ -53,7 +53,7 @@ def norm_relu(norm: nn.Module | None, x: Tensor, shared: Tensor | None = None, t
         return F.relu(x if norm is None else norm(x.flatten(0, 1)).view_as(x), inplace=True)
     if total is None:
         total = torch.full((1, ), count, dtype=torch.long, device=x.device)
-    rows, mean, variance = kernels.BatchNormReLU.apply(
+    rows, mean, variance = kernels.batch_norm.BatchNormReLU.apply(
         x.flatten(0, 1).contiguous(), shared, k, total, norm.weight, norm.bias, norm.eps)
     update_running_statistics(norm, mean, variance)
     return rows.view_as(x)

@@ -71,7 +71,7 @@ class MiniPointNet(nn.Module):
             return F.pad(tokens, (0, 0, 0, len(groups) - len(tokens)))
         kernels = cpu_kernels(groups)
         if multiplies and kernels is not None and all(map(takes_batch_statistics, norms)):
-            return self._train_in_parts(kernels.MiniPointNetStep, groups)
+            return self._train_in_parts(kernels.mini_pointnet.MiniPointNetStep, groups)
         if multiplies:
             return self._multiply(groups, total)
         x = norm_relu(self.lift_norm, self.lift(groups))
@@ -107,11 +107,11 @@ class MiniPointNet(nn.Module):
             dtype = compute_dtype(groups)
 
             def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-                return kernels.Linear.apply(x.flatten(0, -2).to(dtype), weight, bias).view(*x.shape[:-1], -1)
+                return kernels.linear.Linear.apply(x.flatten(0, -2).to(dtype), weight, bias).view(*x.shape[:-1], -1)
 
             return product
         kernels = cpu_kernels(groups) if folds else None
-        return F.linear if kernels is None else kernels.linear
+        return F.linear if kernels is None else kernels.linear.linear
 
     def _parts(self, groups: Tensor) -> Sequence[Tensor]:
         """Groups have nothing to do with each other: in parts, their activations stay in the cache of a CPU."""

@@ -16,4 +16,4 @@ def compute_dtype(x: Tensor) -> torch.dtype:
 def weights_cast_once(module: nn.Module, x: Tensor) -> contextlib.AbstractContextManager:
     """Within this context the kernels of a GPU find all weights of ``module`` cast already, with a few launches."""
     kernels = gpu_kernels(x)
-    return contextlib.nullcontext() if kernels is None else kernels.half_copies(module, compute_dtype(x))
+    return contextlib.nullcontext() if kernels is None else kernels.linear.half_copies(module, compute_dtype(x))

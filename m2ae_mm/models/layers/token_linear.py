@@ -16,6 +16,6 @@ class TokenLinear(nn.Linear):
         kernels = gpu_kernels(x)
         if kernels is not None:
             rows = x.flatten(0, -2).to(compute_dtype(x))
-            return kernels.Linear.apply(rows, self.weight, bias).view(*x.shape[:-1], -1)
+            return kernels.linear.Linear.apply(rows, self.weight, bias).view(*x.shape[:-1], -1)
         kernels = cpu_kernels(x)
-        return (F if kernels is None else kernels).linear(x, self.weight, bias)
+        return (F if kernels is None else kernels.linear).linear(x, self.weight, bias)

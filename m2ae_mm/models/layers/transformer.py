@@ -1,12 +1,12 @@
 """Transformer stages of encoder and decoder."""
 from collections.abc import Sequence
-from types import ModuleType
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from m2ae_mm.ops import gpu_kernels
+from m2ae_mm.ops.dispatch import Kernels
 
 from .attention import SelfAttention
 from .exactness import are_exactly
@@ -31,10 +31,10 @@ class Residual(NamedTuple):
     factor: Tensor | None = None
     position: Tensor | None = None
 
-    def add_and_norm(self, norm: nn.Module | None, kernels: ModuleType) -> tuple[Tensor, Tensor, Tensor | None]:
+    def add_and_norm(self, norm: nn.Module | None, kernels: Kernels) -> tuple[Tensor, Tensor, Tensor | None]:
         """The tokens, their norm, and the position for its next use; None and ``nn.Identity`` normalise nothing."""
         plain = norm is None or isinstance(norm, nn.Identity)
-        tokens, normed, position = kernels.AddLayerNorm.apply(
+        tokens, normed, position = kernels.layer_norm.AddLayerNorm.apply(
             self.x, self.position, self.delta, self.delta_bias, self.factor,
             *(None, None, 0.) if plain else (norm.weight, norm.bias, norm.eps))
         return tokens, tokens if plain else normed, position
@@ -73,7 +73,7 @@ class Mlp(nn.Module):
         """``(R, C)`` to ``(R, C)``; without ``add_bias`` the caller adds that of the last layer."""
         kernels = gpu_kernels(x)
         if kernels is not None and are_exactly(TokenLinear, self.fc1) and are_exactly(nn.GELU, self.act):
-            return self.fc2(kernels.BiasGelu.apply(self.fc1(x, add_bias=False), self.fc1.bias), add_bias)
+            return self.fc2(kernels.gelu.BiasGelu.apply(self.fc1(x, add_bias=False), self.fc1.bias), add_bias)
         return self.fc2(self.act(self.fc1(x)), add_bias)
 
 
@@ -100,7 +100,7 @@ class Block(nn.Module):
         return x + self.drop_path(self.mlp(self.norm2(x)), rows)
 
     def forward_fused(self, x: Residual, rows: Rows, pairs: Tensor | None,
-                      kernels: ModuleType) -> tuple[Residual, Tensor]:
+                      kernels: Kernels) -> tuple[Residual, Tensor]:
         """:meth:`forward` where sums are taken by the norms behind them; also the position for its next use."""
         total, normed, position = x.add_and_norm(self.norm1, kernels)
         x = Residual(total, self.attn(normed, rows, pairs, add_bias=False), self.attn.proj.bias,

@@ -75,7 +75,8 @@ class VertexBias(nn.Module):
             boxes, xyz = boxes.detach().float(), xyz.detach().float()
             kernels = cpu_kernels(xyz)
             if kernels is not None:
-                return kernels.TableLookUp.apply(self.tables(), *self._levels(boxes), xyz, _LOG_SCALE, _LOG_RANGE)
+                return kernels.table_lookup.TableLookUp.apply(self.tables(), *self._levels(boxes), xyz, _LOG_SCALE,
+                                                              _LOG_RANGE)
             return _LookUp.apply(self.tables(), self.signs, boxes, xyz, self.in_box_frame)
 
     def _levels(self, boxes: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:

@@ -7,7 +7,7 @@ from torch import nn
 
 from m2ae_mm.models.layers.mini_pointnet import MiniPointNet
 from m2ae_mm.ops import use_reference
-from m2ae_mm.ops.cpu.mini_pointnet import Norm
+from m2ae_mm.ops.mini_pointnet.cpu import Norm
 
 
 def test_split_product_equals_the_concatenated_one():
@@ -93,7 +93,7 @@ def test_training_in_parts_equals_the_operators_in_double_precision(monkeypatch,
     groups = 2 + torch.randn(11, 5, layer.lift.in_features)
     towards = torch.randn(11, layer.out.out_features)
     expected = train_once(double, groups.double(), towards)
-    monkeypatch.setattr('m2ae_mm.ops.cpu.mini_pointnet._PART_BYTES', 3 * 5 * 4 * layer.join.out_features)
+    monkeypatch.setattr('m2ae_mm.ops.mini_pointnet.cpu._PART_BYTES', 3 * 5 * 4 * layer.join.out_features)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

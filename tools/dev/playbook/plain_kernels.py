@@ -8,18 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Kernel files of m2ae_mm/ops/triton and the functions that take their place.
-FILES: dict[str, tuple[str, ...]] = {
-    'attention': ('PackedAttention', 'near_marks'),
-    'layer_norm': ('AddLayerNorm', ),
-    'gelu': ('BiasGelu', ),
-    'linear': ('Linear', 'half_copies'),
-    'batch_norm': ('BatchNormReLU', ),
-    'pooling': ('max_over_members', ),
-    'distance_mask': ('far_pairs', ),
-}
-
-
 def add_layer_norm(x: Tensor, position: Tensor | None, delta: Tensor | None, delta_bias: Tensor | None,
                    factor: Tensor | None, weight: Tensor | None, bias: Tensor | None, eps: float):
     total = x.float()
@@ -96,36 +84,39 @@ def half_copies(module, dtype):
     return contextlib.nullcontext()
 
 
-PLAIN: dict[str, Callable] = dict(
-    PackedAttention=packed_attention, near_marks=near_marks, AddLayerNorm=add_layer_norm, BiasGelu=bias_gelu,
-    Linear=linear, half_copies=half_copies, BatchNormReLU=batch_norm_relu, max_over_members=max_over_members,
-    far_pairs=far_pairs)
+# What takes the place of the functions in m2ae_mm/ops/OPERATOR/gpu.py.
+PLAIN: dict[str, dict[str, Callable]] = dict(
+    attention=dict(PackedAttention=packed_attention, near_marks=near_marks, far_pairs=far_pairs),
+    layer_norm=dict(AddLayerNorm=add_layer_norm),
+    gelu=dict(BiasGelu=bias_gelu),
+    linear=dict(Linear=linear, half_copies=half_copies),
+    batch_norm=dict(BatchNormReLU=batch_norm_relu),
+    pooling=dict(max_over_members=max_over_members))
 
 
 @contextlib.contextmanager
-def serving(files: list[str], compiled: bool, own: Any = None) -> Iterator[None]:
-    """The models get the plain functions in place of these kernel files.
+def serving(operators: list[str], compiled: bool, own: Any = None) -> Iterator[None]:
+    """The models get the plain functions in place of the kernels of these operators.
 
     Args:
-        files: Of :data:`FILES`.
+        operators: Of :data:`PLAIN`.
         compiled: Each function through torch.compile by itself; otherwise as it is.
         own: The kernels that serve for the rest; None where all are replaced.
     """
     from m2ae_mm.models.layers import mini_pointnet
     from m2ae_mm.ops import dispatch
     kernels = SimpleNamespace(**({name: getattr(own, name) for name in PLAIN} if own else {}))
-    pool = None
-    for name in (name for file in files for name in FILES[file]):
-        function = PLAIN[name]
-        if compiled and name != 'half_copies':
-            function = torch.compile(function, dynamic=False)
-        if name == 'max_over_members':
-            pool = function  # an operator of its own, not one of the kernels handed on
+    for operator in operators:
+        functions = {name: torch.compile(function, dynamic=False) if compiled and name != 'half_copies' else function
+                     for name, function in PLAIN[operator].items()}
         # Autograd functions are called through ``apply``.
-        setattr(kernels, name, SimpleNamespace(apply=function) if name[0].isupper() else function)
+        setattr(kernels, operator, SimpleNamespace(**{
+            name: SimpleNamespace(apply=function) if name[0].isupper() else function
+            for name, function in functions.items()}))
     before = dispatch._fused_kernels, mini_pointnet.max_over_members
-    dispatch._fused_kernels = lambda place, values: kernels if place is dispatch._TRITON else None
-    mini_pointnet.max_over_members = pool or before[1]
+    dispatch._fused_kernels = lambda place, values: kernels if place is dispatch.GPU else None
+    if 'pooling' in operators:  # which the models call by itself
+        mini_pointnet.max_over_members = kernels.pooling.max_over_members
     try:
         yield
     finally:

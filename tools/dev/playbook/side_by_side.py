@@ -2,7 +2,7 @@
 
 Starting, compiling and recording takes a minute for each; a GPU is needed for little of that. Variants of a step:
 ``kernels`` (as it is, with CUDA graphs), ``reference``, ``compiled`` and ``reduce-overhead`` (everything in stock
-PyTorch on packed rows through torch.compile), or a kernel file whose work compiled PyTorch does instead.
+PyTorch on packed rows through torch.compile), or an operator whose work compiled PyTorch does instead.
 """
 import json
 import os
@@ -79,10 +79,10 @@ def measure(case: str, variant: str, device: str, place: Path) -> dict:
     if variant in ('kernels', 'reference'):
         context = ops.use_reference() if variant == 'reference' else torch.autograd.set_grad_enabled(True)
     else:
-        own = ops.dispatch.backend(device) if device != 'cpu' else None
-        files = list(plain_kernels.FILES) if whole or own is None else [variant]
+        own = ops.dispatch.kernels_of(device) if device != 'cpu' else None
+        replaced = list(plain_kernels.PLAIN) if whole or own is None else [variant]
         # A rehearsal compiles nothing: it would need a C++ compiler.
-        context = plain_kernels.serving(files, compiled=not whole and not small, own=own)
+        context = plain_kernels.serving(replaced, compiled=not whole and not small, own=own)
     with context:
         if not whole:
             record_graphs(model)
