@@ -40,6 +40,14 @@ def on_gpu_kernels():
         dispatch._KERNELS.update(before)
 
 
+def assert_rounded_once(actual, expected):
+    """Whether ``actual`` is ``expected``, float64, up to its own rounding: half a unit in the last place."""
+    bound = {torch.float32: 5e-6, torch.bfloat16: 2**-8, torch.float16: 2**-11}[actual.dtype]
+    assert actual.shape == expected.shape
+    assert (actual.double() - expected).norm() <= bound * expected.norm()
+    torch.testing.assert_close(actual.double(), expected, rtol=4 * bound, atol=4 * bound)
+
+
 def compile_kernel(kernel, types, constants, rest='i32', capability=80, aligned=False, **options):
     """Compile without a GPU: the interpreter accepts what the compiler's types do not.
 

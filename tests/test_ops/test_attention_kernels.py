@@ -15,13 +15,14 @@ from interpreted import (
 from m2ae_mm.models.layers.attention import attention_mask
 from m2ae_mm.ops import squared_distances, use_reference
 
+gpu = pytest.importorskip('m2ae_mm.ops.attention.gpu')
+
 
 @compiles_kernels
 @pytest.mark.parametrize('local', [False, True])
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize('width', [24, 128])
 def test_attention_compiles_without_a_gpu(width, dtype, local):
-    from m2ae_mm.ops.attention import gpu
     types = dict(starts='*i64', counts='*i64', marks='*i32', sums='*fp32', scale='fp32')
     types |= dict.fromkeys(('qkv', 'output', 'gradient', 'd_qkv'), {2: '*bf16', 4: '*fp32'}[dtype.itemsize])
     for kernel, shapes in ((gpu._attend, gpu._FORWARD), (gpu._attend_backward_queries, gpu._FOR_QUERIES),
@@ -68,7 +69,6 @@ def _cloud_by_cloud(qkv, counts, centers, radius):
 ])
 @pytest.mark.parametrize('width, radius', [(16, None), (8, 0.4), (32, 0.4), (128, 0.4)])
 def test_output_and_gradient(width, radius, dtype, tolerance):
-    from m2ae_mm.ops.attention.gpu import PackedAttention, near_marks
     torch.manual_seed(0)
     counts = [70, 1, 13]  # two blocks, a lone token; three rows of padding
     centers = torch.rand(87, 3)
@@ -80,8 +80,8 @@ def test_output_and_gradient(width, radius, dtype, tolerance):
 
     packed = qkv.to(DEVICE).clone().requires_grad_()
     starts, lengths = torch.tensor([0, 70, 71]).to(DEVICE), torch.tensor(counts).to(DEVICE)
-    marks = None if radius is None else near_marks(centers.to(DEVICE), starts, lengths, 100, radius)
-    result = PackedAttention.apply(packed, starts, lengths, 100, marks)
+    marks = None if radius is None else gpu.near_marks(centers.to(DEVICE), starts, lengths, 100, radius)
+    result = gpu.PackedAttention.apply(packed, starts, lengths, 100, marks)
     result.backward(gradient.to(DEVICE))
     assert result.dtype == packed.grad.dtype == dtype
     for ours, theirs in ((result, expected), (packed.grad, exact.grad)):
@@ -93,7 +93,6 @@ def test_output_and_gradient(width, radius, dtype, tolerance):
 @pytest.mark.parametrize('padding', [0, 1, 200])
 def test_padding_is_cleared(padding, monkeypatch):
     """Whatever the memory held before; 200 rows of it are more than the programs of the last cloud have at once."""
-    from m2ae_mm.ops.attention import gpu
     monkeypatch.setattr(gpu.torch, 'empty_like',
                         lambda other, **options: torch.full_like(other, float('nan'), **options))
     qkv = torch.randn(5 + padding, 3, 2, 8, device=DEVICE)
@@ -108,28 +107,26 @@ def test_padding_is_cleared(padding, monkeypatch):
 
 @runs_kernels
 def test_pairs_at_the_radius_are_left_out():
-    from m2ae_mm.ops.attention.gpu import PackedAttention, near_marks
     centers = torch.tensor([[0., 0, 0], [0.5, 0, 0], [1., 0, 0]], device=DEVICE)
     qkv = torch.zeros(3, 3, 1, 16, device=DEVICE)  # equal weights for all that is seen
     qkv[:, 2, 0, 0] = torch.tensor([1., 2, 6], device=DEVICE)
     spans = torch.tensor([0], device=DEVICE), torch.tensor([3], device=DEVICE)
-    seen = {radius: PackedAttention.apply(qkv, *spans, 3, near_marks(centers, *spans, 3, radius))[:, 0, 0].tolist()
+    seen = {radius: gpu.PackedAttention.apply(qkv, *spans, 3, gpu.near_marks(centers, *spans, 3, radius))
             for radius in (0.5, 0.6)}
-    assert seen == {0.5: [1, 2, 6], 0.6: [1.5, 3, 4]}
-    assert PackedAttention.apply(qkv, *spans, 3, None)[:, 0, 0].tolist() == [3, 3, 3]
+    assert {radius: x[:, 0, 0].tolist() for radius, x in seen.items()} == {0.5: [1, 2, 6], 0.6: [1.5, 3, 4]}
+    assert gpu.PackedAttention.apply(qkv, *spans, 3, None)[:, 0, 0].tolist() == [3, 3, 3]
 
 
 @runs_kernels
 def test_clouds_before_the_last_clear_nothing():
     """Short clouds have programs without a query of their own."""
-    from m2ae_mm.ops.attention.gpu import PackedAttention
     torch.manual_seed(0)
     counts = [1, 1, 70]
     exact = torch.randn(72, 3, 2, 16).requires_grad_()
     packed = exact.detach().to(DEVICE).requires_grad_()
     expected = _cloud_by_cloud(exact, counts, None, None)
     starts, lengths = torch.tensor([0, 1, 2]).to(DEVICE), torch.tensor(counts).to(DEVICE)
-    result = PackedAttention.apply(packed, starts, lengths, 70, None)
+    result = gpu.PackedAttention.apply(packed, starts, lengths, 70, None)
     for output in (expected, result):
         output.square().sum().backward()
     for ours, theirs in ((result, expected), (packed.grad, exact.grad)):
@@ -143,10 +140,9 @@ def _unpacked(marks, row, count):
 
 @runs_kernels
 def test_marks_are_those_of_the_distances():
-    from m2ae_mm.ops.attention.gpu import near_marks
     counts, starts = [70, 1, 33], [0, 70, 71]
     centers = torch.rand(110, 3, generator=torch.Generator().manual_seed(0)).to(DEVICE)  # six rows of padding
-    marks = near_marks(centers, torch.tensor(starts, device=DEVICE), torch.tensor(counts, device=DEVICE), 100, 0.4)
+    marks = gpu.near_marks(centers, torch.tensor(starts, device=DEVICE), torch.tensor(counts, device=DEVICE), 100, 0.4)
     assert marks.shape == (110, 4)
     for start, count in zip(starts, counts):
         own = centers[None, start:start + count]
@@ -158,12 +154,11 @@ def test_marks_are_those_of_the_distances():
 
 @runs_kernels
 def test_a_token_is_near_itself_and_nothing_at_the_radius_is():
-    from m2ae_mm.ops.attention.gpu import near_marks
     centers = torch.tensor([[0., 0, 0], [0.5, 0, 0], [float('nan'), 0, 0]], device=DEVICE)
     spans = torch.tensor([0], device=DEVICE), torch.tensor([3], device=DEVICE)
-    assert near_marks(centers, *spans, 3, 0.5)[:, 0].tolist() == [1, 2, 4]
-    assert near_marks(centers, *spans, 3, 0.51)[:, 0].tolist() == [3, 3, 4]
-    assert near_marks(centers, *spans, 3, 0.)[:, 0].tolist() == [1, 2, 4]
+    assert gpu.near_marks(centers, *spans, 3, 0.5)[:, 0].tolist() == [1, 2, 4]
+    assert gpu.near_marks(centers, *spans, 3, 0.51)[:, 0].tolist() == [3, 3, 4]
+    assert gpu.near_marks(centers, *spans, 3, 0.)[:, 0].tolist() == [1, 2, 4]
 
 
 def _masks(centers, radius):

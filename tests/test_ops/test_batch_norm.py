@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from interpreted import DEVICE, compile_kernel, compiles_kernels, runs_kernels
 
+gpu = pytest.importorskip('m2ae_mm.ops.batch_norm.gpu')
+
 EPS = 1e-5
 
 
@@ -12,7 +14,6 @@ EPS = 1e-5
 @pytest.mark.parametrize('shared', [False, True])
 def test_kernels_compile_without_a_gpu(shared, dtype):
     """Arguments equal to 1 become constants."""
-    from m2ae_mm.ops.batch_norm import gpu
     types = dict(count='*i64', groups='i32', programs='i32', channels='i32', eps='fp32')
     types |= dict.fromkeys(('x', 'shared', 'y', 'd_y', 'd_x', 'd_shared'), f'*{dtype}')
     constants = {**gpu._tile(3, 24, shared), **({} if shared else dict(shared=None, d_shared=None)),
@@ -37,10 +38,9 @@ def _inputs(groups, k, channels, shared, offset=0., spread=1., seed=0):
 
 def _kernels(x, shared, k, count, weight, bias, d_y):
     """y, mean, variance and the gradients of x, weight, bias and, where there is one, shared."""
-    from m2ae_mm.ops.batch_norm.gpu import BatchNormReLU
     leaves = [leaf.detach().requires_grad_() for leaf in (x, weight, bias, shared) if leaf is not None]
     x, weight, bias, shared = (*leaves, None)[:4]
-    y, mean, variance = BatchNormReLU.apply(x, shared, k, torch.tensor([count], device=DEVICE), weight, bias, EPS)
+    y, mean, variance = gpu.BatchNormReLU.apply(x, shared, k, torch.tensor([count], device=DEVICE), weight, bias, EPS)
     assert not mean.requires_grad and not variance.requires_grad
     return y.detach(), mean, variance, *torch.autograd.grad(y, leaves, d_y)
 
@@ -115,7 +115,6 @@ def test_half_precision(shared, dtype):
 @pytest.mark.parametrize('programs', [1000, 3])
 def test_a_large_mean_does_not_cancel(programs, monkeypatch):
     """float32 has 1000 in steps of 6e-5; the squares of such values have steps of 0.06, six times the variance."""
-    from m2ae_mm.ops.batch_norm import gpu
     monkeypatch.setattr(gpu, '_PROGRAMS', programs)  # few programs: several tiles each
     monkeypatch.setattr(gpu, '_GROUPS', 4)
     x, _, weight, bias, d_y = _inputs(70, 3, 24, False, offset=1000., spread=0.1)
