@@ -118,24 +118,24 @@ def operator(*device_types: str) -> Callable[[Callable[..., Any]], Any]:
 
 
 def cpu_kernels(values: Tensor, converts: bool = False) -> Kernels | None:
-    """The CPU kernels where they serve ``values``: float32 as it is, not empty, not to be compiled.
+    """The kernels of layers for ``values`` on a CPU, or None: then the layer calls PyTorch's operators.
 
-    For the functions that have a gradient of their own; who gets None takes
-    the layers' PyTorch operators. Who ``converts`` to float32 what it gives
-    the kernels gets them for half precision and under autocast, too.
+    Args:
+        values: Input of the layer; it must not be empty, and float32 outside of autocast.
+        converts: The caller converts the kernels' inputs to float32, so half precision and autocast are fine as well.
     """
     if values.numel() == 0:
         return None
-    as_it_is = values.dtype == torch.float32 and not torch.is_autocast_enabled('cpu')
-    if not as_it_is and not (converts and values.dtype in _CONVERTED):
+    is_float32 = values.dtype == torch.float32 and not torch.is_autocast_enabled('cpu')
+    if not is_float32 and not (converts and values.dtype in _CONVERTED):
         return None
     return _fused_kernels(CPU, values)
 
 
 def gpu_kernels(values: Tensor) -> Kernels | None:
-    """The GPU kernels where they serve ``values``, else None.
+    """The kernels of layers for ``values`` on a GPU in float32 or half precision, or None.
 
-    For float32 and half precision. They have gradients of their own, which torch.compile would not see.
+    They are autograd functions, which torch.compile cannot see through: None while it traces.
     """
     return _fused_kernels(GPU, values) if values.dtype in _CONVERTED else None
 

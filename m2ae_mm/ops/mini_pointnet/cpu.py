@@ -161,7 +161,7 @@ class MiniPointNetStep(torch.autograd.Function):
         return torch.cat(d_groups) if d_groups else None, None, None, *d_weights
 
 
-# The kernels of the same names on tensors, on all threads.
+# The kernels of the same names, for tensors and on all threads.
 
 
 def _add_and_sum(values: Tensor, shared: Tensor) -> np.ndarray:

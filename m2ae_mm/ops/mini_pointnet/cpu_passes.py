@@ -1,11 +1,12 @@
 """Passes over groups of members between the matrix products of a mini-PointNet.
 
-Arrays: ``values`` (T, k, C) before a normalisation, ``norm`` (3, C) with its
-mean, scale and shift (``relu(values * scale + shift)`` follows); ``gradient``
-and ``member`` (T, P) of what a max-pool gave and who was chosen, ``weight``
-(P, C) of the linear layer before it. Only chosen members have a gradient: 1 of
-k for each channel. ``sums`` over all members are float64. All work on groups
-``start`` to ``stop`` and return what they summed up.
+Arrays: ``values`` (T, k, C) are the input of a normalisation, ``norm`` (3, C)
+its mean, scale and shift (``relu(values * scale + shift)`` follows).
+``gradient`` and ``member`` (T, P) are the gradient of a max-pool and the
+members it chose, ``weight`` (P, C) is that of the linear layer before it. Only
+chosen members have a gradient: 1 of k for each channel. ``sums`` over all
+members are float64. Each kernel takes groups ``start`` to ``stop`` and returns
+their sums.
 """
 import numpy as np
 
@@ -55,7 +56,7 @@ def _sort_by_member(member, order, ends):
 
 @reordering_kernel
 def _accumulate(gradient, weight, channels, row):
-    """Add to ``row`` (C,) what a member gets through ``channels`` (n,) of the max-pool."""
+    """Add to ``row`` (C,) the gradient of a member from ``channels`` (n,) of the max-pool."""
     done = 0
     while done + 4 <= len(channels):  # four at once: the row is read and written less often
         a, b, c, d = channels[done], channels[done + 1], channels[done + 2], channels[done + 3]
@@ -71,12 +72,12 @@ def _accumulate(gradient, weight, channels, row):
 
 @kernel
 def max_pool_backward(gradient, member, weight, values, norm, start, stop, result):
-    """Back from a max-pool through linear layer and ReLU.
+    """Backward pass of ReLU, linear layer and max-pool.
 
     Args:
-        result: ``(T, k, C)`` or ``(0, k, C)``: what other paths left behind
-            the ReLU; all of it before the ReLU, in place. Empty: there are
-            none, and the result is not kept.
+        result: ``(T, k, C)`` gradient that other paths give to the output of
+            the ReLU, overwritten with the gradient of its input. ``(0, k, C)``
+            if there are no others; the gradient is then not kept.
 
     Returns:
         Gradient ``(P, C)`` of ``weight``; ``(2, C)`` sums of the result and of it times ``values - mean``.
@@ -120,7 +121,7 @@ def max_pool_backward(gradient, member, weight, values, norm, start, stop, resul
 
 @kernel
 def max_pool_norm_backward(gradient, member, weight, values, norm, averages, start, stop, result, total):
-    """Back from a max-pool through linear layer, ReLU and a normalisation by batch statistics.
+    """Backward pass of a normalisation by batch statistics, ReLU, linear layer and max-pool.
 
     Args:
         averages: See :func:`norm_backward`.
@@ -149,7 +150,7 @@ def max_pool_norm_backward(gradient, member, weight, values, norm, averages, sta
 
 @kernel
 def norm_backward(values, norm, averages, start, stop, result):
-    """From the gradient behind a normalisation by batch statistics to that before it, in place.
+    """Backward pass of a normalisation by batch statistics, in place.
 
     Args:
         averages: ``(2, C)`` of ``result`` and of ``result * (values - mean) / variance`` over all members.

@@ -1,4 +1,4 @@
-"""Exact furthest point sampling that skips the leaves a new pick cannot change."""
+"""Furthest point sampling that skips the leaves which a new pick cannot change."""
 import numpy as np
 import torch
 from torch import Tensor

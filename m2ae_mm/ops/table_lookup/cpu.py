@@ -67,7 +67,7 @@ class TableLookUp(torch.autograd.Function):
 
 @reordering_kernel
 def _grid_places(levels, at, nodes, scale, inverse, first, share):
-    """For every level (row) and token the node before the offset, the border being 0, and how far it is behind it."""
+    """Of every level (row) and token: the node below the offset (the border is 0) and the distance from that node."""
     numbers = np.empty(len(at), np.float32)
     bits = numbers.view(np.int32)
     for level in range(len(levels)):
@@ -141,7 +141,7 @@ def _look_up(tables, levels_x, levels_y, levels_z, vertices, frames, xyz, scale,
 @reordering_kernel
 def _look_up_backward(tables, levels_x, levels_y, levels_z, vertices, frames, xyz, scale, inverse, gradient, start,
                       stop):
-    """Add to ``tables``, as there, what ``gradient`` (B, H, Q, N) asks for."""
+    """Add to ``tables`` their gradient, from ``gradient`` (B, H, Q, N) of the output."""
     groups, side, queries = tables.shape[1], tables.shape[2], gradient.shape[2]
     heads, flat, num_levels = gradient.shape[1], tables.reshape(-1), levels_x.shape[1]
     count = xyz.shape[1]
