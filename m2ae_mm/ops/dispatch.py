@@ -142,6 +142,6 @@ def gpu_kernels(values: Tensor) -> Kernels | None:
 
 def _fused_kernels(kernels: Kernels, values: Tensor) -> Kernels | None:
     device = values.device.type
-    if torch.compiler.is_compiling() or _KERNELS.get(device) is not kernels:
+    if _KERNELS.get(device) is not kernels or torch.compiler.is_compiling():
         return None
     return kernels_of(device)
