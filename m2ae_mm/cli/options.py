@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from ..errors import UserError, doing, keep_tracebacks_in
+from ..nesting import entries
 from ..surroundings import find_config
 from .option_values import parse_option, present_value
 from .shortcuts import add_data, set_data, set_epochs
@@ -133,14 +134,6 @@ def _places_of(config, key: str, read: set[str]) -> list[str]:
     """Dotted paths of the entries that a variable of the config was for, those of training first."""
     values = config.to_dict()
     names = _ENTRIES.get(key, (key, ))
-    found = [path for top in sorted(read & values.keys()) for path, name, value in _entries(values[top], top)
-             if name in names and (name == key or value == values[key])]
+    found = [path for top in sorted(read & values.keys()) for path, value in entries(values[top], top)
+             if (name := path.rpartition('.')[2]) in names and (name == key or value == values[key])]
     return sorted(found, key=lambda path: not path.startswith('train'))
-
-
-def _entries(value, path: str):
-    """Dotted path, name and value of all entries below ``path``."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
-    for name, each in items:
-        yield f'{path}.{name}', name, each
-        yield from _entries(each, f'{path}.{name}')

@@ -1,10 +1,10 @@
 """The settings that decide the result of a run, kept beside it, so that a run with other settings does not reuse it."""
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import UserError
+from ..nesting import entries
 
 FILE = 'settings.json'
 # Entries of a config that decide what a training ends with. The rest is hooks that log and save, and processes.
@@ -46,7 +46,8 @@ def check_settings(folder: Path, settings: dict, results: str, option: str = '--
     if not (folder / FILE).is_file():
         raise UserError(f'{str(folder)!r} holds results, but no {FILE} that says what they are of. {advice}')
     from m2ae_mm.files import read_json
-    there, now = (dict(_flat(each)) for each in (read_json(folder / FILE, dict, advice), settings))
+    there, now = ({path: value for path, value in entries(each) if not value or not isinstance(value, (dict, list))}
+                  for each in (read_json(folder / FILE, dict, advice), settings))
     other = [key for key in {**there, **now} if there.get(key) != now.get(key)]
     if other:
         shown = '; '.join(f'{key} is {there.get(key)!r} there, {now.get(key)!r} now' for key in other[:3])
@@ -80,13 +81,3 @@ def _deciding(value, key: str | None = None):
     if key in ('checkpoint', 'load_from') and isinstance(value, str) and '://' not in value:
         return content_of(value)
     return value
-
-
-def _flat(value, path: str = '') -> Iterator[tuple[str, object]]:
-    """Innermost values with their dotted paths; empty dictionaries and lists are values."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    if not items or not value:
-        yield path, value
-    else:
-        for key, each in items:
-            yield from _flat(each, f'{path}.{key}' if path else key)

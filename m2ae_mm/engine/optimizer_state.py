@@ -7,6 +7,7 @@ from torch import Tensor
 
 from m2ae_mm.checkpoint.contents import not_finite
 from m2ae_mm.errors import UserError
+from m2ae_mm.nesting import entries
 
 # Of PyTorch's, those whose state is not of the shape of the parameters.
 _OTHER_SHAPES = ('Adafactor', 'LBFGS')
@@ -31,17 +32,7 @@ def check_optimizer_state(wrapper: OptimWrapper | OptimWrapperDict, stored: Mapp
 
 def state_tensors(stored: Mapping | None) -> dict[str, Tensor]:
     """All tensors of a stored state by their places."""
-    found: dict[str, Tensor] = {}
-    todo = [('optimizer', stored)]
-    while todo:
-        name, value = todo.pop()
-        if isinstance(value, Tensor):
-            found[name] = value
-        elif isinstance(value, Mapping):
-            todo += [(f'{name}.{key}', each) for key, each in value.items()]
-        elif isinstance(value, (list, tuple)):
-            todo += [(f'{name}.{i}', each) for i, each in enumerate(value)]
-    return found
+    return {path: value for path, value in entries(stored, 'optimizer') if isinstance(value, Tensor)}
 
 
 def _pairs(wrapper: OptimWrapper | OptimWrapperDict, stored: Mapping) -> Iterator[tuple[OptimWrapper, Any]]:

@@ -1,6 +1,6 @@
 """Finds options of loaders and hooks that do not exist, before mmengine fails on them."""
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
 from mmengine.config import Config
@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from m2ae_mm.errors import UserError
-from mmdet3d.registry import DATASETS, HOOKS, OPTIMIZERS
+from mmdet3d.registry import HOOKS, OPTIMIZERS
 
 from .config_parts import class_of, hooks_of
 from .value_check import check_values
@@ -43,8 +43,6 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
     found.update({f'{path}.dataloader': hook.dataloader for path, hook in hooks.items() if hook.get('dataloader')})
     for path, loader in found.items():
         _check(path, loader, 'DataLoader', _parameters(DataLoader.__init__)[0] | _OF_MMENGINE)
-        for place, dataset, kind in _wrappers(loader.get('dataset') or {}, f'{path}.dataset'):
-            _check(place, dataset, kind.__name__, _parameters(kind.__init__)[0] | {'type', '_scope_'})
     for path, hook in hooks.items():
         kind = class_of(HOOKS, hook)
         if kind is None:
@@ -54,15 +52,6 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
             known, takes_any = known | _parameters(Runner.save_checkpoint)[0], False  # which gets the rest
         if not takes_any:
             _check(path, hook, kind.__name__, known | _OF_EVERY_HOOK)
-
-
-def _wrappers(dataset: dict, path: str) -> Iterator[tuple[str, dict, type]]:
-    """Data sets around another, whose options are easily mistaken for those of the inner one."""
-    while isinstance(dataset, dict) and isinstance(dataset.get('dataset'), dict):
-        kind = class_of(DATASETS, dataset)
-        if kind is not None and not _parameters(kind.__init__)[1]:
-            yield path, dataset, kind
-        dataset, path = dataset['dataset'], f'{path}.dataset'
 
 
 def _check_optimizer(config: Config) -> None:
@@ -89,7 +78,5 @@ def _check(path: str, options: dict, owner: str, known: set[str]) -> None:
         if name not in known:
             close = get_close_matches(name, known, 1)
             hint = f'; did you mean {close[0]!r}?' if close else '.'
-            if name in (options.get('dataset') or {}):
-                hint = f'; did you mean {path}.dataset.{name}?'
             raise UserError(f'{path} sets {name!r}, which {owner} does not take{hint} It takes '
                             f'{", ".join(sorted(known - {"type", "_scope_"}))}.')

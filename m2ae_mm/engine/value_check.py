@@ -1,12 +1,13 @@
 """Finds entries of a config whose values cannot be used, or would be accepted silently."""
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mmengine.config import Config
 
 from m2ae_mm.errors import UserError
+from m2ae_mm.nesting import entries, name_of
 
 _OF_TRAINING = ('train_cfg', 'val_cfg', 'optim_wrapper', 'param_scheduler', 'custom_hooks', 'default_hooks',
                 'auto_scale_lr')
@@ -45,7 +46,8 @@ _RANGES = {
     'seed': _Range('a whole number from 0 to 4294967295', 0, 2**32 - 1, whole=True),
     **dict.fromkeys(('max_norm', 'radii', 'radius', 'unit_scale', 'layer_decay_rate', 'alpha'), _ABOVE_ZERO),
     **dict.fromkeys(('lr', 'weight_decay', 'eta_min'), _NOT_NEGATIVE),
-    **dict.fromkeys(('mask_ratio', 'test_share', 'dropout', 'mlp_dropout', 'drop_path_rate', 'drop_rate', 'score_thr'), _SHARE),
+    **dict.fromkeys(('mask_ratio', 'test_share', 'dropout', 'mlp_dropout', 'drop_path_rate', 'drop_rate', 'score_thr'),
+                    _SHARE),
 }
 
 
@@ -77,15 +79,19 @@ def check_values(config: Config, loaders: Sequence[str]) -> None:
           'DEBUG, INFO, WARNING or ERROR')
     used = ['model', 'randomness', *loaders, *(_OF_TRAINING if 'train_dataloader' in loaders else ())]
     for name in used:
-        for path, key, value in _numbers(config.get(name), name):
-            if key in _RANGES and not _RANGES[key].holds(value):
-                raise UserError(f'{path}={value!r} must be {_RANGES[key].text}. {_PLACE.format(path)}')
+        for path, value in entries(config.get(name), name):
+            allowed = _RANGES.get(name_of(path))
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if allowed is not None and is_number and not allowed.holds(value):
+                raise UserError(f'{path}={value!r} must be {allowed.text}. {_PLACE.format(path)}')
 
 
 def _check_loader(path: str, loader: object) -> None:
     _need(isinstance(loader, Mapping) and isinstance(loader.get('dataset'), Mapping), f'{path}.dataset',
           loader.get('dataset') if isinstance(loader, Mapping) else loader, "dict(type='...', ...)")
-    for place, steps in _pipelines(loader['dataset'], f'{path}.dataset'):
+    for place, steps in entries(loader['dataset'], f'{path}.dataset'):
+        if not place.endswith('.pipeline') or steps is None:
+            continue
         _need(isinstance(steps, Sequence) and not isinstance(steps, str), place, steps, 'a list of steps')
         for i, step in enumerate(steps):
             _need(callable(step) or isinstance(step, Mapping) and 'type' in step, f'{place}.{i}', step,
@@ -95,25 +101,3 @@ def _check_loader(path: str, loader: object) -> None:
 def _need(fulfilled: bool, path: str, value: object, expected: str) -> None:
     if not fulfilled:
         raise UserError(f'{path} must be {expected}; got {value!r}.')
-
-
-def _pipelines(value: object, path: str) -> Iterator[tuple[str, object]]:
-    """The lists of steps of a data set and of those within it, with their places."""
-    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    for key, each in items:
-        if key == 'pipeline' and each is not None:
-            yield f'{path}.{key}', each
-        elif isinstance(each, (Mapping, list)):
-            yield from _pipelines(each, f'{path}.{key}')
-
-
-def _numbers(value: object, path: str, key: str = '') -> Iterator[tuple[str, str, float]]:
-    """Every number with its place and the name of its entry, which those in lists have from the list."""
-    if isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from _numbers(each, f'{path}.{name}', str(name))
-    elif isinstance(value, (list, tuple)):
-        for i, each in enumerate(value):
-            yield from _numbers(each, f'{path}.{i}', key)
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        yield path, key, value

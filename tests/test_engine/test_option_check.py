@@ -53,15 +53,6 @@ def test_a_test_needs_no_optimizer():
     check_options(config(optim_wrapper=dict(optimizer=dict(type='NotHere'))), ('test_dataloader', ))
 
 
-def test_options_of_a_repeated_data_set_belong_inside():
-    inner = dict(type='ScanNetDataset', data_root='a')
-    wrapped = dict(type='RepeatDataset', times=5, data_root='b', dataset=inner)
-    with pytest.raises(ValueError, match="train_dataloader.dataset sets 'data_root', which RepeatDataset .* did you "
-                       'mean train_dataloader.dataset.dataset.data_root'):
-        check(config(loader=dict(dataset=wrapped)))
-    check(config(loader=dict(dataset=dict(type='RepeatDataset', times=5, dataset=inner))))
-
-
 def test_values_of_all_our_configs_are_in_range():
     root = Path(__file__).parents[2]
     files = [file for folder in ('configs', 'projects') for file in sorted((root / folder).rglob('*.py'))
