@@ -89,10 +89,11 @@ def test_linear_probe_stand_alone_gives_the_same_figure(pretrained, tmp_path):
     assert tester.test()['linear_probe/accuracy'] == score(runner, 'linear_probe/accuracy')
 
 
-def test_linear_probe_on_scanobjectnn(tmp_path):
-    config = tiny_config('scanobjectnn_svm.py', tmp_path, write_scanobjectnn(tmp_path / 's'))
+@pytest.mark.parametrize('name, constant', [('scanobjectnn_svm', 0.042), ('../i2p_mae/scanobjectnn_svm', 0.018)])
+def test_linear_probe_on_scanobjectnn(name, constant, tmp_path):
+    config = tiny_config(f'{name}.py', tmp_path, write_scanobjectnn(tmp_path / 's'))
     scores = Runner.from_cfg(config).test()
-    assert scores['linear_probe/C'] == 0.042 and 0 <= scores['linear_probe/accuracy'] <= 100
+    assert scores['linear_probe/C'] == constant and 0 <= scores['linear_probe/accuracy'] <= 100
 
 
 def test_classification_from_the_pretrained_encoder_with_votes(pretrained, tmp_path):
@@ -113,6 +114,12 @@ def test_scanobjectnn(variant, tmp_path):
     sample, pack = config.train_dataloader.dataset.pipeline
     assert sample == dict(type='M2AESamplePoints', num_points=2048)  # all, in another order every time
     assert config.test_dataloader.dataset.pipeline == [pack]
+    assert 0 <= score(train(config), 'accuracy/overall') <= 100
+
+
+@pytest.mark.parametrize('name', ['scanobjectnn_objonly_rotated_cls', '../i2p_mae/scanobjectnn_pbt50rs_cls'])
+def test_scanobjectnn_with_turned_clouds(name, tmp_path):
+    config = tiny_config(f'{name}.py', tmp_path / 'work', write_scanobjectnn(tmp_path / 's'))
     assert 0 <= score(train(config), 'accuracy/overall') <= 100
 
 
