@@ -12,5 +12,6 @@ INFERENCERS = (M2AEDetInferencer, M2AEClassifyInferencer, M2AESegmentInferencer,
 
 __all__ = [
     'INFERENCERS', 'M2AEClassifyInferencer', 'M2AEDetInferencer', 'M2AEEmbedInferencer', 'M2AEInferencer',
-    'M2AEReconstructInferencer', 'M2AESceneSegInferencer', 'M2AESegmentInferencer', 'config_named', 'description', 'left_out_text', 'task_of'
+    'M2AEReconstructInferencer', 'M2AESceneSegInferencer', 'M2AESegmentInferencer', 'config_named', 'description',
+    'left_out_text', 'task_of'
 ]

@@ -16,6 +16,6 @@ from .visualizer import M2AELocalVisualizer
 
 __all__ = [
     'M2AELocalVisualizer', 'class_figure', 'detection_figure', 'detection_image', 'feature_map', 'judged_figure',
-    'labels_figure', 'learning_curves', 'parts_figure', 'reconstruction_figure', 'reconstructions_figure', 'write_gallery',
-    'write_neighbours'
+    'labels_figure', 'learning_curves', 'parts_figure', 'reconstruction_figure', 'reconstructions_figure',
+    'write_gallery', 'write_neighbours'
 ]

@@ -16,7 +16,8 @@ STAIRS = np.array([[0, 3, 4, 4, 5, 6], [0, 3, 5, 7, 8, 9]])
 @pytest.fixture
 def release(tmp_path):
     """Two areas with a room each; the first has a class outside the thirteen."""
-    for area, things in (('Area_1', dict(floor_1=FLOOR, chair_1=CHAIR, stairs_1=STAIRS)), ('Area_5', dict(floor_1=FLOOR))):
+    for area, things in dict(Area_1=dict(floor_1=FLOOR, chair_1=CHAIR, stairs_1=STAIRS),
+                             Area_5=dict(floor_1=FLOOR)).items():
         folder = tmp_path / 'raw' / 'Stanford3dDataset_v1.2_Aligned_Version' / area / 'office_1' / 'Annotations'
         folder.mkdir(parents=True)
         for name, points in things.items():
