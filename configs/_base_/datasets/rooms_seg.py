@@ -11,6 +11,7 @@ load_points = [
     dict(type='M2AEMapLabels'),
     # Metres per unit of the files, and the axis that points up in them.
     dict(type='M2AESceneFrame', unit_scale=1., up_axis='z'),
+    dict(type='M2AECenterScene'),
 ]
 # Flips and rotation as in scannet_det.py; the scaling is ours.
 train_pipeline = load_points + [

@@ -51,6 +51,7 @@ class SegRooms(NamedTuple):
         points, labels = [], []
         for i, entry in enumerate(content['data_list']):
             xyz = np.fromfile(root / 'points' / entry['lidar_points']['lidar_path'], '<f4').reshape(-1, 6)[:, :3]
+            xyz[:, :2] -= (xyz[:, :2].min(0) + xyz[:, :2].max(0)) / 2  # as M2AECenterScene
             mask = np.fromfile(root / 'semantic_mask' / entry['pts_semantic_mask_path'], '<i8')
             order = np.random.default_rng(i).permutation(len(xyz))
             points.append(torch.from_numpy(xyz[order]).to(device))

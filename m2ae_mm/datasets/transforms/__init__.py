@@ -1,5 +1,6 @@
 """Steps of a pipeline for shapes and scenes."""
 from .axis_aligned_boxes import M2AEAxisAlignedBoxes
+from .center_scene import M2AECenterScene
 from .map_labels import M2AEMapLabels
 from .normals import M2AENormals
 from .pack import M2AEPackShape
@@ -9,6 +10,6 @@ from .random_shift import M2AERandomShift
 from .scene_frame import M2AESceneFrame
 
 __all__ = [
-    'M2AEAxisAlignedBoxes', 'M2AEMapLabels', 'M2AENormalizeUnitSphere', 'M2AENormals', 'M2AEPackShape',
-    'M2AERandomShift', 'M2AESamplePoints', 'M2AESceneFrame', 'ThreeDETRRandomCuboid'
+    'M2AEAxisAlignedBoxes', 'M2AECenterScene', 'M2AEMapLabels', 'M2AENormalizeUnitSphere', 'M2AENormals',
+    'M2AEPackShape', 'M2AERandomShift', 'M2AESamplePoints', 'M2AESceneFrame', 'ThreeDETRRandomCuboid'
 ]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from m2ae_mm.datasets.transforms import M2AECenterScene
 from m2ae_mm.datasets.transforms.normals import M2AENormals
 from mmdet3d.structures import DepthPoints
 
@@ -26,3 +27,9 @@ def test_few_points_and_few_neighbours():
     assert few.tensor.shape == (2, 6) and few.tensor.isfinite().all()
     with pytest.raises(ValueError, match='neighbors=2'):
         M2AENormals(2)
+
+
+def test_scenes_are_moved_to_the_middle_of_their_extent():
+    points = torch.tensor([[1., 2, 3, 7], [2, 2, 1, 8], [5, 4, 0, 9]])
+    moved = M2AECenterScene().transform(dict(points=DepthPoints(points.clone(), 4, dict(height=3))))['points'].tensor
+    assert moved.tolist() == [[-2, -1, 3, 7], [-1, -1, 1, 8], [2, 1, 0, 9]]
