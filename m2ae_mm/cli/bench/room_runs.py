@@ -29,8 +29,6 @@ from ..option_values import parse_option
 CLASSES = ScanNetSegDataset.METAINFO['classes']
 # As in configs/_base_/datasets/rooms_seg.py.
 _ROTATION, _SCALES = 0.087266, (0.9, 1.1)
-# One linear layer needs larger steps than a network.
-_LINEAR_RATE = 1e-2
 
 
 class SegRooms(NamedTuple):
@@ -114,8 +112,6 @@ def train_row(args, mode: str, weights: Path | None, train: SegRooms, val: SegRo
     set_tuning(config, mode)
     config.model.backbone.init_cfg.checkpoint = str(weights) if weights else None
     config.model.test_cfg.num_points = args.points  # as many as in training
-    if mode == 'linear':
-        config.optim_wrapper.optimizer.lr = _LINEAR_RATE
     model = _build(config, seed, args.device)
     times: list[float] = []
     losses = _train(model, config, train, args, args.steps, seed, times)
