@@ -5,6 +5,7 @@ that do not import m2ae_mm: it imports the standard library only.
 """
 import functools
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -54,7 +55,11 @@ def allow_names(config_class: type) -> None:
     @functools.wraps(base_path)
     def _get_cfg_path(cfg_path, filename):
         own = _own(cfg_path)
-        return (own, None) if own else base_path(cfg_path, filename)
+        if own:
+            return own, None
+        with warnings.catch_warnings():  # that pkg_resources, which mmengine looks packages up with, is deprecated
+            warnings.simplefilter('ignore', UserWarning)
+            return base_path(cfg_path, filename)
 
     @functools.wraps(file2dict)
     def _file2dict(filename, *args, **kwargs):

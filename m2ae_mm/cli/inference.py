@@ -58,7 +58,9 @@ def infer(args: argparse.Namespace, kind: str, line, **options) -> None:
     if args.models:
         return describe(kind)
     if not args.inputs:
-        raise UserError('no input: give files or folders.')
+        raise UserError('no input: give files or folders.' + (
+            f' What follows --model was taken for the model: {" ".join(args.model)}. Put the files before it.'
+            if args.model else ''))
     if len(args.model) > 2:
         raise UserError(f'--model takes a name, a checkpoint, or a config and a checkpoint; got {args.model}. Put the '
                         'files before it.')

@@ -21,7 +21,7 @@ _COMMON = ('m', 'cm', 'mm')
 # Rooms and halls are so high, views of a part of one not less; of several units, the one wins whose height is nearest
 # to that of a room.
 _LEAST_HEIGHT, _LARGEST_HEIGHT, _USUAL_HEIGHT = 0.4, 15., 2.5
-_LEAST_POINTS = 200
+LEAST_POINTS = 200
 # What a camera sees of a room, x to the right, y ahead and z up from where it is: the volume in which mmdet3d's
 # ImVoxelNet looks for things in SUN RGB-D.
 _VIEW = np.array([(-3.2, -0.2, -2.28), (3.2, 6.2, 0.28)])
@@ -136,8 +136,8 @@ def find_frame(xyz: np.ndarray, unit: str | float | None = None, up: str | None 
     """
     if up is not None and up not in TO_Z_UP:
         raise ValueError(f'up must be one of {", ".join(TO_Z_UP)}, got {up!r}.')
-    if len(xyz) < _LEAST_POINTS:
-        raise ValueError(f'it has {len(xyz)} points, and a room needs {_LEAST_POINTS} at the least')
+    if len(xyz) < LEAST_POINTS:
+        raise ValueError(f'it has {len(xyz)} points, and a room needs {LEAST_POINTS} at the least')
     first = np.asarray(xyz[0], np.float64)
     near = np.asarray(xyz, np.float64) - first
     _check_extent(xyz, near)
@@ -148,6 +148,8 @@ def find_frame(xyz: np.ndarray, unit: str | float | None = None, up: str | None 
     upright = near @ TO_Z_UP[up_axis].T
     scale = scale_of(unit) if unit is not None else _find_scale(upright)
     upright *= scale
+    if unit is not None:
+        _check_size(upright, unit)
     if view:
         camera = _camera(upright, scale * (TO_Z_UP[up_axis] @ -first))
         return ScanFrame(scale, up_axis, first + camera @ TO_Z_UP[up_axis] / scale)
@@ -171,12 +173,23 @@ def _camera(upright: np.ndarray, origin: np.ndarray) -> np.ndarray:
 def _check_extent(xyz: np.ndarray, near: np.ndarray) -> None:
     low, high = scene_bounds(near)
     size = (high - low).max()
-    if not size > 0:
-        raise ValueError('all of its points are in one place')
     step = float_step(np.asarray(xyz))
+    if not size > 0 and step < _BLUR:
+        raise ValueError('all of its points are in one place')
     if step > _BLUR * size and np.array_equal(xyz, np.asarray(xyz).astype(np.float32)):
         raise ValueError(f'it lies {np.abs(xyz).max():,.0f} from the origin in single precision, which has steps of '
                          f'{step:.3g} there. Save it in double precision, or with an origin near it')
+    if not size > 0:
+        raise ValueError('all of its points are in one place')
+
+
+def _check_size(upright: np.ndarray, unit: str | float) -> None:
+    """Refuse a unit in which a scan, brought to metres, is no room."""
+    low, high = scene_bounds(upright)
+    if not LEAST_SIDE <= (high - low).max() <= LARGEST_SIDE:
+        size = ' x '.join(f'{each:,.3g}' for each in high - low)
+        raise ValueError(f'with unit {unit} it is {size} metres large, and rooms are {LEAST_SIDE} to '
+                         f'{LARGEST_SIDE:g}. Give another unit, or none to have it found')
 
 
 def _find_scale(upright: np.ndarray) -> float:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from m2ae_mm.checkpoint import shipped_names
 from m2ae_mm.datasets.io.scans import SCAN_SUFFIXES, scan_files
 from m2ae_mm.engine.recording import record_graphs
+from m2ae_mm.errors import reason
 from m2ae_mm.surroundings import find_config
 
 from .opening import config_of, is_checkpoint, open_model
@@ -99,9 +100,15 @@ class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
                                  'weights alone.')
             model, weights = None, model
         self.title = str(weights)
+        if device is not None:
+            check_device(device)
         if model is None:
             model = config_of(weights)
         elif isinstance(model, str):
+            if not model.endswith('.py'):
+                raise FileNotFoundError(f'{model!r} is neither the name of weights that come with the package '
+                                        f'({", ".join(shipped_names())}) nor a checkpoint (.pth, .pt, .safetensors) '
+                                        'or a config (.py).')
             model = Config.fromfile(find_config(model))
         if weights is None:
             raise ValueError('a config alone has no weights: give its checkpoint, too (--model CONFIG CHECKPOINT).')
@@ -248,6 +255,20 @@ def left_out_text(left_out: Sequence[tuple[str, str]]) -> str:
     if len(left_out) > _SHOWN:
         lines.append(f'  and {len(left_out) - _SHOWN} more')
     return '\n'.join([f'left out {len(left_out)} of the inputs:', *lines])
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there, before anything is loaded.
+
+    Raises:
+        ValueError: With what PyTorch says of it.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        why = reason(error).rstrip('.')
+        raise ValueError(f"there is no device {device!r} ({why}). Give 'cpu', or 'cuda:0' where there is a GPU; `m2ae "
+                         'info` lists what is there.') from error
 
 
 def other_command(model: nn.Module) -> str:

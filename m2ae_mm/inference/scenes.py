@@ -200,6 +200,9 @@ class M2AEDetInferencer(M2AEInferencer):
     def forward(self, inputs: dict, score_thr: float | None = None) -> list[Any]:
         """Samples with ``pred_instances_3d``, one box a thing, the best first."""
         score_thr = self.score_thr if score_thr is None else score_thr
+        if not score_thr < 1:
+            raise ValueError(f'scores are between 0 and 1, so no box reaches {score_thr}. Give a smaller score '
+                             '(--score-thr, in Python score_thr=...).')
         samples = self.model.test_step(inputs)
         for sample in samples:
             found = sample.pred_instances_3d

@@ -29,7 +29,7 @@ _LARGEST_SHAPE = 2.01
 
 def detection_figure(points: np.ndarray, true_boxes: np.ndarray | None, true_labels: np.ndarray | None,
                      pred_boxes: np.ndarray | None, pred_labels: np.ndarray | None, pred_scores: np.ndarray | None,
-                     class_names: Sequence[str], path: str | Path) -> Path:
+                     class_names: Sequence[str], path: str | Path, true_title: str = 'ground truth') -> Path:
     """Write true and predicted boxes side by side.
 
     Args:
@@ -38,23 +38,26 @@ def detection_figure(points: np.ndarray, true_boxes: np.ndarray | None, true_lab
         true_labels, pred_labels: (M,) indices into ``class_names``.
         pred_scores: (M,).
         path: Of the picture, ending in .png or .jpg.
+        true_title: What stands above the true boxes.
 
     Returns:
         The path written.
     """
-    image = detection_image(points, true_boxes, true_labels, pred_boxes, pred_labels, pred_scores, class_names)
+    image = detection_image(points, true_boxes, true_labels, pred_boxes, pred_labels, pred_scores, class_names,
+                            true_title=true_title)
     return _save(image, path)
 
 
 def detection_image(points: np.ndarray, true_boxes: np.ndarray | None, true_labels: np.ndarray | None,
                     pred_boxes: np.ndarray | None, pred_labels: np.ndarray | None, pred_scores: np.ndarray | None,
-                    class_names: Sequence[str], size: tuple[int, int] = (720, 880)) -> np.ndarray:
+                    class_names: Sequence[str], size: tuple[int, int] = (720, 880),
+                    true_title: str = 'ground truth') -> np.ndarray:
     """As ``detection_figure``, but the picture itself, uint8; each panel has the given height and width."""
     points = _checked(points, 'points', (3, 6))
     cloud, camera = _scene(points, [boxes for boxes in (true_boxes, pred_boxes) if boxes is not None], size)
     panels, titles = [], []
     for title, boxes, labels, scores, colour in (
-            ('ground truth', true_boxes, true_labels, None, TRUE_COLOUR),
+            (true_title, true_boxes, true_labels, None, TRUE_COLOUR),
             ('prediction', pred_boxes, pred_labels, pred_scores, PREDICTED_COLOUR)):
         if boxes is None:
             continue

@@ -10,6 +10,8 @@ from scipy.spatial import cKDTree
 from .camera import Camera
 
 BACKGROUND = (255, 255, 255)
+# Dots on an edge of a box, at the most.
+_MOST_STEPS = 20_000
 # Edges of a box: pairs of corners in the order of ``box_corners``.
 EDGES = ((0, 1), (1, 3), (3, 2), (2, 0), (4, 5), (5, 7), (7, 6), (6, 4), (0, 4), (1, 5), (2, 6), (3, 7))
 
@@ -153,7 +155,8 @@ def _along_edges(corners: np.ndarray, camera: Camera, dash: float) -> np.ndarray
     pixels, _ = camera.project(corners)
     points = []
     for first, second in EDGES:
-        steps = max(int(2 * np.linalg.norm(pixels[second] - pixels[first])), 2)
+        # What is longer goes far beyond the picture.
+        steps = int(np.clip(2 * np.linalg.norm(pixels[second] - pixels[first]), 2, _MOST_STEPS))
         share = np.linspace(0, 1, steps)
         if dash:
             share = share[np.arange(steps) // (2 * dash) % 2 == 0]

@@ -232,6 +232,8 @@ BAD = {
                        {}, 3, 'its vertices must be eight times three'),
     'a box without points': ({'b.json': entry(centroid=dict(x=2.5, y=2, z=9))}, {}, 3,
                              'b.json, object 2 (cupboard): it holds no points'),
+    'a box larger than any room': ({'b.json': entry(dimensions=dict(length=1e9, width=1, height=1))}, {}, 3,
+                                   'object 2 (cupboard): its sides are 1e+09 x 1 x 1 m, and the scan reaches 5.0'),
     'boxes in another frame': ({'b.json': labelcloud('b', centroid('t', [900, 0, 0, *TABLE[3:]]), centroid(
         't', [800, 0, 0, *TABLE[3:]]))}, {}, 2, 'b.npy: none of its 2 boxes holds a point. Boxes must be in the frame'),
     'an empty class name': ({'b.json': entry(name=' ')}, {}, 3, 'b.json, object 2: its class name is empty'),
@@ -246,7 +248,8 @@ BAD = {
     'no dimensions': ({'b.json': entry(dimensions=None)}, {}, 3, "it has no 'dimensions' with length, width, height"),
     'an object that is a list': ({'b.json': labelcloud('b', centroid('t', TABLE), [])}, {}, 3, 'object 2: it is list'),
     'JSON cut short': ({'b.json': entry()[:50]}, {}, 2, "b.json' cannot be read as JSON"),
-    'JSON of something else': ({'b.json': '{"boxes": []}'}, {}, 2, 'b.json: it has neither "objects" (labelCloud)'),
+    'JSON of something else': ({'b.json': '{"boxes": []}'}, {}, 2, 'b.json: it has no list "objects" (labelCloud)'),
+    'objects that are no list': ({'b.json': '{"objects": 3}'}, {}, 2, 'b.json: it has no list "objects" (labelCloud)'),
     'JSON that is a list': ({'b.json': '[]'}, {}, 2, 'it holds list, dict is needed'),
     'wrong columns': ({'b.json': None, 'b.csv': 'file,label,x,y,z,l,w,h\nb,chair,1,1,1,1,1,1\n'}, {}, 2,
                       'b.csv: it lacks the columns class, dx, dy, dz'),
@@ -269,6 +272,11 @@ BAD = {
                                'b.xyz: it has 2 points, and a room needs 200'),
     'axes that are none': ({'b.json': json.dumps(dict(segGroups=[dict(label='a', obb=dict(
         centroid=TABLE[:3], axesLengths=TABLE[3:6], normalizedAxes=[1] * 9))]))}, {}, 2, 'are not at right angles'),
+    'axes that are words': ({'b.json': json.dumps(dict(segGroups=[dict(label='a', obb=dict(
+        centroid=TABLE[:3], axesLengths=TABLE[3:6], normalizedAxes=['x'] * 9))]))}, {}, 2,
+        'its normalizedAxes must be nine finite numbers'),
+    'one bad line of many': ({'b.json': None, 'b.csv': HEAD + GOOD + GOOD.replace('b,', 'b.npy,').replace('1.5', '0')},
+                             {}, 3, 'b.csv, line 3: its sides are 0 x 1.6 x 0.8'),
     'a table with zeros in it': ({'b.json': None, 'b.csv': (HEAD + GOOD).encode() + b'\0,\0\n'}, {}, None, 'b.csv'),
     'segments that are nowhere': ({'b.json': json.dumps(dict(segGroups=[dict(label='a', segments=[1])]))}, {}, 2,
                                   'its segments are in no file: there is no b*.segs.json beside it'),
@@ -280,7 +288,7 @@ BAD = {
 
 @pytest.mark.parametrize('row', BAD)
 def test_one_message_each_and_the_rest_goes_on(row, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr('m2ae_mm.visualization.figures.detection_figure', lambda *arguments: arguments[-1])  # slow
+    monkeypatch.setattr('m2ae_mm.visualization.figures.detection_figure', lambda *arguments, **_: arguments[-1])  # slow
     labels, scans, left, words = BAD[row]
     for folder, files, write in (('labels', labels, write_labels), ('scans', scans, write_scans)):
         write(tmp_path / folder)
@@ -299,7 +307,8 @@ def test_one_message_each_and_the_rest_goes_on(row, tmp_path, capsys, monkeypatc
         at = listed.index(word)
     assert len(listed.splitlines()) <= 3 and str(error.value).count('\n') == len(listed.splitlines())
     if left is not None:
-        assert len(written(tmp_path / 'out')[0]) == left
+        names = written(tmp_path / 'out')[0]
+        assert len(names) == left and not any(f'{name}.npy: none of its' in listed for name in names)
     assert 'rooms to train on' in capsys.readouterr().out
 
 
@@ -308,6 +317,9 @@ REFUSED = {
     'no folder': (dict(scans='nowhere'), 'there is no folder .*nowhere'),
     'a folder without labels': (dict(labels='scans'), 'has no label files'),
     'a share of 1': (dict(val_share=1.), '--val-share must be between 0 and 1, got 1.0'),
+    'a unit that makes no room': (dict(unit='mm'), 'a.npy: with unit mm it is 0.005 x .* metres large'),
+    'too few points to keep': (dict(max_points=10), '--max-points must be 0, .* or 200 or more, got 10'),
+    'the folder of the scans': (dict(out='scans'), '--out .*scans. holds the scans'),
     'a unit': (dict(unit='yards'), "unit must be m, cm, .*, got 'yards'"),
     'classes twice': (dict(classes=['a', 'a']), '--classes lists a more than once'),
     'no class': (dict(classes=['lamp']), 'there is no room to train on. Left out:\n.*'),
@@ -324,8 +336,9 @@ def test_what_cannot_be_prepared_at_all(row, tmp_path):
     places = {key: tmp_path / value for key, value in {**places, **{
         key: value for key, value in options.items() if key in places}}.items()}
     options = {key: value for key, value in options.items() if key not in places}
+    out = tmp_path / options.pop('out', 'out')
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        create_own_boxes(**places, **options, out=tmp_path / 'out')
+        create_own_boxes(**places, **options, out=out)
     assert not list(tmp_path.rglob('*.pkl'))
 
 

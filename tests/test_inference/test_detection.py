@@ -136,7 +136,9 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(ValueError, match='a config alone has no weights'):
         M2AEDetInferencer('m2ae_mm::m2ae/rooms_det.py')
     with pytest.raises(FileNotFoundError, match='there is no config'):
-        M2AEDetInferencer('no_such_model', 'a.pth')
+        M2AEDetInferencer('no_such_model.py', 'a.pth')
+    with pytest.raises(FileNotFoundError, match="'room_det' is neither the name of weights .*rooms_det"):
+        M2AEDetInferencer('room_det')
     hostile = tmp_path / 'hostile.pth'
     text = 'import os\nmodel = os.system("exit")'
     torch.save(dict(state_dict=dict(a=torch.ones(1)), meta=dict(cfg=text)), hostile)
@@ -185,8 +187,23 @@ def test_the_command_goes_on_lists_and_fails(room, tmp_path, capsys, monkeypatch
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['good.json']
     with pytest.raises(ValueError, match='no input'):
         predict.main(predict.parse_args([]))
-    with pytest.raises(ValueError, match='Put the files before it'):
-        predict.main(predict.parse_args(['a.ply', '--model', 'a', 'b', 'c']))
+    for arguments in (['--model', 'a.pth', 'a.ply'], ['a.ply', '--model', 'a', 'b', 'c']):
+        with pytest.raises(ValueError, match='Put the files before it'):
+            predict.main(predict.parse_args(arguments))
+
+
+@pytest.mark.parametrize('options, words', [
+    (dict(device='gpu'), "there is no device 'gpu' \\("), (dict(device='cuda:77'), "there is no device 'cuda:77' \\("),
+    (dict(score_thr=7), 'no box reaches 7'), (dict(score_thr=float('nan')), 'no box reaches nan'),
+    (dict(unit='mm'), 'with unit mm it is .* metres large'), (dict(unit=1e3), 'with unit 1000.0 it is'),
+    (dict(columns=2), '--columns .* is 2'), (dict(columns=-1), '--columns .* is -1'),
+])
+def test_values_that_no_scan_can_have_are_refused(detector, room, tmp_path, options, words):
+    room.astype(np.float32).tofile(tmp_path / 'room.bin')
+    with pytest.raises(ValueError, match=words):
+        if 'device' in options:
+            M2AEDetInferencer('rooms_det', **options)
+        detector(tmp_path / 'room.bin', **options)
 
 
 def test_shipped_weights_are_described(capsys):

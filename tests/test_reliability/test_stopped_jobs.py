@@ -33,6 +33,8 @@ def signal_all(agent, number, to):
 
 def work(folder, agent, number, to, epochs):
     """One of the processes: its last step, why it ended and its weights go to a file."""
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_DFL)  # a fork has its launcher's handlers, a script has not
     torch.set_num_threads(1)
     rank = int(os.environ['RANK'])
 
@@ -53,10 +55,10 @@ def work(folder, agent, number, to, epochs):
 
 
 def launch(folder, port, number, to, epochs):
-    """What ``torchrun`` does, with a function in place of a script."""
+    """What ``torchrun`` does, with a function in place of a script, forked: anew, each job would import m2ae_mm."""
     options = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=2, rdzv_backend='static', rdzv_endpoint=f'127.0.0.1:{port}',
-        rdzv_configs=dict(rank=0, timeout=60), max_restarts=0, monitor_interval=0.05, start_method='forkserver')
+        rdzv_configs=dict(rank=0, timeout=60), max_restarts=0, monitor_interval=0.05, start_method='fork')
     try:
         elastic_launch(options, work)(folder, os.getpid(), number, to, epochs)
     except SignalException as error:

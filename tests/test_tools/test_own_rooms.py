@@ -22,59 +22,73 @@ OPTIONS = ['train_dataloader.num_workers=0', 'val_dataloader.num_workers=0', 'te
 
 
 @pytest.fixture(scope='module')
-def composed():
-    """Composing is what takes longest: each room once."""
-    compose = lru_cache(samples.compose_scene)
-    patch = pytest.MonkeyPatch()
-    patch.setattr(samples, 'compose_scene', compose)
-    yield
+def prepared(tmp_path_factory):
+    """Folders with rooms of every format that were prepared, by format. Composing is what takes longest: once."""
+    roots, patch = {style: tmp_path_factory.mktemp(style.replace('-', '_')) for style in LABELS}, pytest.MonkeyPatch()
+    patch.setattr(samples, 'compose_scene', lru_cache(samples.compose_scene))
+    for style, root in roots.items():
+        tool('rooms', '--out', root, '--train', 1, '--val', 1, '--points', 6000, '--seed', 1,
+             '--labels', style)()
+        (root / 'val.txt').write_text('room_val_00000\n')
+        with pytest.raises(ValueError, match="its class '.*' is none of door, chair"):
+            tool('data', 'boxes', '--scans', root / 'scans', '--labels', root / 'labels', '--out', root / 'mine',
+                 '--classes', CLASSES, '--val-list', root / 'val.txt')()
+    yield roots
     patch.undo()
 
 
-@pytest.fixture(scope='module', params=LABELS)
-def walked(request, composed, tmp_path_factory):
-    """Rooms that were prepared and trained on: their folder, the work folder, and the validation's figures."""
-    root = tmp_path_factory.mktemp(request.param.replace('-', '_'))
-    tool('rooms', '--out', root, '--train', 2, '--val', 2, '--points', 6000, '--labels', request.param)()
-    (root / 'val.txt').write_text('room_val_00000\nroom_val_00001\n')
-    with pytest.raises(ValueError, match="its class '.*' is none of door, chair"):
-        tool('data', 'boxes', '--scans', root / 'scans', '--labels', root / 'labels', '--out', root / 'mine',
-             '--classes', CLASSES, '--val-list', root / 'val.txt')()
-    tool('train', CONFIG, '--data', root / 'mine', '--work-dir', root / 'work', '--epochs', 1, '--cfg-options',
-         *OPTIONS, f'visualizer.name={root.name}',  # of which a process has one a name
-         f'train_dataloader.batch_size={1 + LABELS.index(request.param) % 4}')()
-    return request.param, root, figures(root / 'work')
+@pytest.fixture(scope='module')
+def trained(prepared):
+    """A function that trains on the rooms of a format, in batches of a size: the work folder and the figures."""
+
+    @lru_cache
+    def train(style, batch):
+        root = prepared[style]
+        tool('train', CONFIG, '--data', root / 'mine', '--work-dir', root / 'work', '--epochs', 1, '--cfg-options',
+             *OPTIONS, f'visualizer.name={root.name}',  # of which a process has one a name
+             f'train_dataloader.batch_size={batch}')()
+        file = max((root / 'work').glob('*/vis_data/scalars.json'), key=lambda path: path.stat().st_mtime)
+        return root / 'work', json.loads(file.read_text().splitlines()[-1])
+
+    return train
 
 
-def figures(folder):
-    file = max(Path(folder).glob('*/vis_data/scalars.json'), key=lambda path: path.stat().st_mtime)
-    return json.loads(file.read_text().splitlines()[-1])
+def instances(root, split):
+    content = pickle.loads((root / f'mine/infos_{split}.pkl').read_bytes())
+    assert list(content['metainfo']['categories']) == CLASSES.split(',')
+    return [[box['bbox_label_3d'], *box['bbox_3d']] for entry in content['data_list'] for box in entry['instances']]
 
 
 def test_the_formats_that_are_written_are_those_of_the_option():
     assert tuple(STYLES) == LABELS
 
 
-def test_every_format_leads_to_map(walked):
-    style, root, found = walked
+@pytest.mark.parametrize('style', LABELS)
+def test_every_format_gives_the_rooms_boxes_and_pictures_to_look_at(prepared, style):
+    root = prepared[style]
+    assert len(list((root / 'mine/check').glob('*.png'))) == 2
+    scene = samples.compose_scene('val', 0, 1, 6000, 'normal')
+    boxes, wanted = np.array(instances(root, 'val')), scene.boxes[np.isin(scene.labels, [2, 5])]
+    if style == 'scannet':  # encloses what the camera saw
+        assert (boxes[:, 4:] <= wanted[:, 3:] + 0.15).all()
+    else:
+        np.testing.assert_allclose(boxes[:, 4:], wanted[:, 3:], atol=1e-4)
+        for split in ('train', 'val'):  # so one training stands for all of these
+            np.testing.assert_allclose(instances(root, split), instances(prepared[LABELS[0]], split), atol=1e-4)
+
+
+@pytest.mark.parametrize('style, batch', [(LABELS[0], 1), ('scannet', 4)])
+def test_every_kind_of_boxes_leads_to_map(trained, style, batch):
+    _, found = trained(style, batch)
     # The classes are known to the weights by name and keep their outputs: a step changes little.
     assert found['mAP_0.25'] > 0.4
     assert {'chair_AP_0.25', 'door_AP_0.50'} <= set(found)
-    assert len(list((root / 'mine/check').glob('*.png'))) == 4
-    content = pickle.loads((root / 'mine/infos_val.pkl').read_bytes())
-    scene = samples.compose_scene('val', 0, 0, 6000, 'normal')
-    boxes = np.array([box['bbox_3d'] for box in content['data_list'][0]['instances']])
-    wanted = scene.boxes[np.isin(scene.labels, [2, 5])]
-    if style == 'scannet':  # encloses what the camera saw
-        assert (boxes[:, 3:] <= wanted[:, 3:] + 0.15).all()
-    else:
-        np.testing.assert_allclose(boxes[:, 3:], wanted[:, 3:], atol=1e-4)
 
 
-@pytest.mark.parametrize('walked', LABELS[:1], indirect=True)
-def test_checkpoints_bring_what_was_taken_from_the_data(walked):
-    _, root, found = walked
-    checkpoint = root / 'work/epoch_1.pth'
+def test_checkpoints_bring_what_was_taken_from_the_data(prepared, trained):
+    root = prepared[LABELS[0]]
+    work, found = trained(LABELS[0], 1)
+    checkpoint = work / 'epoch_1.pth'
     tool('test', CONFIG, checkpoint, '--data', root / 'mine', '--work-dir', root / 'test', '--cfg-options',
          *OPTIONS[:6])()
     tested = max(root.glob('test/*/*.json'), key=lambda path: path.stat().st_mtime)

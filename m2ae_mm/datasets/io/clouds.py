@@ -123,7 +123,10 @@ def read_columns(path: str | Path) -> np.ndarray:
         file.seek(0)
         delimiter = next((mark for mark in ';,' if mark in point.rstrip(_SEPARATORS)), None)
         lines = file if delimiter is None and point[-1] not in _SEPARATORS else _without_ends(file)
-        return np.loadtxt(lines, np.float64, delimiter=delimiter, skiprows=skipped, ndmin=2)
+        try:
+            return np.loadtxt(lines, np.float64, delimiter=delimiter, skiprows=skipped, ndmin=2)
+        except ValueError as error:  # which goes on with an option of NumPy's
+            raise ValueError(str(error).partition('; use `usecols`')[0]) from error
 
 
 def _without_ends(lines: Iterable[str]) -> Iterator[str]:

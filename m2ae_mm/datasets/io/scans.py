@@ -77,7 +77,8 @@ def finite_scan(name: str, xyz: np.ndarray, colours: np.ndarray | None) -> Scan:
     Raises:
         ValueError: If none is left.
     """
-    xyz = np.asarray(xyz).astype(np.float64)
+    with np.errstate(invalid='ignore'):  # bytes that are no numbers
+        xyz = np.asarray(xyz).astype(np.float64)
     finite = finite_rows(xyz)
     if not finite.any():
         raise ValueError(f'all {len(xyz)} points hold NaN or infinite values' if len(xyz) else 'no points')
@@ -90,6 +91,9 @@ def read_bare(path: Path, columns: int | None) -> Content:
     Raises:
         ValueError: If the numbers are no rows of that many columns.
     """
+    if columns is not None and columns < 3:
+        raise ValueError(f'a point has x, y, z, which are 3 columns or more; --columns (in Python columns=...) is '
+                         f'{columns}')
     size = path.stat().st_size
     if columns is None:
         columns = likely_columns(np.fromfile(path, '<f4')) if size % 4 == 0 else None
@@ -105,7 +109,8 @@ def likely_columns(numbers: np.ndarray, candidates: Iterable[int] = _COLUMNS) ->
     usable = [count for count in candidates if len(numbers) and len(numbers) % count == 0]
     if not usable:
         return None
-    numbers = np.nan_to_num(numbers.astype(np.float64), posinf=0, neginf=0)
+    with np.errstate(invalid='ignore'):  # bytes that are no numbers
+        numbers = np.nan_to_num(numbers.astype(np.float64), posinf=0, neginf=0)
     # By rank, so that colours in 0..255 do not outweigh the rest.
     ranks = numbers.argsort(kind='stable').argsort(kind='stable') / len(numbers)
     spread = {count: ranks.reshape(-1, count).var(0).mean() for count in usable}

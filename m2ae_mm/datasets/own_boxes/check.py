@@ -47,7 +47,8 @@ def write_check(prepared: Prepared, pictures: int = 5) -> list[Path]:
         points = np.fromfile(prepared.out / POINTS / f'{room.name}.bin', '<f4').reshape(-1, 6)
         drawn.append(detection_figure(points if room.coloured else points[:, :3], room.boxes,
                                       np.array([numbers[name] for name in room.names], np.int64), None, None, None,
-                                      prepared.classes, folder / f'{split}_{room.name}.png'))
+                                      prepared.classes, folder / f'{split}_{room.name}.png',
+                                      true_title=f'{room.scan.name}, labelled boxes'))
     return drawn
 
 

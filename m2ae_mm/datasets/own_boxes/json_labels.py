@@ -38,8 +38,8 @@ def read_boxes(path: Path, left_out: LeftOut, degrees: bool) -> Found:
         return read_labelcloud(path, content, left_out, degrees)
     if isinstance(content.get('segGroups'), list):
         return read_scannet(path, content, left_out)
-    raise UserError(f'it has neither "objects" (labelCloud) nor "segGroups" (ScanNet), but '
-                    f'{", ".join(map(repr, list(content)[:5])) or "nothing"}')
+    raise UserError('it has no list "objects" (labelCloud) or "segGroups" (ScanNet), but '
+                    f'{str(content)[:80] if content else "nothing"}')
 
 
 def read_labelcloud(path: Path, content: dict[str, Any], left_out: LeftOut, degrees: bool) -> Found:
@@ -68,9 +68,10 @@ def read_scannet(path: Path, content: dict[str, Any], left_out: LeftOut) -> Foun
         nonlocal segments
         name = class_name(entry.get('label'))
         if isinstance(entry.get('obb'), Mapping):
-            axes = np.array(entry['obb'].get('normalizedAxes') or (), np.float64)
+            axes = _numbers(entry['obb'].get('normalizedAxes'))
             if axes.size != 9:
-                raise UserError(f'its normalizedAxes must be nine numbers, got {str(axes.tolist())[:80]}')
+                raise UserError('its normalizedAxes must be nine finite numbers, got '
+                                f'{str(entry["obb"].get("normalizedAxes"))[:80]}')
             axes = axes.reshape(3, 3)
             if not np.allclose(axes @ axes.T, np.eye(3), atol=_ROUNDED):
                 raise UserError('its normalizedAxes are not at right angles and of length 1')
@@ -123,6 +124,15 @@ def _xyz(entry: Mapping, key: str, names: tuple[str, ...] = ('x', 'y', 'z')) -> 
     return [value[name] for name in names]
 
 
+def _numbers(values: object) -> np.ndarray:
+    """An array of finite numbers; an empty one if they are none."""
+    try:
+        numbers = np.array(values, np.float64)
+    except (TypeError, ValueError):
+        return np.empty(0)
+    return numbers if np.isfinite(numbers).all() else np.empty(0)
+
+
 def _rotation(angles: np.ndarray, degrees: bool) -> float | np.ndarray:
     """0 or the rotation about x, then y, then z."""
     (cx, cy, cz), (sx, sy, sz) = (function(np.deg2rad(angles) if degrees else angles) for function in (np.cos, np.sin))
@@ -136,11 +146,8 @@ def _rotation(angles: np.ndarray, degrees: bool) -> float | np.ndarray:
 
 def _of_corners(vertices: object) -> tuple[np.ndarray, np.ndarray, float | np.ndarray]:
     """Centre, sides and directions of a box from its corners ``(8, 3)`` in any order."""
-    try:
-        corners = np.array(vertices, np.float64)
-    except (TypeError, ValueError):
-        corners = np.empty(0)
-    if corners.shape != (8, 3) or not np.isfinite(corners).all():
+    corners = _numbers(vertices)
+    if corners.shape != (8, 3):
         raise UserError('its vertices must be eight times three finite numbers')
     center = corners.mean(0)
     away = corners[1:] - corners[0]

@@ -28,6 +28,8 @@ def find_scans(scans: Path, labels: Path, out: Path) -> list[Path]:
     for option, folder in (('--scans', scans), ('--labels', labels)):
         if not folder.exists():
             raise FileNotFoundError(f'{option}: there is no folder {str(folder)!r}.')
+    if scans.resolve().is_relative_to(out.resolve()):
+        raise UserError(f'--out {str(out)!r} holds the scans, {str(scans)!r}. Choose a folder of its own.')
     found = [path for path in scan_files(scans)
              if not path.resolve().is_relative_to(out.resolve()) and not _is_label_text(path)]
     if not found:
@@ -90,6 +92,7 @@ def read_labels(files: list[Path], scans: list[Path], root: Path, left_out: Left
     index = _index(scans, root)
     found: dict[Path, list[LabelledBox]] = {}
     sources: dict[Path, list[str]] = {}
+    without: dict[Path, None] = {}
     for path in files:
         before = len(left_out)
         try:
@@ -112,7 +115,10 @@ def read_labels(files: list[Path], scans: list[Path], root: Path, left_out: Left
             if boxes or len(left_out) == before:  # a room without boxes is one, too
                 found.setdefault(scan, []).extend(boxes)
             else:
-                left_out.add(scan.name, 'none of its boxes could be used')
+                without[scan] = None
+    for scan in without:
+        if scan not in found:
+            left_out.add(scan.name, 'none of its boxes could be used')
     for scan, names in sources.items():
         if len(set(names)) > 1:
             found.pop(scan, None)

@@ -18,6 +18,8 @@ from .boxes import LabelledBox, LeftOut, box_in_room, count_points
 
 POINTS = 'points'
 _GREY = 128
+# A side of a box may be so many diagonals of its scan long.
+_LARGEST = 2
 
 
 class Options(NamedTuple):
@@ -96,11 +98,16 @@ def _boxes(path: Path, labelled: list[LabelledBox], frame: ScanFrame, xyz: np.nd
     """The boxes that can be learnt, in the room, and how many points each holds."""
     vertices = _vertices(path, labelled, options.columns)
     kept, placed = [], []
+    reach = np.ptp(xyz, axis=0)
     for box in labelled:
         try:
             if options.classes and box.name not in options.classes:
                 raise UserError(f'its class {box.name!r} is none of {", ".join(options.classes)}')
-            placed.append(box_in_room(box, frame, vertices))
+            place = box_in_room(box, frame, vertices)
+            if place[3:6].max() > _LARGEST * np.linalg.norm(reach):
+                raise UserError(f'its sides are {" x ".join(f"{side:.3g}" for side in place[3:6])} m, and the scan '
+                                f'reaches {" x ".join(f"{side:.1f}" for side in reach)} m')
+            placed.append(place)
             kept.append(box)
         except UserError as error:
             left_out.add(box.where, reason(error))

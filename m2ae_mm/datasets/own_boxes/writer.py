@@ -15,7 +15,7 @@ from m2ae_mm.class_names import check_class_names
 from m2ae_mm.errors import UserError, reason
 from m2ae_mm.files import read_text, write_bytes, write_text
 
-from ..scan_frame import scale_of
+from ..scan_frame import LEAST_POINTS, scale_of
 from ..scannet_raw.files import scannet_info
 from .boxes import TILT, LabelledBox, LeftOut
 from .matching import find_labels, find_scans, read_labels
@@ -96,8 +96,10 @@ def _check_options(unit, val_share: float, seed: int, max_points: int, angles: s
         scale_of(unit)
     if not 0 < val_share < 1:
         raise UserError(f'--val-share must be between 0 and 1, got {val_share}.')
-    if seed < 0 or max_points < 0:
-        raise UserError(f'--seed and --max-points must be 0 or more, got {seed} and {max_points}.')
+    if seed < 0:
+        raise UserError(f'--seed must be 0 or more, got {seed}.')
+    if max_points < 0 or 0 < max_points < LEAST_POINTS:
+        raise UserError(f'--max-points must be 0, which keeps all, or {LEAST_POINTS} or more, got {max_points}.')
     if angles not in (None, 'deg', 'rad'):
         raise UserError(f"--angles must be 'deg' or 'rad', got {angles!r}.")
 
