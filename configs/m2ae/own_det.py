@@ -12,7 +12,7 @@ val_dataloader = dict(batch_size=4, dataset=dict(ann_file='infos_val.pkl', **dat
 test_dataloader = val_dataloader
 
 load_from = 'rooms_det'
-epochs = 40
+epochs = 40  # ours, a guess: docs/own_rooms.md
 # A third of the rate that the detector was trained with, ours.
 optim_wrapper = dict(optimizer=dict(lr=5e-4))
 auto_scale_lr = dict(base_batch_size=4)
