@@ -13,6 +13,6 @@ from .writing import write_checkpoint
 
 __all__ = [
     'allow_mmengine_checkpoints', 'check_start', 'convert_published', 'describe', 'is_low_rank', 'load_for_test',
-    'load_matching', 'load_pretrained_init', 'merge_checkpoint', 'read_checkpoint', 'read_content', 'resolve', 'shipped_names', 'start_from', 'take_over',
-    'write_checkpoint'
+    'load_matching', 'load_pretrained_init', 'merge_checkpoint', 'read_checkpoint', 'read_content', 'resolve',
+    'shipped_names', 'start_from', 'take_over', 'write_checkpoint'
 ]

@@ -27,6 +27,18 @@ def is_low_rank(tensors: Mapping[str, Tensor]) -> bool:
     return any(name.endswith(LOW_RANK) for name in tensors)
 
 
+def check_low_rank(own: Mapping[str, Tensor], stored: Mapping[str, Tensor], path: str | Path) -> None:
+    """Refuse low-rank matrices for a model that has no place for them: the weights alone are those from before.
+
+    Raises:
+        UserError: Saying what to do.
+    """
+    if is_low_rank(stored) and not is_low_rank(own):
+        raise UserError(f'{str(path)!r} has low-rank matrices, the model has none, so what they have learned would be '
+                        'lost. Make them part of the weights first, with tools/convert_checkpoint.py, or give the '
+                        'encoder the option lora of that training.')
+
+
 def leave_out_base(content: dict[str, Any], checkpoint: str, prefix: str, own: str, base: Mapping[str, Tensor]) -> bool:
     """Take out of a checkpoint what a file has bit for bit; what and where from is noted in it.
 
@@ -76,10 +88,10 @@ def complete(content: dict[str, Any], path: Path, read: Callable[[Path], Mapping
         raise UserError(f'{str(path)!r} does not say which weights its low-rank matrices are for: meta.base is '
                         f'{str(base)[:80]}.')
     place_of = _files(base['checkpoint'], path)
-    files = list(place_of)
+    files, beside = list(place_of), str(path.with_name(Path(base['checkpoint']).name))
     if not files:
         raise UserError(f'{str(path)!r} holds low-rank matrices for the weights of {base["checkpoint"]!r}, which is '
-                        f'not there. Put that file beside it, as {str(path.with_name(Path(base["checkpoint"]).name))!r}.')
+                        f'not there. Put that file beside it, as {beside!r}.')
     for file in files:
         tensors = read(file)
         stored = {name: base['prefix'] + name.removeprefix(base['own']) for name in base['names']}
@@ -94,7 +106,7 @@ def complete(content: dict[str, Any], path: Path, read: Callable[[Path], Mapping
             return
     raise UserError(f'{str(path)!r} holds low-rank matrices for other weights than those of {str(files[0])!r}: the '
                     f'{len(base["names"])} tensors it was trained on have another checksum. Put the file of its '
-                    f'training beside it, as {str(path.with_name(Path(base["checkpoint"]).name))!r}.')
+                    f'training beside it, as {beside!r}.')
 
 
 def _files(checkpoint: str, path: Path) -> dict[Path, str]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from m2ae_mm.errors import UserError
 from m2ae_mm.files import read_text
 
+from .base import check_low_rank
 from .loading import check_types, differences
 from .places import resolve
 from .published import advice_for
@@ -72,6 +73,7 @@ def _check_file(config: Config, path: Path) -> tuple[int, str | None]:
         own = MODELS.build(copy.deepcopy(config.model)).state_dict()  # mmdet3d's heads change what they are built from
     check_types(own, stored, path)
     if not config.get('resume'):
+        check_low_rank(own, stored, path)
         report = _check_weights(own, stored, path, config.model.type)
     elif problems := differences(own, stored):
         raise UserError(f'{str(path)!r} cannot be resumed with this config: {len(problems)} of {len(own)} tensors of '

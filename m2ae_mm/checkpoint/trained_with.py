@@ -8,7 +8,8 @@ from .shipped import FOLDER, describe
 
 # Parts of a model's config that change what the weights compute, and entries in them that matter in training only.
 _PARTS = ('backbone', 'neck', 'head', 'bbox_head', 'rpn_head')
-_OF_TRAINING = ('init_cfg', 'train_cfg', 'test_cfg', 'drop_path_rate', 'dropout', 'mlp_dropout', 'label_smoothing')
+_OF_TRAINING = ('init_cfg', 'train_cfg', 'test_cfg', 'drop_path_rate', 'drop_rate', 'dropout', 'mlp_dropout', 'frozen',
+                'label_smoothing')
 
 
 def trained_classes(content: Mapping, path: Path) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Train whatever a config describes: pre-training, detection, classification, segmentation."""
 from ..errors import UserError
 from .options import base_parser, load_config
+from .seeds import train_seeds
 from .shortcuts import add_epochs
 
 MIXED_PRECISION = ('M2AEBFloat16OptimWrapper', 'AmpOptimWrapper')
@@ -17,6 +18,9 @@ def parse_args(arguments: list[str] | None = None):
                         help="scale the learning rate from the config's auto_scale_lr.base_batch_size to the real one")
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
                         help='go on from this checkpoint, or from the latest one in the work folder')
+    parser.add_argument('--seeds', type=int, metavar='N',
+                        help="train with the seeds 0 to N - 1 and print mean and deviation of the validation's main "
+                        'figure; what is done or begun in the work folder is not begun anew')
     return parser.parse_args(arguments)
 
 
@@ -46,4 +50,7 @@ def main(args) -> None:
 
     from m2ae_mm.engine import TRAINING, prepare, training_runner
     prepare(config, TRAINING)
-    training_runner(config).train()
+    if args.seeds is not None:
+        train_seeds(config, args.seeds)
+    else:
+        training_runner(config).train()

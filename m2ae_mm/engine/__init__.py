@@ -17,6 +17,7 @@ from .hooks import (
     M2AERuntimeInfoHook,
     M2AEStartHook,
 )
+from .metric_check import main_figure
 from .optimizer import M2AEBFloat16OptimWrapper, M2AEOptimWrapper, M2AEOptimWrapperConstructor
 from .picture_threshold import picture_threshold
 from .preparation import prepare
@@ -31,6 +32,6 @@ __all__ = [
     'M2AEGalleryHook', 'M2AEGraphsHook', 'M2AEKeepingHook', 'M2AELinearProbeHook', 'M2AEMemoryHook', 'M2AEOptimWrapper',
     'M2AEOptimWrapperConstructor', 'M2AEPictureHook', 'M2AEResumeHook', 'M2AERunner', 'M2AERuntimeInfoHook',
     'M2AEStartHook', 'SyncBatchNormCPU', 'TESTING', 'TRAINING', 'check_data', 'class_count', 'compile_forward',
-    'datasets_of', 'end_processes', 'init_cpu_processes', 'name_what_is_built', 'picture_threshold', 'prepare',
-    'prepare_processes', 'record_graphs', 'set_tuning', 'training_runner', 'what_learns'
+    'datasets_of', 'end_processes', 'init_cpu_processes', 'main_figure', 'name_what_is_built', 'picture_threshold',
+    'prepare', 'prepare_processes', 'record_graphs', 'set_tuning', 'training_runner', 'what_learns'
 ]

@@ -60,6 +60,20 @@ def choose_metrics(config: Config) -> list[str]:
     return told
 
 
+def main_figure(config: Config) -> tuple[str, bool]:
+    """Name of the main figure of the first metric of the validation, and whether less of it is better.
+
+    Raises:
+        UserError: If there is no validation, or its metrics do not state their names.
+    """
+    evaluated = all(config.get(name) for name in ('val_dataloader', 'val_evaluator', 'val_cfg'))
+    stated = next(filter(None, _names(config)), None) if evaluated else None
+    if stated is None:
+        raise UserError('the config has no validation whose main figure is known (val_dataloader, val_evaluator, '
+                        'val_cfg).')
+    return stated.main, stated.main in stated.lower_is_better
+
+
 def _watchers(config: Config) -> Iterator[tuple[str, dict, str]]:
     """Place in the config, options and key of everything that watches a figure of the validation."""
     for path, hook in hooks_of(config):

@@ -48,7 +48,8 @@ def set_tuning(config: Config, mode: str) -> None:
         head.linear = mode == 'linear'
     elif mode == 'linear':
         raise UserError(f'tuning=linear: {head.get("type", "this model")} has no form of one linear layer. Choose '
-                        'decoder, or a head with the option linear: PointM2AEClsHead, PointM2AEPartHead, ThreeDETRHead.')
+                        'decoder, or a head with the option linear: PointM2AEClsHead, PointM2AEPartHead, M2AESegHead, '
+                        'ThreeDETRHead.')
     _set_neck(config.model, head, mode)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from runs import tiny_config
 from shapes import write_modelnet40
 from torch import nn
@@ -28,13 +29,17 @@ def learns(module):
     return sum(each.numel() for each in module.parameters() if each.requires_grad)
 
 
+CLS_HEAD = 512 + 2 * (256 * 256 + 256 + 512) + 256 * 30 + 30
+
+
 # Of the sizes in the configs, counted by hand: a head for 30 classes on 256 channels; five outputs of 22 boxes' numbers
 # on the tokens of 128, and of two scales; rank 8 on qkv and proj.
 @pytest.mark.parametrize('name, mode, of_encoder, of_the_rest', [
     ('m2ae/free_shapes/cls.py', 'linear', 0, 256 * 30 + 30),
-    ('m2ae/free_shapes/cls.py', 'decoder', 0, 512 + 2 * (256 * 256 + 256 + 512) + 256 * 30 + 30),
-    ('m2ae/free_shapes/cls.py', 'lora', 8 * 6 * (48 + 96 + 256 + 256), 512 + 2 * (256 * 256 + 256 + 512) + 256 * 30 + 30),
+    ('m2ae/free_shapes/cls.py', 'decoder', 0, CLS_HEAD),
+    ('m2ae/free_shapes/cls.py', 'lora', 8 * 6 * (48 + 96 + 256 + 256), CLS_HEAD),
     ('m2ae/labeled_parts_seg.py', 'linear', 0, (96 + 192 + 384 + 17) * 83 + 83),
+    ('m2ae/rooms_seg.py', 'linear', 0, (32 + 64 + 128 + 1) * 20),
     ('m2ae/rooms_det.py', 'linear', 0, (64 + 128 + 1) * (18 + 1 + 3 + 3 + 1 + 1)),
     ('m2ae/rooms_3detr-m_det.py', 'linear', 0, (128 + 1) * (18 + 1 + 3 + 3 + 1 + 1))])
 def test_what_learns_in_each_mode(name, mode, of_encoder, of_the_rest):
@@ -89,8 +94,9 @@ def groups_of(model, **options):
 def test_rates_fall_from_the_head_to_the_first_layer():
     model = built('m2ae/free_shapes/cls.py', 'full')  # blocks 1, 1, 2: eight levels, as in tests of the encoder
     groups = groups_of(model, layer_decay_rate=0.5, norm_decay_mult=0., custom_keys={'head.classify': dict(lr_mult=3)})
-    expected = {'head.hidden.0.0.weight': 0.1, 'head.classify.bias': 0.3, 'backbone.stages.2.blocks.1.mlp.fc2.weight': 0.05,
-                'backbone.stages.2.blocks.0.attn.qkv.weight': 0.025, 'backbone.embeddings.2.out.bias': 0.0125,
+    expected = {'head.hidden.0.0.weight': 0.1, 'head.classify.bias': 0.3,
+                'backbone.stages.2.blocks.1.mlp.fc2.weight': 0.05, 'backbone.stages.2.blocks.0.attn.qkv.weight': 0.025,
+                'backbone.embeddings.2.out.bias': 0.0125,
                 'backbone.stages.1.blocks.0.norm1.weight': 0.00625, 'backbone.embeddings.0.lift.weight': 0.1 / 128}
     assert {name: groups[name]['lr'] for name in expected} == pytest.approx(expected)
     assert groups['backbone.stages.1.blocks.0.norm1.weight']['weight_decay'] == 0
@@ -122,8 +128,9 @@ def base(tmp_path):
     torch.manual_seed(3)
     backbone = MODELS.build(tiny_config('modelnet40_cls.py', '').model).backbone
     backbone.init_weights()
-    write_checkpoint({f'backbone.{name}': value for name, value in backbone.state_dict().items()}, tmp_path / 'base.pth')
-    return tmp_path / 'base.pth'
+    path = tmp_path / 'base.pth'
+    write_checkpoint({f'backbone.{name}': value for name, value in backbone.state_dict().items()}, path)
+    return path
 
 
 def config_for(folder, data, base, mode='lora', **options):
@@ -200,12 +207,29 @@ def test_without_a_file_to_start_from_all_is_stored(tmp_path, data):
     assert stored['state_dict'].keys() == runner.model.state_dict().keys() and 'base' not in stored['meta']
 
 
+class _Removes(Hook):
+
+    def __init__(self, path):
+        self.path = path
+
+    def before_train(self, runner):
+        self.path.unlink()
+
+
+def test_all_is_stored_if_the_base_is_gone_by_then(tmp_path, data, base):
+    runner = training_runner(config_for(tmp_path / 'work', data, base))
+    runner.register_hook(_Removes(base))
+    runner.train()
+    stored = torch.load(tmp_path / 'work' / 'epoch_1.pth', weights_only=True)
+    assert stored['state_dict'].keys() == runner.model.state_dict().keys() and 'base' not in stored['meta']
+
+
 def test_the_base_is_looked_for_beside_the_file_and_must_be_the_one_of_the_training(tmp_path, data, base):
     config = config_for(tmp_path / 'work', data, base)
     train(config)
     path = tmp_path / 'work' / 'epoch_1.pth'
     base.rename(tmp_path / 'elsewhere.pth')
-    with pytest.raises(ValueError, match=r"for the weights of '.*base.pth', which is not there. Put that file beside it"):
+    with pytest.raises(ValueError, match=r"weights of '.*base.pth', which is not there. Put that file beside it"):
         read_content(path)
     other = torch.load(tmp_path / 'elsewhere.pth', weights_only=True)
     other['state_dict']['backbone.stages.0.blocks.0.mlp.fc1.weight'] += 1e-3
@@ -229,3 +253,17 @@ def test_a_frozen_encoder_ends_as_it_began(tmp_path, data, base, mode):
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     assert sum(len(group['params']) for group in runner.optim_wrapper.optimizer.param_groups) == len(
         list(runner.model.head.parameters()))
+
+
+def test_lora_is_not_lost_without_a_word(tmp_path, data, base):
+    train(config_for(tmp_path / 'work', data, base))
+    path = tmp_path / 'work' / 'epoch_1.pth'
+    plain = config_for(tmp_path / 'plain', data, None, 'full')
+    plain.load_from = str(path)
+    with pytest.raises(ValueError, match='has low-rank matrices, the model has none'):
+        training_runner(plain)
+    encoder = dict(plain.model.backbone, init_cfg=dict(type='Pretrained', checkpoint=str(path), prefix='backbone.'))
+    with pytest.raises(ValueError, match='has low-rank matrices, the model has none'):
+        MODELS.build(encoder).init_weights()
+    with pytest.raises(ValueError, match='tensors differ.*--tuning MODE included'):
+        load_for_test(MODELS.build(plain.model), path)

@@ -119,6 +119,13 @@ def _whole_runs(rows: list[dict]) -> str:
                     f'{row["run_samples_per_second"]:,.0f}/s', f'{row["share_of_cycle"][-1]:.1%}'] for row in rows])
 
 
+def _tuning(rows: list[dict]) -> str:
+    cells = [[f'{row["task"]}, {row["batch"]} clouds', row['mode'], f'{row["learn"]:,} of {row["all"]:,}',
+              f'{row["cpu_ms"]:,.0f}', f'{row["kept_mib"]:,.0f}', f'{row["state_mib"]:,.1f}'] for row in rows]
+    return _lines(['step', 'tuning', 'weights that learn', 'CPU ms', 'MiB kept for the backward pass',
+                   'MiB of gradients and AdamW'], cells)
+
+
 def _weights(folder: Path) -> str:
     cells = []
     for path in sorted(folder.glob('*.json')):
@@ -132,7 +139,7 @@ def _weights(folder: Path) -> str:
 
 
 _TABLES = dict(kernel_tests=_kernel_tests, benchmark=_benchmark, compiler=_compiler, shapes=_shapes,
-               detection=_detection, whole_runs=_whole_runs, weights=_weights)
+               detection=_detection, tuning=_tuning, whole_runs=_whole_runs, weights=_weights)
 
 if __name__ == '__main__':
     sys.exit(main())

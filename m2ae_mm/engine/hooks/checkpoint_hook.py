@@ -9,7 +9,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.model import BaseModule, is_model_wrapper
 from mmengine.runner import Runner
 
-from m2ae_mm.checkpoint import read_checkpoint, resolve
+from m2ae_mm.checkpoint import read_checkpoint
 from m2ae_mm.checkpoint.base import is_low_rank, leave_out_base
 from m2ae_mm.files import DiskFullError, write_bytes, write_text
 from mmdet3d.registry import HOOKS
@@ -74,8 +74,10 @@ class M2AECheckpointHook(CheckpointHook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Note the weights that a model with low-rank matrices starts from, or has started from."""
         stored = checkpoint.get('meta')
-        self._base = stored.get('base') if isinstance(stored, dict) else None
-        if self._base is None and not runner._resume:
+        base = stored.get('base') if isinstance(stored, dict) else None
+        if base is not None:
+            self._base = {key: base[key] for key in ('checkpoint', 'prefix', 'own')}
+        elif not runner._resume:
             self._base = dict(checkpoint=runner._load_from, prefix='', own='')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -88,9 +90,12 @@ class M2AECheckpointHook(CheckpointHook):
                    for name, module in model.named_modules() if isinstance(module, BaseModule)
                    for each in _list(module.init_cfg) if each.get('checkpoint')]
         for start in starts:
-            path = resolve(start['checkpoint'])
-            if leave_out_base(checkpoint, start['checkpoint'], start['prefix'], start['own'],
-                              read_checkpoint(path)):
+            try:
+                base = read_checkpoint(start['checkpoint'])
+            except (FileNotFoundError, ValueError) as error:  # gone or damaged by now: then all is stored
+                runner.logger.warning(f'the whole model is stored: {error}')
+                continue
+            if leave_out_base(checkpoint, **start, base=base):
                 return
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
