@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from m2ae_mm.errors import UserError
+
 from ..layers.initialization import PretrainableModule
 from ..layers.low_rank import add_low_rank, low_rank_layers
 
@@ -90,4 +92,4 @@ class TunedEncoder(PretrainableModule):
 def _check_options(lora: dict) -> None:
     known = ('rank', 'alpha', 'drop_rate', 'targets')
     if not isinstance(lora, dict) or lora.keys() - {*known, '_scope_'}:
-        raise ValueError(f'lora must be dict(...) of {", ".join(known)}, got {lora!r}.')
+        raise UserError(f'lora must be dict(...) of {", ".join(known)}, got {lora!r}.')

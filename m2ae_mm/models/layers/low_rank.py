@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from m2ae_mm.errors import UserError
+
 # The attention layers of Point-M2AE, and those of 3DETR and V-DETR.
 ATTENTION = (r'(^|\.)(attn\.(qkv|proj)|(self_attn|cross_attn)\.(in_proj|out_proj|q|k|v))$', )
 # Names of a layer's tensors in the model and in a checkpoint, where the weight keeps its own name.
@@ -68,22 +70,22 @@ def add_low_rank(model: nn.Module, rank: int = 8, alpha: float | None = None, dr
         Names of the layers.
 
     Raises:
-        ValueError: For a number out of range, or an expression that is none or finds no linear layer.
+        UserError: For a number out of range, or an expression that is none or finds no linear layer.
     """
     names = _find(model, [targets] if isinstance(targets, str) else list(targets))
     alpha = rank if alpha is None else alpha
     least = min(min(model.get_submodule(name).weight.shape) for name in names)
     if isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= least:
-        raise ValueError(f'the rank of lora must be a whole number from 1 to {least}, the smaller side of the '
+        raise UserError(f'the rank of lora must be a whole number from 1 to {least}, the smaller side of the '
                          f'smallest weight it is put on, got {rank!r}.')
     if not alpha > 0:
-        raise ValueError(f'alpha of lora must be above 0, got {alpha!r}.')
+        raise UserError(f'alpha of lora must be above 0, got {alpha!r}.')
     if not 0 <= drop_rate < 1:
-        raise ValueError(f'drop_rate of lora is a share from 0 to below 1, got {drop_rate!r}.')
+        raise UserError(f'drop_rate of lora is a share from 0 to below 1, got {drop_rate!r}.')
     for name in names:
         layer = model.get_submodule(name)
         if has_low_rank(layer):
-            raise ValueError(f'{name} has low-rank matrices already.')
+            raise UserError(f'{name} has low-rank matrices already.')
         learns = layer.weight.requires_grad
         parametrize.register_parametrization(layer, 'weight', LowRank(layer.weight, rank, alpha, drop_rate))
         layer.parametrizations.weight.original.requires_grad_(learns)
@@ -97,15 +99,15 @@ def _find(model: nn.Module, targets: Sequence[str]) -> list[str]:
     linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     found: set[str] = set()
     if not targets:
-        raise ValueError('lora needs targets, regular expressions for names of linear layers, got none.')
+        raise UserError('lora needs targets, regular expressions for names of linear layers, got none.')
     for target in targets:
         try:
             matching = [name for name in linear if re.search(target, name)]
         except re.error as error:
-            raise ValueError(f'targets of lora are regular expressions, {target!r} is none: {error}.') from error
+            raise UserError(f'targets of lora are regular expressions, {target!r} is none: {error}.') from error
         if not matching:
             some = ', '.join(linear[::max(len(linear) // _SHOWN, 1)][:_SHOWN])
-            raise ValueError(f'targets of lora: {target!r} finds none of the {len(linear)} linear layers of '
+            raise UserError(f'targets of lora: {target!r} finds none of the {len(linear)} linear layers of '
                              f'{type(model).__name__}, which have names like {some}.')
         found.update(matching)
     return [name for name in linear if name in found]
