@@ -77,10 +77,10 @@ def add_low_rank(model: nn.Module, rank: int = 8, alpha: float | None = None, dr
     least = min(min(model.get_submodule(name).weight.shape) for name in names)
     if isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= least:
         raise UserError(f'the rank of lora must be a whole number from 1 to {least}, the smaller side of the '
-                         f'smallest weight it is put on, got {rank!r}.')
-    if not alpha > 0:
+                        f'smallest weight it is put on, got {rank!r}.')
+    if not isinstance(alpha, (int, float)) or not alpha > 0:
         raise UserError(f'alpha of lora must be above 0, got {alpha!r}.')
-    if not 0 <= drop_rate < 1:
+    if not isinstance(drop_rate, (int, float)) or not 0 <= drop_rate < 1:
         raise UserError(f'drop_rate of lora is a share from 0 to below 1, got {drop_rate!r}.')
     for name in names:
         layer = model.get_submodule(name)
@@ -108,7 +108,7 @@ def _find(model: nn.Module, targets: Sequence[str]) -> list[str]:
         if not matching:
             some = ', '.join(linear[::max(len(linear) // _SHOWN, 1)][:_SHOWN])
             raise UserError(f'targets of lora: {target!r} finds none of the {len(linear)} linear layers of '
-                             f'{type(model).__name__}, which have names like {some}.')
+                            f'{type(model).__name__}, which have names like {some}.')
         found.update(matching)
     return [name for name in linear if name in found]
 
