@@ -6,12 +6,9 @@ from pathlib import Path
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-<<<<<<< HEAD
 from m2ae_mm.errors import UserError
 
-=======
 from .base import check_low_rank
->>>>>>> 2cc6fd2 (wip)
 from .places import resolve
 from .published import advice_for
 from .reading import read_checkpoint, read_content
@@ -76,15 +73,9 @@ def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = (
     check_types(own, stored, path)
     problems = differences(own, stored)
     if problems:
-<<<<<<< HEAD
         raise UserError(f'{str(path)!r} is no checkpoint of this {type(model).__name__}: {len(problems)} of '
                         f'{len(own)} tensors differ ({"; ".join(problems[:3])}). Use the config and options it was '
-                        'trained with, --pretrained NAME included.')
-=======
-        raise ValueError(f'{str(path)!r} is no checkpoint of this {type(model).__name__}: {len(problems)} of '
-                         f'{len(own)} tensors differ ({"; ".join(problems[:3])}). Use the config and options it was '
-                         'trained with, --pretrained NAME and --tuning MODE included.')
->>>>>>> 2cc6fd2 (wip)
+                        'trained with, --pretrained NAME and --tuning MODE included.')
     trained = trained_classes(content, path)
     if classes and trained and tuple(classes) != trained:
         raise UserError(f'{str(path)!r} was trained with the classes {", ".join(trained)}, the test data have '
