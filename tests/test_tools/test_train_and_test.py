@@ -158,7 +158,8 @@ def test_wrong_checkpoint_ends_in_one_message(boxes, pretrained, tmp_path):
     done = tool('test', 'configs/m2ae/rooms_det.py', pretrained, '--work-dir', tmp_path, '--cfg-options',
                 *TINY_ENCODER, *loaders(boxes, 'test_dataloader'))
     assert done.returncode == 1 and 'Traceback' not in done.stderr
-    assert 'is no checkpoint of this ThreeDETR' in done.stderr and '--pretrained NAME and --tuning MODE included' in done.stderr
+    assert 'is no checkpoint of this ThreeDETR' in done.stderr
+    assert '--pretrained NAME and --tuning MODE included' in done.stderr
 
 
 def test_other_data_for_validation_only_are_no_test_data(tmp_path):

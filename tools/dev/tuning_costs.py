@@ -2,7 +2,8 @@
 """What each way of tuning costs: weights that learn, time of a training step and memory, on a CPU.
 
 Time is that of the processor, with one thread, so that what else runs on the machine changes little; modes take turns,
-and the fastest step of each counts. Memory is what a step keeps for its backward pass, and what gradients and AdamW hold.
+and the fastest step of each counts. Memory is what a step keeps for its backward pass, and what gradients and AdamW
+hold.
 """
 import argparse
 import json
