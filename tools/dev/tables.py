@@ -120,10 +120,12 @@ def _whole_runs(rows: list[dict]) -> str:
 
 
 def _tuning(rows: list[dict]) -> str:
+    timed = all('cpu_ms' in row for row in rows)
     cells = [[f'{row["task"]}, {row["batch"]} clouds', row['mode'], f'{row["learn"]:,} of {row["all"]:,}',
-              f'{row["cpu_ms"]:,.0f}', f'{row["kept_mib"]:,.0f}', f'{row["state_mib"]:,.1f}'] for row in rows]
-    return _lines(['step', 'tuning', 'weights that learn', 'CPU ms', 'MiB kept for the backward pass',
-                   'MiB of gradients and AdamW'], cells)
+              *([f'{row["cpu_ms"]:,.0f}'] if timed else []), f'{row["kept_mib"]:,.1f}', f'{row["state_mib"]:,.1f}']
+             for row in rows]
+    return _lines(['step', 'tuning', 'weights that learn', *(['CPU ms'] if timed else []),
+                   'MiB kept for the backward pass', 'MiB of gradients and AdamW'], cells)
 
 
 def _weights(folder: Path) -> str:
