@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.registry import DefaultScope
 from runs import tiny_config
 from shapes import write_modelnet40
 from torch import nn
@@ -22,7 +23,8 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 def built(name, mode):
     config = Config.fromfile(CONFIGS / name)
     set_tuning(config, mode)
-    return MODELS.build(config.model)
+    with DefaultScope.overwrite_default_scope('mmdet3d'):
+        return MODELS.build(config.model)
 
 
 def learns(module):

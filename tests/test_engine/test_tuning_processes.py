@@ -28,7 +28,7 @@ def build(**options):
 
 
 def batch(rows):
-    clouds = torch.rand(4, 50, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    clouds = torch.rand(4, 50, 3, generator=torch.Generator().manual_seed(1))
     samples = [Det3DDataSample() for _ in range(4)]
     for index, sample in enumerate(samples):
         sample.gt_label = torch.tensor(index % 3)
@@ -36,10 +36,10 @@ def batch(rows):
 
 
 def train(rows, options):
-    model = build(**options).double()
+    model = build(**options)
     wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), 0.05, momentum=0.9))
     wrapped = M2AEDistributedCPU(model) if distributed.is_initialized() else model
-    for _ in range(3):
+    for _ in range(2):  # in the second one, PyTorch says which weights had no gradient in the first
         wrapped.train_step(batch(rows), wrapper)
     return model.state_dict()
 
@@ -58,13 +58,12 @@ def test_two_processes_train_as_one_without_looking_for_unused_weights(tmp_path,
     for state in run_in_processes(work, tmp_path):
         assert state.keys() == whole.keys()
         for name, value in whole.items():
-            torch.testing.assert_close(state[name], value, rtol=1e-6, atol=1e-9)
+            torch.testing.assert_close(state[name], value, rtol=1e-3, atol=1e-5)
 
 
 def test_low_rank_matrices_learn_in_bfloat16_and_stay_float32():
     model, plain = build(lora=dict(rank=2)), build(lora=dict(rank=2))
-    data = dict(batch(slice(0, 4)))
-    data['inputs'] = dict(points=[cloud.float() for cloud in data['inputs']['points']])
+    data = batch(slice(0, 4))
     gradients = []
     for each, kind in ((plain, OptimWrapper), (model, M2AEBFloat16OptimWrapper)):
         wrapper = kind(torch.optim.SGD(each.parameters(), 0.))
