@@ -142,7 +142,7 @@ def _check_chosen(path: str, dataset: ConfigDict, count: int) -> None:
 def _check_masks(path: str, dataset: ConfigDict, content: Mapping) -> None:
     entries, any_label = content['data_list'], False
     mapping, ignored = _mapping(dataset, content)
-    for mask, entry in _some(dataset, entries):
+    for mask in _some(dataset, entries):
         values = np.fromfile(mask, '<i8')
         labels = mapped(values, mapping, len(values), repr(str(mask)))
         any_label = any_label or bool((labels != ignored).any())
@@ -152,13 +152,13 @@ def _check_masks(path: str, dataset: ConfigDict, content: Mapping) -> None:
                         'the values in the masks.')
 
 
-def _some(dataset: ConfigDict, entries: Sequence[Mapping]) -> Iterator[tuple[Path, Mapping]]:
+def _some(dataset: ConfigDict, entries: Sequence[Mapping]) -> Iterator[Path]:
     """Masks of a few scenes from the first to the last."""
     folder = Path(dataset.get('data_root') or '', (dataset.get('data_prefix') or {}).get('pts_semantic_mask', ''))
     for i in sorted({*np.linspace(0, len(entries) - 1, min(_LOOKED_AT, len(entries))).astype(int).tolist()}):
         mask = folder / entries[i]['pts_semantic_mask_path']
         if mask.is_file():
-            yield mask, entries[i]
+            yield mask
 
 
 def _mapping(dataset: ConfigDict, content: Mapping) -> tuple[np.ndarray, int]:

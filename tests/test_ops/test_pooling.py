@@ -44,7 +44,7 @@ def test_members_exist_whatever_the_values_are(device):
     values = torch.tensor([[-inf, -inf, -inf], [nan, nan, 1.], [2., nan, 3.], [inf, 1., inf]], device=device)
     largest, member = _max_over_members(values.unsqueeze(2))
     assert member[2:, 0].tolist() == [1, 0] and member.dtype == torch.int32
-    assert ((0 <= member) & (member < 3)).all()
+    assert ((member >= 0) & (member < 3)).all()
     assert largest[1:3].isnan().all() and largest[[0, 3], 0].tolist() == [-inf, inf]
 
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+
 def add_layer_norm(x: Tensor, position: Tensor | None, delta: Tensor | None, delta_bias: Tensor | None,
                    factor: Tensor | None, weight: Tensor | None, bias: Tensor | None, eps: float):
     total = x.float()
