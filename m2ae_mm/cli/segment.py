@@ -24,10 +24,13 @@ def line(prediction: dict) -> str:
 def main(args) -> None:
     if args.model and not args.models:
         from m2ae_mm.inference import config_named
-        if config_named(*args.model).model.get('decode_head'):
+        if (config_named(*args.model).get('model') or {}).get('decode_head'):
             if args.category is not None:
                 raise UserError(f'--category is for parts of shapes; {args.model[0]!r} tells the classes of points of '
                                 'scenes. Leave it out.')
             return infer(args, 'M2AESceneSegInferencer', line, unit=args.unit, up=args.up, align=args.align,
                          columns=args.columns)
+    if not args.models and (args.unit is not None or args.columns is not None or not args.align):
+        raise UserError('--unit, --columns and --no-align are for scans of rooms, and this model takes shapes. Leave '
+                        'them out.')
     return infer(args, 'M2AESegmentInferencer', line, up=args.up or 'z', category=args.category)

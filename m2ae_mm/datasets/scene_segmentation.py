@@ -30,7 +30,7 @@ class M2AESceneSegDataset(Seg3DDataset):
     Points that are not annotated have -1, 255, or 0 where no class has that.
 
     Every scene is read once an epoch unless ``scene_idxs`` says otherwise.
-    The other options are those of ``Seg3DDataset``; entries need
+    Points left out have the label after the last class. The other options are those of ``Seg3DDataset``; entries need
     ``lidar_points`` and ``pts_semantic_mask_path``.
     """
 
@@ -44,8 +44,9 @@ class M2AESceneSegDataset(Seg3DDataset):
         # What the base reads; the class itself knows no names.
         numbers = tuple(range(len(classes)))
         self.METAINFO = dict(classes=classes, seg_valid_class_ids=numbers, seg_all_class_ids=numbers)
-        super().__init__(*args, metainfo=dict(palette=seg_palette(classes), **{**metainfo, 'classes': classes}),
-                         **kwargs)
+        # As of the head. A config may have inherited that of another data set.
+        kwargs['ignore_index'] = len(classes)
+        super().__init__(*args, metainfo={'palette': seg_palette(classes), **metainfo, 'classes': classes}, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """See mmengine; values of masks are as the file says."""
@@ -68,7 +69,8 @@ def label_mapping(classes: Sequence[str], values: Mapping[str, int] | None, igno
         file: That says so, for messages.
 
     Raises:
-        UserError: If the file does not have a class, or its values are no numbers from 0 to 254.
+        UserError: If the file does not have a class, two of them have one value, or values are no numbers from 0 to
+            254.
     """
     values = {name: i for i, name in enumerate(classes)} if values is None else values
     if not isinstance(values, Mapping) or not all(
@@ -79,6 +81,10 @@ def label_mapping(classes: Sequence[str], values: Mapping[str, int] | None, igno
     if absent:
         raise UserError(f'metainfo.classes lists {", ".join(map(repr, absent))}, and the masks of {str(file)!r} have '
                         f'{", ".join(values)}. List classes from these, or prepare the data again.')
+    twice = [name for name in classes if [values[each] for each in classes].count(values[name]) > 1]
+    if twice:
+        raise UserError(f'{", ".join(map(repr, twice))} have one value in the masks of {str(file)!r}. List only one '
+                        'of them in metainfo.classes.')
     mapping = np.full(_NOTHING + 1, UNKNOWN, np.int64)
     mapping[[0, _NOTHING, *values.values()]] = ignored
     for label, name in enumerate(classes):

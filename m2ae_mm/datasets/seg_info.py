@@ -27,9 +27,11 @@ def write_seg_info(out: Path, split: str, masks: Sequence[Path], values: Sequenc
     """
     if not masks:
         return
-    labels = [np.fromfile(mask, '<i8') for mask in masks]
-    times = [max(round(len(each) / num_points), 1) for each in labels]
-    counts = np.sum([[np.count_nonzero(each == value) for value in values] for each in labels], 0)
+    times, counts = [], np.zeros(len(values), np.int64)
+    for mask in masks:
+        labels = np.fromfile(mask, '<i8')
+        times.append(max(round(len(labels) / num_points), 1))
+        counts += [np.count_nonzero(labels == value) for value in values]
     shares = counts / max(counts.sum(), 1)
     folder = out / FOLDER
     folder.mkdir(exist_ok=True)

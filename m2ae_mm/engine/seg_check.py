@@ -166,7 +166,8 @@ def _mapping(dataset: ConfigDict, content: Mapping) -> tuple[np.ndarray, int]:
     kind = class_of(DATASETS, dataset)
     if issubclass(kind, M2AESceneSegDataset):
         classes = _classes(dataset)
-        values = (content.get('metainfo') or {}).get(MASK_VALUES)
+        values = next((found[MASK_VALUES] for found in (dataset.get('metainfo') or {}, content.get('metainfo') or {})
+                       if found.get(MASK_VALUES)), None)
         return label_mapping(classes, values, len(classes), annotation_file(dataset)), len(classes)
     values = kind.METAINFO['seg_valid_class_ids']
     mapping = np.full(len(kind.METAINFO['seg_all_class_ids']) + 1, len(values), np.int64)

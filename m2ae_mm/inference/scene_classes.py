@@ -52,7 +52,7 @@ class M2AESceneSegInferencer(M2AEInferencer):
         labels, source = host(sample.pred_pts_seg.pts_semantic_mask).astype(np.int64), entry.source
         if len(labels) != len(source.scan.xyz):
             given = host(entry.packed['inputs']['points'])[:, :3]
-            labels = labels[cKDTree(given).query(source.frame.apply(source.scan.xyz))[1]]
+            labels = labels[cKDTree(given).query(self.pipeline.place(source))[1]]
         names = tuple(self.class_name(label) for label in range(self.model.num_classes))
         return dict(name=entry.item.name, points=source.scan.xyz, labels=labels, classes=names,
                     frame=source.frame.describe())

@@ -75,6 +75,13 @@ class SceneSteps:
                 *(step for step, name in zip(pipeline, names) if name not in _REPLACED)]
         self.pipeline = Compose([TRANSFORMS.build(copy.deepcopy(dict(step))) for step in kept])
         self.of_views = test_data(config)['type'] in _VIEWS
+        # mmdet3d divides coordinates by the largest to get the place in the room, which therefore begins at 0.
+        self.from_zero = bool((config.model.get('test_cfg') or {}).get('use_normalized_coord'))
+
+    def place(self, source: SceneSource) -> np.ndarray:
+        """``(N, 3)``: the points of a scan where the model has them."""
+        xyz = source.frame.apply(source.scan.xyz)
+        return xyz - xyz.min(0) if self.from_zero else xyz
 
     def __call__(self, name: str, source: SceneSource) -> dict:
         """``inputs`` and ``data_samples`` of a scan.
@@ -82,7 +89,7 @@ class SceneSteps:
         Raises:
             ValueError: If the model reads colours and the scan has none.
         """
-        xyz = source.frame.apply(source.scan.xyz)
+        xyz = self.place(source)
         if max(self.columns) > 2:
             if source.scan.colours is None or max(self.columns) > 5:
                 raise ValueError(f'the model reads columns {self.columns} of a point, and this scan has '

@@ -24,7 +24,7 @@ def build(root, classes=NAMES, **options):
     return DATASETS.build(dict(
         type='M2AESceneSegDataset', data_root=str(root), ann_file='scannet_infos_train.pkl', pipeline=LOAD,
         data_prefix=dict(pts='points', pts_instance_mask='instance_mask', pts_semantic_mask='semantic_mask'),
-        metainfo=dict(classes=list(classes)), **options))
+        **{'metainfo': dict(classes=list(classes)), **options}))
 
 
 def test_values_are_positions_in_the_list_unless_the_file_says_otherwise():
@@ -44,6 +44,7 @@ def test_the_twenty_classes_have_scannets_numbers():
     (('a', 'c'), dict(a=1, b=2), r"lists 'c', and the masks of 'x.pkl' have a, b"),
     (('a', ), dict(a=255), 'values from 0 to 254'),
     (('a', ), dict(a='1'), 'values from 0 to 254'),
+    (('a', 'b', 'c'), dict(a=1, b=2, c=1), r"'a', 'c' have one value in the masks of 'x.pkl'"),
     (('a', ), [1], 'a dictionary from names to values'),
 ])
 def test_what_a_file_cannot_mean_is_named(classes, values, text):
@@ -80,6 +81,10 @@ def test_scenes_of_ones_own_classes(tmp_path):
     tested = build(root, ('machine', 'floor'), test_mode=True)[1]
     assert (tested['eval_ann_info']['pts_semantic_mask'] == expected).all()
     assert len(build(root, ('machine', ), indices=1)) == 1
+    # A label for points left out and colours may come from elsewhere; the head has one more than the last class.
+    inherited = build(root, ('machine', 'floor'), ignore_index=20,
+                      metainfo=dict(classes=['machine', 'floor'], palette=[[1, 2, 3], [4, 5, 6]]))
+    assert (inherited[1]['pts_semantic_mask'] == expected).all() and inherited.metainfo['palette'][1] == [4, 5, 6]
     with pytest.raises(ValueError, match='needs the names of its classes'):
         build(root, ())
 

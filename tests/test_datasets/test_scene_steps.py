@@ -29,7 +29,18 @@ def test_few_points_and_few_neighbours():
         M2AENormals(2)
 
 
-def test_scenes_are_moved_to_the_middle_of_their_extent():
-    points = torch.tensor([[1., 2, 3, 7], [2, 2, 1, 8], [5, 4, 0, 9]])
+def test_normals_stand_before_the_place_in_the_room():
+    points = DepthPoints(torch.rand(20, 9), 9, dict(color=[3, 4, 5], normalized_coord=[6, 7, 8]))
+    found = M2AENormals(8).transform(dict(points=points))['points']
+    assert found.attribute_dims == dict(color=[3, 4, 5], normalized_coord=[9, 10, 11])
+    torch.testing.assert_close(found.tensor[:, [*range(6), 9, 10, 11]], points.tensor)
+    torch.testing.assert_close(found.tensor[:, 6:9].norm(dim=1), torch.ones(20))
+
+
+def test_scenes_are_moved_to_the_middle_of_their_extent_without_stray_points():
+    rng = np.random.default_rng(0)
+    room, outside = rng.uniform(0, [4, 5, 2.5], (20000, 3)), rng.uniform(10, 12, (10, 3))
+    points = torch.tensor(np.hstack([np.concatenate([room, outside]), np.full((20010, 1), 7)])).float()
     moved = M2AECenterScene().transform(dict(points=DepthPoints(points.clone(), 4, dict(height=3))))['points'].tensor
-    assert moved.tolist() == [[-2, -1, 3, 7], [-1, -1, 1, 8], [2, 1, 0, 9]]
+    torch.testing.assert_close(moved[:, 2:], points[:, 2:])
+    torch.testing.assert_close(moved[:20000, :2], points[:20000, :2] - torch.tensor([2, 2.5]), atol=0.1, rtol=0)

@@ -160,12 +160,15 @@ def test_scenes_smaller_than_a_block_are_labelled_too(extent):
     ((64, 60), None, r'equally many points, got \[60, 64\]. Put PointSample'),
     ((64, 64), slice(60), "'a.bin' has 64 points and 60 labels"),
     ((64, 64), None, None),
+    ((64, 64), 'not packed', None),
 ])
 def test_batches_that_cannot_be_stacked_are_named(sizes, change, text):
     model, data = segmentor(), batch(sizes)
     sample = data['data_samples'][1]
     if text is None:
         del sample.gt_pts_seg
+        if change is not None:  # as mmdet3d packs a sample without masks
+            sample.gt_pts_seg = PointData()
         text = "'a.bin' has 64 points and no labels"
     elif change is not None:
         sample.gt_pts_seg = PointData(pts_semantic_mask=sample.gt_pts_seg.pts_semantic_mask[change])

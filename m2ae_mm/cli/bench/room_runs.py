@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from m2ae_mm.checkpoint import write_checkpoint
 from m2ae_mm.datasets.io.annotations import read_annotations
 from m2ae_mm.datasets.nyu40 import MASK_VALUES
+from m2ae_mm.datasets.scene_geometry import scene_bounds
 from m2ae_mm.datasets.scene_segmentation import label_mapping
 from m2ae_mm.engine import set_tuning
 from m2ae_mm.surroundings import find_config
@@ -49,7 +50,7 @@ class SegRooms(NamedTuple):
         points, labels = [], []
         for i, entry in enumerate(content['data_list']):
             xyz = np.fromfile(root / 'points' / entry['lidar_points']['lidar_path'], '<f4').reshape(-1, 6)[:, :3]
-            xyz[:, :2] -= (xyz[:, :2].min(0) + xyz[:, :2].max(0)) / 2  # as M2AECenterScene
+            xyz[:, :2] -= sum(scene_bounds(xyz.astype(np.float64)))[:2] / 2  # as M2AECenterScene
             mask = np.fromfile(root / 'semantic_mask' / entry['pts_semantic_mask_path'], '<i8')
             order = np.random.default_rng(i).permutation(len(xyz))
             points.append(torch.from_numpy(xyz[order]).to(device))

@@ -14,7 +14,8 @@ _EYES = 1.5
 class M2AENormals(BaseTransform):
     """Append a unit normal to each point, estimated from its neighbours, that looks into the room.
 
-    It belongs behind the steps that turn, flip or sample points, right before
+    For models that take whole scenes: a block has its middle elsewhere. It
+    belongs behind the steps that turn, flip or sample points, right before
     they are packed.
 
     Args:
@@ -30,8 +31,15 @@ class M2AENormals(BaseTransform):
         """Replace ``points`` (N, C), mmdet3d's, by (N, C + 3)."""
         points = results['points']
         normals = normals_of(points.tensor[:, :3].numpy(), self.neighbors)
-        content = torch.cat([points.tensor, torch.from_numpy(normals).to(points.tensor)], 1)
-        results['points'] = type(points)(content, points_dim=content.shape[1], attribute_dims=points.attribute_dims)
+        columns = dict(points.attribute_dims or {})
+        # The place in the room comes last, where a test in blocks appends it.
+        place = columns.get('normalized_coord')
+        at = place[0] if place else points.tensor.shape[1]
+        content = torch.cat([points.tensor[:, :at], torch.from_numpy(normals).to(points.tensor),
+                             points.tensor[:, at:]], 1)
+        if place:
+            columns['normalized_coord'] = [column + 3 for column in place]
+        results['points'] = type(points)(content, points_dim=content.shape[1], attribute_dims=columns or None)
         return results
 
     def __repr__(self) -> str:

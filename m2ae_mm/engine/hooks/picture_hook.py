@@ -119,4 +119,5 @@ def file_name(sample: Det3DDataSample) -> str:
 
 def _parts(sample: Det3DDataSample, field: str) -> np.ndarray | None:
     """(N,) part labels, if there are any."""
-    return sample.get(field).pts_semantic_mask.cpu().numpy() if field in sample else None
+    labels = sample.get(field, {}).get('pts_semantic_mask')
+    return None if labels is None else labels.cpu().numpy()

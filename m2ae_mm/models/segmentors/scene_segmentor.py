@@ -99,7 +99,8 @@ def _generator() -> torch.Generator:
 
 
 def _check_sizes(clouds: list[Tensor], samples: list) -> None:
-    labels = [len(sample.gt_pts_seg.pts_semantic_mask) if 'gt_pts_seg' in sample else None for sample in samples]
+    labels = [len(sample.gt_pts_seg.pts_semantic_mask)
+              if 'gt_pts_seg' in sample and 'pts_semantic_mask' in sample.gt_pts_seg else None for sample in samples]
     for cloud, count, sample in zip(clouds, labels, samples):
         if count != len(cloud):
             found = 'no labels' if count is None else f'{count} labels'
