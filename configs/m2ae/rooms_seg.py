@@ -24,7 +24,9 @@ model = dict(
 epochs = 20
 # So few steps would not bring the scores of a narrow head far enough apart; mmsegmentation's factor for heads.
 optim_wrapper = dict(
-    optimizer=dict(lr=1.5e-3), paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=10.))))
+    constructor='M2AEOptimWrapperConstructor',
+    optimizer=dict(lr=1.5e-3),
+    paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=10.))))
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].end = epochs
 train_cfg = dict(max_epochs=epochs, val_interval=epochs)

@@ -16,10 +16,12 @@ from m2ae_mm.errors import UserError
 from .digest import digest
 from .places import resolve
 
-_KEYS = ('checkpoint', 'prefix', 'own', 'names', 'digest')
+_TEXTS = ('checkpoint', 'prefix', 'own', 'digest')
 # Where mmengine keeps the tensors of a model, and what its names begin with there.
 _PLACES = (('state_dict', ''), ('ema_state_dict', 'module.'))
 LOW_RANK = '.lora_down'
+# Files whose base is being read.
+_being_completed: list[Path] = []
 
 
 def is_low_rank(tensors: Mapping[str, Tensor]) -> bool:
@@ -84,16 +86,22 @@ def complete(content: dict[str, Any], path: Path, read: Callable[[Path], Mapping
     base = meta.get('base') if isinstance(meta, Mapping) else None
     if base is None:
         return
-    if not isinstance(base, Mapping) or not base.keys() >= {*_KEYS}:
+    if not _is_whole(base):
         raise UserError(f'{str(path)!r} does not say which weights its low-rank matrices are for: meta.base is '
                         f'{str(base)[:80]}.')
     place_of = _files(base['checkpoint'], path)
-    files, beside = list(place_of), str(path.with_name(Path(base['checkpoint']).name))
+    files, beside = list(place_of), str(_beside(base['checkpoint'], path))
     if not files:
         raise UserError(f'{str(path)!r} holds low-rank matrices for the weights of {base["checkpoint"]!r}, which is '
                         f'not there. Put that file beside it, as {beside!r}.')
     for file in files:
-        tensors = read(file)
+        if file.resolve() in (path.resolve(), *_being_completed):
+            raise UserError(f'{str(path)!r} and {str(file)!r} name each other as the weights of low-rank matrices.')
+        _being_completed.append(path.resolve())
+        try:
+            tensors = read(file)
+        finally:
+            _being_completed.pop()
         stored = {name: base['prefix'] + name.removeprefix(base['own']) for name in base['names']}
         found = {name: tensors[other] for name, other in stored.items() if other in tensors}
         if len(found) == len(stored) and digest(found) == base['digest']:
@@ -110,13 +118,27 @@ def complete(content: dict[str, Any], path: Path, read: Callable[[Path], Mapping
 
 
 def _files(checkpoint: str, path: Path) -> dict[Path, str]:
-    """The files that may be the base, and what each is called in a checkpoint."""
-    beside = path.with_name(Path(checkpoint).name)
+    """The files that may be the base, and what each is called in a checkpoint.
+
+    Nothing is fetched, as a stranger may have written the address.
+    """
+    beside = _beside(checkpoint, path)
     files = {beside: str(beside.resolve())} if beside.is_file() and beside != path else {}
     try:
-        return {resolve(checkpoint): checkpoint, **files}
-    except FileNotFoundError:
+        return {resolve(checkpoint, fetch=False): checkpoint, **files}
+    except (OSError, UserError, RuntimeError):  # the last for ~somebody
         return files
+
+
+def _beside(checkpoint: str, path: Path) -> Path:
+    """Where a base may be put: weights known by a name are .safetensors."""
+    name = Path(checkpoint.partition('#')[0]).name or 'base'
+    return path.with_name(name if Path(name).suffix in ('.pth', '.pt', '.safetensors') else f'{name}.safetensors')
+
+
+def _is_whole(base: Any) -> bool:
+    return (isinstance(base, Mapping) and all(isinstance(base.get(key), str) for key in _TEXTS)
+            and isinstance(base.get('names'), (list, tuple)) and all(isinstance(name, str) for name in base['names']))
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:

@@ -21,7 +21,7 @@ from .torch_pointcloud_keys import torch_pointcloud_weights
 
 _WAIT, _BLOCK = 30, 2**20  # seconds for an answer; bytes
 # With which names of published files end: resnet50-0676ba61.pth.
-_DIGEST = re.compile(r'-([a-f0-9]{8,64})\.\w+$')
+_DIGEST = re.compile(r'-(?!20\d{6}\.)([a-f0-9]{8,64})\.\w+$')  # eight digits may be a day
 _DEMANDED = re.compile(r'sha256=([a-f0-9]{64})', re.IGNORECASE)
 # Lists of addresses by name, of mmengine and ours; a function gives each.
 _LISTS: dict[str, Callable[[], Any]] = {
@@ -39,7 +39,7 @@ class _OtherFile(UserError):
     """A file has another checksum than its address says."""
 
 
-def resolve(place: str | Path) -> Path:
+def resolve(place: str | Path, fetch: bool = True) -> Path:
     """The file of a checkpoint given as path, as address, or as name of weights that come with the package.
 
     What is at an address is fetched once and kept in PyTorch's folder for
@@ -50,12 +50,16 @@ def resolve(place: str | Path) -> Path:
     checksum of the file, or its file name in ``-`` and the first eight or more
     digits of it; a file with another checksum is not taken.
 
+    Args:
+        place: Path, address or name.
+        fetch: Whether an address may be asked for a file that was not fetched before.
+
     Raises:
-        FileNotFoundError: If it is none of these.
+        FileNotFoundError: If it is none of these, or would have to be fetched and may not.
         UserError: If an address is not to be had, or gives another file than its checksum says.
     """
     if '://' in str(place):
-        return _fetched(str(place))
+        return _fetched(str(place), fetch)
     path = Path(place).expanduser()
     if path.is_file():
         return path
@@ -65,7 +69,13 @@ def resolve(place: str | Path) -> Path:
                             f'one of the weights that come with the package: {", ".join(shipped_names())}.')
 
 
-def _fetched(address: str) -> Path:
+def name_of(place: str) -> str:
+    """What other machines know a checkpoint by: the name of weights that come with the package, else the place."""
+    path = Path(place)
+    return path.stem if path.parent == FOLDER and path.stem in shipped_names() else place
+
+
+def _fetched(address: str, fetch: bool) -> Path:
     address, fragment = urldefrag(address)
     demanded = _DEMANDED.fullmatch(fragment)
     if fragment and not demanded:
@@ -78,13 +88,15 @@ def _fetched(address: str) -> Path:
         if name not in addresses:
             names = f': {", ".join(addresses)}' if len(addresses) <= _MOST_NAMES else ''
             raise UserError(f'{address!r} is none of the {len(addresses)} checkpoints listed under {listed}{names}.')
-        return resolve(f'{addresses[name]}#{fragment}' if fragment else addresses[name])
+        return resolve(f'{addresses[name]}#{fragment}' if fragment else addresses[name], fetch)
     folder = Path(torch.hub.get_dir(), 'checkpoints')
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _name(address)
     wanted = [found[1].lower() for found in (_DIGEST.search(path.name), demanded) if found]
     with _alone(path):  # of the processes on this machine
         if not path.is_file():
+            if not fetch:
+                raise FileNotFoundError(f'{address!r} has not been fetched to {str(path)!r}.')
             _fetch(address, path, wanted)
         else:
             print_log(f'{address} was fetched before and is taken from {path}; remove that file to fetch it again.',

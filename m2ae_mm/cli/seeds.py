@@ -30,15 +30,16 @@ def train_seeds(config, count: int) -> None:
         raise UserError(f'--seeds must be 1 or more, got {count}.')
     figure, less = main_figure(config)
     settings, folder = settings_of(config), Path(config.work_dir)
-    check_settings(folder, settings, TABLE)
+    check_settings(folder, settings, 'seed*')  # the table and folders of seeds
     done = _read(folder / TABLE)
+    if is_main_process():
+        write_settings(folder, settings)
     for seed in range(count):
         if seed in done:
             continue
         values = _train(config, seed, figure)
         done[seed] = dict(last=values[-1], best=min(values) if less else max(values))
         if is_main_process():
-            write_settings(folder, settings)
             write_json(folder / TABLE, done)
     if is_main_process():
         print(summary(figure, [done[seed] for seed in range(count)]))
@@ -55,7 +56,11 @@ def _train(config, seed: int, figure: str) -> list[float]:
     if (Path(config.work_dir) / 'last_checkpoint').is_file():
         config.resume, config.load_from = 'auto', None
     runner = training_runner(config)
-    runner.train()
+    last = Path(config.work_dir) / f'epoch_{config.train_cfg.get("max_epochs")}.pth'
+    if config.get('resume') and last.is_file():  # stopped in its last validation
+        runner.val()
+    else:
+        runner.train()
     return [float(value) for value in runner.message_hub.get_scalar(f'val/{figure}').data[0]]
 
 

@@ -8,6 +8,7 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # Entries of a learning-rate schedule that count epochs.
 _OF_SCHEDULE = ('begin', 'end', 'T_max', 'step_size')
 _OF_LOOP = ('val_begin', 'val_interval')
+_HOOKS = ('CheckpointHook', 'M2AECheckpointHook', 'M2AELinearProbeHook')
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +61,7 @@ def set_epochs(config, epochs: int) -> None:
     hooks = [(config.get('default_hooks') or {}).get('checkpoint'), *(config.get('custom_hooks') or [])]
     for hook in hooks:
         # Of the others' intervals, some count iterations.
-        if hook and hook['type'] in ('CheckpointHook', 'M2AELinearProbeHook') and hook.get('by_epoch', True):
+        if hook and hook['type'] in _HOOKS and hook.get('by_epoch', True):
             scale(hook, ('interval', ))
     schedules = config.get('param_scheduler') or []
     schedules = [schedules] if isinstance(schedules, dict) else schedules

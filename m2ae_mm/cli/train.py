@@ -37,6 +37,9 @@ def apply_args(config, args) -> None:
         if 'base_batch_size' not in config.get('auto_scale_lr', {}):
             raise UserError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config.')
         config.auto_scale_lr.enable = True
+    if args.seeds is not None and args.resume not in (None, 'auto'):
+        raise UserError(f'--seeds trains each seed in a folder of its own and goes on there, so --resume takes no '
+                        f'checkpoint, got {args.resume!r}.')
     if args.resume:
         # Weights to start from stay where they are for a work folder in which there is nothing to resume yet.
         config.resume = 'auto'

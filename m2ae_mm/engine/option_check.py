@@ -38,6 +38,7 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
     check_values(config, loaders)
     if 'train_dataloader' in loaders:
         _check_optimizer(config)
+        _check_rates(config)
     hooks = dict(hooks_of(config))
     found = {name: config[name] for name in loaders if config.get(name)}
     found.update({f'{path}.dataloader': hook.dataloader for path, hook in hooks.items() if hook.get('dataloader')})
@@ -64,6 +65,14 @@ def _check_optimizer(config: Config) -> None:
         known = sorted({**OPTIMIZERS.module_dict, **OPTIMIZERS.parent.module_dict})
         raise UserError(f'optim_wrapper.optimizer.type={name!r} is none of the optimizers known here: '
                         f'{", ".join(known)}.')
+
+
+def _check_rates(config: Config) -> None:
+    wrapper = config.get('optim_wrapper') or {}
+    ours = sorted({'layer_decay_rate', 'no_decay'} & {*(wrapper.get('paramwise_cfg') or {})})
+    if ours and wrapper.get('constructor', 'DefaultOptimWrapperConstructor') == 'DefaultOptimWrapperConstructor':
+        raise UserError(f'optim_wrapper.paramwise_cfg sets {", ".join(ours)}, which mmengine\'s constructor does not '
+                        'read. Add optim_wrapper.constructor=M2AEOptimWrapperConstructor.')
 
 
 def _parameters(function: Callable) -> tuple[set[str], bool]:

@@ -55,7 +55,15 @@ def set_tuning(config: Config, mode: str) -> None:
 
 def _takes(part: Mapping, option: str) -> bool:
     kind = MODELS.get(part['type']) if isinstance(part.get('type'), str) else part.get('type')
-    return kind is not None and option in inspect.signature(kind.__init__).parameters
+    for each in getattr(kind, '__mro__', ()):
+        if '__init__' not in vars(each):
+            continue
+        found = inspect.signature(each.__init__).parameters
+        if option in found:
+            return True
+        if all(value.kind is not value.VAR_KEYWORD for value in found.values()):
+            return False  # it hands nothing on to its base
+    return False
 
 
 def _set_neck(model: Mapping, head: Mapping, mode: str) -> None:

@@ -35,6 +35,8 @@ def test_options_of_torch_and_mmengine_pass():
      "custom_hooks.0.dataloader sets 'workers', .*'num_workers'"),
     (config(custom_hooks=['EMAHook']), "custom_hooks.0 must be dict.type='...', ....*, got 'EMAHook'"),
     (config(optim_wrapper=dict(optimizer=dict(type='Adamw'))), "type='Adamw' is none of .* Adam, AdamW, "),
+    (config(optim_wrapper=dict(optimizer=dict(type='AdamW'), paramwise_cfg=dict(layer_decay_rate=0.5))),
+     'sets layer_decay_rate, .* Add optim_wrapper.constructor=M2AEOptimWrapperConstructor'),
 ])
 def test_misspelt_options_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):

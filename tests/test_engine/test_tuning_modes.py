@@ -49,6 +49,12 @@ def test_what_learns_in_each_mode(name, mode, of_encoder, of_the_rest):
     assert (learns(model.backbone), learns(model)) == (of_encoder, of_encoder + of_the_rest)
 
 
+def test_encoders_that_hand_their_options_on_take_part():
+    config = Config.fromfile(CONFIGS / 'm2ae' / 'ablations' / 'table10_class_token.py')
+    set_tuning(config, 'decoder')
+    assert config.model.backbone.frozen
+
+
 def test_full_undoes_every_mode():
     for name in ('m2ae/free_shapes/cls.py', 'm2ae/rooms_det.py'):
         config, plain = Config.fromfile(CONFIGS / name), MODELS.build(Config.fromfile(CONFIGS / name).model)
@@ -247,6 +253,36 @@ def test_the_base_is_looked_for_beside_the_file_and_must_be_the_one_of_the_train
         path.with_name('base.pth'))
 
 
+def test_all_is_stored_if_the_training_may_write_over_its_base(tmp_path, data, base):
+    begun = tmp_path / 'work' / 'epoch_1.pth'
+    begun.parent.mkdir()
+    runner = train(config_for(begun.parent, data, base.rename(begun)))
+    stored = torch.load(begun, weights_only=True)
+    assert stored['state_dict'].keys() == runner.model.state_dict().keys() and 'base' not in stored['meta']
+
+
+@pytest.mark.parametrize('change, text', [
+    (dict(checkpoint='http://127.0.0.1:1/base.pth'), "'http://127.0.0.1:1/base.pth', which is not there"),
+    (dict(checkpoint='torch-pointcloud://3detr.scannet.fair'), r"Put that file beside it, as '.*fair.safetensors'"),
+    (dict(checkpoint='~nobody/base.pth'), 'which is not there'),
+    (dict(checkpoint=5), 'does not say which weights'),
+    (dict(names=[1]), 'does not say which weights'),
+    (dict(names='x'), 'does not say which weights'),
+    (dict(checkpoint='PATH'), 'name each other'),
+])
+def test_nothing_is_fetched_or_followed_in_circles_for_a_strangers_base(tmp_path, monkeypatch, change, text):
+    def fetch(*_):
+        raise AssertionError('fetched')
+    monkeypatch.setattr('m2ae_mm.checkpoint.places._fetch', fetch)
+    path = tmp_path / 'lora.pth'
+    base = dict(dict(checkpoint='base.pth', prefix='', own='', names=['a'], digest='0'), **change)
+    if base['checkpoint'] == 'PATH':
+        base['checkpoint'] = str(path)
+    torch.save(dict(state_dict=dict(b=torch.ones(1)), meta=dict(base=base)), path)
+    with pytest.raises(ValueError, match=text):
+        read_content(path)
+
+
 @pytest.mark.parametrize('mode', ['linear', 'decoder'])
 def test_a_frozen_encoder_ends_as_it_began(tmp_path, data, base, mode):
     runner = train(config_for(tmp_path / 'work', data, base, mode))
@@ -267,5 +303,8 @@ def test_lora_is_not_lost_without_a_word(tmp_path, data, base):
     encoder = dict(plain.model.backbone, init_cfg=dict(type='Pretrained', checkpoint=str(path), prefix='backbone.'))
     with pytest.raises(ValueError, match='has low-rank matrices, the model has none'):
         MODELS.build(encoder).init_weights()
+    runner = training_runner(config_for(tmp_path / 'other', data, None, 'full'))
+    with pytest.raises(ValueError, match='has low-rank matrices, the model has none'):
+        runner.load_checkpoint(str(path))  # as mmdet3d's tools do
     with pytest.raises(ValueError, match='tensors differ.*--tuning MODE included'):
         load_for_test(MODELS.build(plain.model), path)

@@ -38,6 +38,20 @@ def test_every_seed_is_trained_once_and_the_last_and_best_validation_count(confi
         train_seeds(config, 3)
 
 
+def test_a_seed_that_stopped_in_its_last_validation_is_validated(config, tmp_path, monkeypatch):
+    config.train_cfg.val_interval = 2
+    train_seeds(config, 1)
+    table = tmp_path / 'work' / 'seeds.json'
+    found = table.read_text()
+    table.unlink()
+    train_seeds(config, 1)
+    assert table.read_text() == found
+    table.unlink()
+    config.optim_wrapper.optimizer.lr = 1e-3
+    with pytest.raises(ValueError, match='results of other settings: optim_wrapper.optimizer.lr is'):
+        train_seeds(config, 1)
+
+
 def test_what_is_printed():
     rows = [dict(last=80., best=90.), dict(last=84., best=90.)]
     assert summary('x', rows).startswith('x over 2 seeds: last 82 +- 2.828, best 90 +- 0.')

@@ -14,7 +14,7 @@ SCHEDULES = dict(warm_up=dict(type='LinearLR', by_epoch=True, begin=0, end=10),
 
 def made(**schedules):
     return Config(dict(train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=300, val_interval=10),
-                       default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=25),
+                       default_hooks=dict(checkpoint=dict(type='M2AECheckpointHook', interval=25),
                                           logger=dict(type='LoggerHook', interval=50)),
                        custom_hooks=[dict(type='M2AELinearProbeHook', interval=10)],
                        param_scheduler=[dict(each) for each in (schedules or SCHEDULES).values()]))

@@ -1,4 +1,5 @@
 """Checkpoints of which a whole one is always there."""
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +10,15 @@ from mmengine.hooks import CheckpointHook
 from mmengine.model import BaseModule, is_model_wrapper
 from mmengine.runner import Runner
 
-from m2ae_mm.checkpoint import read_checkpoint
-from m2ae_mm.checkpoint.base import is_low_rank, leave_out_base
+from m2ae_mm.checkpoint import read_checkpoint, resolve
+from m2ae_mm.checkpoint.base import check_low_rank, is_low_rank, leave_out_base
+from m2ae_mm.checkpoint.places import name_of
 from m2ae_mm.files import DiskFullError, write_bytes, write_text
 from mmdet3d.registry import HOOKS
 
 _BACKEND = 'm2ae_whole_files'
 INTERRUPTED = 'interrupted.pth'
+_OF_TRAINING = re.compile(r'(epoch_\d+|iter_\d+|best_.*|interrupted)\.pth')
 
 
 @register_backend(_BACKEND)
@@ -72,13 +75,19 @@ class M2AECheckpointHook(CheckpointHook):
             self.file_backend = WholeFilesBackend()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Note the weights that a model with low-rank matrices starts from, or has started from."""
+        """Note the weights that a model with low-rank matrices starts from, or has started from.
+
+        Raises:
+            UserError: If the checkpoint has such matrices and the model none.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        check_low_rank(model.state_dict(), checkpoint.get('state_dict', checkpoint), runner._load_from)
         stored = checkpoint.get('meta')
         base = stored.get('base') if isinstance(stored, dict) else None
         if base is not None:
             self._base = {key: base[key] for key in ('checkpoint', 'prefix', 'own')}
         elif not runner._resume:
-            self._base = dict(checkpoint=runner._load_from, prefix='', own='')
+            self._base = dict(checkpoint=name_of(runner._load_from), prefix='', own='')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Leave out what low-rank matrices are put on, if a file has it."""
@@ -91,8 +100,12 @@ class M2AECheckpointHook(CheckpointHook):
                    for each in _list(module.init_cfg) if each.get('checkpoint')]
         for start in starts:
             try:
-                base = read_checkpoint(start['checkpoint'])
-            except (FileNotFoundError, ValueError) as error:  # gone or damaged by now: then all is stored
+                file = resolve(start['checkpoint']).resolve()
+                here = file.parent in (Path(self.out_dir).resolve(), Path(runner.work_dir).resolve())
+                if here and _OF_TRAINING.fullmatch(file.name):
+                    continue  # a checkpoint of this training may take its place
+                base = read_checkpoint(file)
+            except (OSError, ValueError) as error:  # gone or damaged by now: then all is stored
                 runner.logger.warning(f'the whole model is stored: {error}')
                 continue
             if leave_out_base(checkpoint, **start, base=base):

@@ -1,8 +1,10 @@
 """The hierarchical encoder of Point-M2AE (paper section 3.3)."""
+import logging
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmdet3d.registry import MODELS
@@ -91,6 +93,9 @@ class PointM2AEEncoder(TunedEncoder):
         """Weights to start from: columns of a point beside x, y, z, if these had none, begin without effect."""
         name, extra = 'embeddings.0.lift.weight', self.in_channels - 3
         if extra and name in stored and stored[name].shape[1:] == (3, ):
+            if not self.embeddings[0].lift.weight.requires_grad:
+                print_log(f'the columns of a point beside x, y, z, {extra}, stay without effect in the encoder: what '
+                          'reads them does not learn (frozen or lora).', 'current', logging.WARNING)
             return {**stored, name: F.pad(stored[name], (0, extra))}
         return stored
 
