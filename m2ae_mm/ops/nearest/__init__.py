@@ -28,7 +28,7 @@ def knn(queries: Tensor, points: Tensor, k: int) -> Tensor:
     check_pair(queries, points)
     if k < 1:
         raise ValueError(f'k must be at least 1, got {k}.')
-    return _knn(queries.detach().float(), points.detach().float(), k)
+    return _knn(queries.detach().to(torch.float32), points.detach().to(torch.float32), k)
 
 
 def three_nn(queries: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
