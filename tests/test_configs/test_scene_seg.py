@@ -68,7 +68,7 @@ def scores(folder):
 def test_own_scans_need_paths_and_classes_only(trained, own):
     found = scores(trained)
     assert {*NAMES, 'miou', 'acc'} <= found.keys()
-    assert found['floor'] > 0.5 and found['miou'] > 0.4  # chance: below 0.2
+    assert found['floor'] > 0.5 and found['miou'] > 0.3  # chance: below 0.2
 
 
 def test_pictures_pages_and_scans_of_ones_own(trained, own, tmp_path, capsys):
