@@ -23,7 +23,8 @@ class Sample(NamedTuple):
 
     Attributes:
         seconds: Since the start.
-        memory: MB of their own, shared pages by their share.
+        memory: MB of their own, shared pages by their share; without libraries and other files, whose share grows when
+            other programs that have them end.
         files: Open files, pipes and sockets.
         processes: How many there are.
     """
@@ -78,7 +79,7 @@ def measure(root: int, seconds: float) -> Sample:
         with suppress(OSError):  # it has ended by now
             files += len(list(Path(f'/proc/{each}/fd').iterdir()))
             lines = Path(f'/proc/{each}/smaps_rollup').read_text().splitlines()
-            memory += next(int(line.split()[1]) for line in lines if line.startswith('Pss:')) / 1024
+            memory += sum(int(line.split()[1]) for line in lines if line.startswith(('Pss_Anon:', 'Pss_Shmem:'))) / 1024
     return Sample(seconds, memory, files, len(found))
 
 
