@@ -128,7 +128,7 @@ def _problem(use: _Use, entry: dict) -> tuple[str, str] | None:
         elif set(missing) <= {*_MASKS}:
             way = f'Masks of points are not used for boxes: {_own(use.path)} does without.'
         return f'no {", ".join(map(repr, missing))}', way
-    absent = [key for key in ('lidar_path', 'num_pts_feats') if key not in entry['lidar_points']]
+    absent = sorted({'lidar_path', 'num_pts_feats'} - entry['lidar_points'].keys())
     if absent and use.kind.parse_data_info is not SUNRGBDDataset.parse_data_info:
         return f'no {", ".join(map(repr, absent))} in lidar_points', 'They name the point file and its columns.'
     problem = alignment_problem(entry['axis_align_matrix']) if 'axis_align_matrix' in entry else None
