@@ -9,6 +9,8 @@ import statistics
 import time
 from pathlib import Path
 
+from .rooms_benchmark import share
+
 STARTS, MODES = ('scratch', 'pretrained'), ('linear', 'decoder', 'full', 'lora')
 # Columns of the table: title, entry of a result, and its factor.
 _COLUMNS = (('mIoU', 'miou', 100.), ('accuracy', 'acc', 100.), ('ms a step', 'ms_per_step', 1.))
@@ -34,14 +36,6 @@ def parse_args(arguments: list[str] | None = None):
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='overrides of rooms_seg.py for all rows, of the encoder also in pre-training')
     return parser.parse_args(arguments)
-
-
-def share(text: str) -> float:
-    """A share above 0 up to 1."""
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f'a share is above 0 and at most 1, got {text}')
-    return value
 
 
 def main(args) -> None:

@@ -2,9 +2,7 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import pickle
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from mmdet3d.datasets import S3DISSegDataset
 
 from .io.problems import Problems
 from .nyu40 import MASK_VALUES
+from .scannet_raw.writer import in_parallel
 from .seg_info import write_seg_info
 
 CLASSES = S3DISSegDataset.METAINFO['classes']
@@ -63,7 +62,7 @@ def create_s3dis(root: str | Path, out: str | Path, workers: int = 0) -> dict[st
     problems = Problems('S3DIS', HELP, place=None)
     problems.checked = len(missing)
     with tqdm(total=len(missing), desc='preparing rooms', unit='room', disable=not missing) as bar:
-        for name, record, why in _in_parallel(partial(_prepare, out), list(missing.items()), workers or cores()):
+        for name, record, why in in_parallel(partial(_prepare, out), list(missing.items()), workers or cores()):
             records[name] = record
             if why:
                 problems.add('unreadable', missing[name], why)
@@ -152,16 +151,6 @@ def _read_record(out: Path, name: str) -> dict[str, Any] | None:
         return record if complete and len(record['counts']) == len(CLASSES) else None
     except (OSError, ValueError, LookupError, TypeError):  # damaged: it is made anew
         return None
-
-
-def _in_parallel(prepare, rooms: list[tuple[str, Path]], workers: int):
-    """Results of ``prepare`` in any order."""
-    if min(workers, len(rooms)) <= 1:
-        yield from map(prepare, rooms)
-        return
-    method = 'fork' if sys.platform == 'linux' else 'spawn'
-    with multiprocessing.get_context(method).Pool(min(workers, len(rooms))) as pool:
-        yield from pool.imap_unordered(prepare, rooms)
 
 
 def _write_infos(out: Path, area: str, rooms: dict[str, dict[str, Any]]) -> None:

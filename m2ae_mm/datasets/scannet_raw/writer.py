@@ -5,7 +5,7 @@ import multiprocessing
 import pickle
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: 
     problems.checked = len(missing)
     prepare = partial(_prepare, out, nyu40, max_points)
     with tqdm(total=len(missing), desc='preparing scans', unit='scan', disable=not missing) as bar:
-        for name, record, reason in _in_parallel(prepare, [raw for _, raw in missing.values()], workers or cores()):
+        for name, record, reason in in_parallel(prepare, [raw for _, raw in missing.values()], workers or cores()):
             split, raw = missing[name]
             records[split][name] = record
             if reason:
@@ -147,7 +147,7 @@ def _prepare(out: Path, nyu40: dict[str, int], max_points: int, raw: RawScene):
     return raw.name, write_scene(out, raw.name, scene, max_points), ''
 
 
-def _in_parallel(prepare, raws: list[RawScene], workers: int) -> Iterator[tuple]:
+def in_parallel(prepare: Callable, raws: Sequence, workers: int) -> Iterator[tuple]:
     """Results of ``prepare`` in any order."""
     if min(workers, len(raws)) <= 1:
         yield from map(prepare, raws)
