@@ -1,73 +1,104 @@
 #!/usr/bin/env python
-"""Draw how a detector of rooms learns from scratch and from a pre-trained encoder, with few labelled rooms.
+"""Train detectors of rooms from scratch and from pre-trained encoders, and say what pre-training is worth.
 
-Every run trains in memory with one thread and is scored every 100 steps on unseen rooms. Encoders are those that the
-playbook's stage `detection` leaves behind, one a seed. Runs that --out knows already are not made again.
+`curve` draws how a detector learns with few labelled rooms, from encoders that the playbook's stage `detection` leaves
+behind; `causes` changes one thing of the pre-training at a time. Encoders that the folder lacks are pre-trained first.
+Every run trains in memory with one thread and is scored every 100 steps on unseen rooms. Runs that --out knows already
+are not made again.
 """
 import argparse
 import json
 import multiprocessing
 import sys
-import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from playbook import rooms_runs  # noqa: E402
-from playbook.detection import DETECT, SEEDS, STARTS  # noqa: E402
-from playbook.records import ROOT  # noqa: E402
+from playbook.detection import DETECT, PRETRAIN  # noqa: E402
+from playbook.pretrainings import CAUSES, CURVE  # noqa: E402
+from playbook.records import MEASURED, ROOT, Record, machine  # noqa: E402
 
 _EVERY = 100
-_SHOWN = {'scratch': ('from scratch', '#c3461c'), 'pretrained_slow': ('encoder pre-trained on rooms', '#1a7f4b')}
+_STARTS = CURVE | CAUSES
+_COLOURS = dict(scratch='#c3461c', pretrained_slow='#1a7f4b')
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('encoders', type=Path, help='folder with detection_encoder_SEED.safetensors')
-    parser.add_argument('--out', type=Path, default=ROOT / 'docs' / 'measured' / 'detection_curve.json')
-    parser.add_argument('--picture', type=Path, default=ROOT / 'docs' / 'pretraining_pays.png')
+    parser.add_argument('study', choices=['curve', 'causes'])
+    parser.add_argument('folder', type=Path, help='with ENCODER_SEED.safetensors; the rooms are kept there')
+    parser.add_argument('--out', type=Path, help='(default: docs/measured/detection_STUDY.json)')
+    parser.add_argument('--picture', type=Path, default=ROOT / 'docs' / 'pretraining_pays.png', help='of the curve')
+    parser.add_argument('--starts', nargs='+', choices=_STARTS, metavar='START', help='(default: those of the study)')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], help='(default: 0 1 2)')
     parser.add_argument('--rooms', type=int, default=400, help='composed for training (default: %(default)s)')
     parser.add_argument('--labelled', type=int, default=40, help='of them used (default: %(default)s)')
     parser.add_argument('--val', type=int, default=60, help='unseen rooms to score on (default: %(default)s)')
     parser.add_argument('--steps', type=int, default=400, help='of 8 rooms (default: %(default)s)')
     parser.add_argument('--jobs', type=int, default=2, help='runs at a time (default: %(default)s)')
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.out = args.out or MEASURED / f'detection_{args.study}.json'
+    args.starts = args.starts or list(dict(curve=CURVE, causes=CAUSES)[args.study])
+    return args
 
 
-def run(args, rooms: Path, start: str, seed: int) -> list[dict]:
+def pretrain(folder: Path, name: str, seed: int) -> Path:
+    """The start's encoder, from an earlier run or made now."""
+    start = _STARTS[name]
+    path = folder / f'{start.encoder}_{seed}.safetensors'
+    if not path.is_file():
+        model, config = rooms_runs.build(PRETRAIN, seed, 'cpu', start.pretraining)
+        rooms, _ = rooms_runs.Rooms.load(folder / 'rooms.npz', 'cpu')
+        history = rooms_runs.train(model, config, rooms, rooms_runs.Schedule(**start.schedule), seed)
+        new = path.with_suffix('.new')
+        rooms_runs.save_half(model, new, 'backbone.')
+        new.replace(path)
+        print(f'{path.name}: loss {history[0]["loss"]:.4f} at first, {history[-1]["loss"]:.4f} at last', flush=True)
+    return path
+
+
+def run(args, name: str, seed: int) -> list[dict[str, Any]]:
     """One row for every time that the detector was scored."""
     import torch
     torch.set_num_threads(1)
-    model, config = rooms_runs.build(DETECT, seed, 'cpu', {'model.backbone.init_cfg.checkpoint': None})
-    if start != 'scratch':
-        rooms_runs.load_encoder(model, args.encoders / f'detection_encoder_{seed}.safetensors')
-    train, val = rooms_runs.Rooms.load(rooms, 'cpu')
-    rows: list[dict] = []
+    start = _STARTS[name]
+    encoder = pretrain(args.folder, name, seed) if start.encoder else None
+    model, config = rooms_runs.build(DETECT, seed, 'cpu', {'model.backbone.init_cfg.checkpoint': None,
+                                                           **start.detector})
+    if encoder:
+        rooms_runs.load_encoder(model, encoder)
+    train, val = rooms_runs.Rooms.load(args.folder / 'rooms.npz', 'cpu')
+    rows: list[dict[str, Any]] = []
 
     def score(done: int) -> None:
         if done % _EVERY == 0:
-            rows.append(dict(start=start, seed=seed, step=done, **rooms_runs.score(model, val)))
+            rows.append(dict(start=name, about=start.about, labelled=args.labelled, seed=seed, step=done,
+                             **rooms_runs.score(model, val)))
             model.train()
 
-    few = rooms_runs.Rooms(*(each[:args.labelled] for each in train))
-    rooms_runs.train(model, config, few, rooms_runs.Schedule(args.steps, encoder_lr=STARTS[start]), seed,
+    labelled = rooms_runs.Rooms(*(each[:args.labelled] for each in train))
+    rooms_runs.train(model, config, labelled, rooms_runs.Schedule(args.steps, encoder_lr=start.encoder_lr), seed,
                      after_step=score)
     return rows
 
 
-def draw(rows: list[dict], labelled: int, path: Path) -> None:
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Mean over the seeds as a line, all seeds as a band."""
     from matplotlib.figure import Figure
     figure = Figure(figsize=(9, 4), layout='constrained')
     for axes, metric in zip(figure.subplots(1, 2), ('AP25', 'AP50')):
-        for start, (name, colour) in _SHOWN.items():
-            steps = sorted({row['step'] for row in rows if row['start'] == start})
-            values = [[row[metric] for row in rows if row['start'] == start and row['step'] == step] for step in steps]
-            axes.plot(steps, [sum(each) / len(each) for each in values], color=colour, marker='o', label=name)
-            axes.fill_between(steps, [min(each) for each in values], [max(each) for each in values], color=colour,
-                              alpha=0.2, linewidth=0)
-        axes.set(xlabel=f'steps of 8 rooms, of {labelled} labelled ones', ylabel=f'{metric}, percent', ylim=(0, None))
+        for name, start in CURVE.items():
+            steps = sorted({row['step'] for row in rows if row['start'] == name})
+            values = [[row[metric] for row in rows if row['start'] == name and row['step'] == step] for step in steps]
+            axes.plot(steps, [sum(each) / len(each) for each in values], color=_COLOURS[name], marker='o',
+                      label=start.about)
+            axes.fill_between(steps, [min(each) for each in values], [max(each) for each in values],
+                              color=_COLOURS[name], alpha=0.2, linewidth=0)
+        axes.set(xlabel=f'steps of 8 rooms, of {rows[0]["labelled"]} labelled ones', ylabel=f'{metric}, percent',
+                 ylim=(0, None))
         axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     figure.savefig(path, dpi=120)
@@ -75,18 +106,24 @@ def draw(rows: list[dict], labelled: int, path: Path) -> None:
 
 def main() -> None:
     args = parse_args()
-    rows = json.loads(args.out.read_text())['rows'] if args.out.is_file() else []
-    known = {(row['start'], row['seed']) for row in rows}
-    jobs = [(start, seed) for seed in SEEDS for start in _SHOWN if (start, seed) not in known]
-    with tempfile.TemporaryDirectory() as folder:
-        rooms = Path(folder) / 'rooms.npz'
-        if jobs:
-            rooms_runs.compose(rooms, args.rooms, args.val, 0, args.jobs)
+    before = json.loads(args.out.read_text()) if args.out.is_file() else dict(rows=[])
+    rows = before['rows']
+    known = {(row['start'], row['labelled'], row['seed']) for row in rows}
+    jobs = [(start, seed) for start in args.starts for seed in args.seeds
+            if (start, args.labelled, seed) not in known]
+    if jobs:
+        args.folder.mkdir(parents=True, exist_ok=True)
+        if not (args.folder / 'rooms.npz').is_file():
+            rooms_runs.compose(args.folder / 'rooms.npz', args.rooms, args.val, 0, args.jobs)
+        record = Record(args.out, f'detection_{args.study}', '', **machine(''), note=before.get('note', ''),
+                        command=f'python tools/dev/detection_curve.py {args.study} FOLDER', steps=args.steps)
+        record.set(rows=rows, complete=True)
         with ProcessPoolExecutor(args.jobs, multiprocessing.get_context('spawn')) as pool:
-            for done in as_completed([pool.submit(run, args, rooms, *job) for job in jobs]):
-                rows += done.result()
-                args.out.write_text(json.dumps(dict(labelled=args.labelled, rows=rows), indent=1) + '\n')
-    draw(rows, args.labelled, args.picture)
+            for done in as_completed([pool.submit(run, args, *job) for job in jobs]):
+                for row in done.result():
+                    record.add(**row)
+    if args.study == 'curve':
+        draw(rows, args.picture)
 
 
 if __name__ == '__main__':

@@ -101,16 +101,31 @@ def _shapes(rows: list[dict]) -> str:
 
 
 def _detection(rows: list[dict]) -> str:
-    from statistics import mean, stdev
     groups: dict[tuple, list[dict]] = {}
     for row in (row for row in rows if 'AP25' in row):
         groups.setdefault((row['share'], row['start']), []).append(row)
-    cells = []
-    for (share, start), found in sorted(groups.items(), reverse=True):
-        figures = [[row[key] for row in found] for key in ('AP25', 'AP50')]
-        cells.append([f'{share:.0%}', start, str(len(found)), *(
-            f'{mean(each):.1f}' + (f' ± {stdev(each):.1f}' if len(each) > 1 else '') for each in figures)])
+    cells = [[f'{share:.0%}', start, *_over_seeds(found)] for (share, start), found in sorted(groups.items(),
+                                                                                              reverse=True)]
     return _lines(['labelled rooms', 'encoder', 'seeds', 'AP25', 'AP50'], cells)
+
+
+def _detection_causes(rows: list[dict]) -> str:
+    groups: dict[tuple, list[dict]] = {}
+    for row in rows:
+        if row['step'] == max(each['step'] for each in rows):
+            groups.setdefault((row['labelled'], row['about']), []).append(row)
+    # Starts in the order of the rows.
+    cells = [[str(labelled), about, *_over_seeds(found)]
+             for (labelled, about), found in sorted(groups.items(), key=lambda item: item[0][0])]
+    return _lines(['labelled rooms', 'encoder', 'seeds', 'AP25', 'AP50'], cells)
+
+
+def _over_seeds(rows: list[dict]) -> list[str]:
+    """How many rows, and mean and deviation of their AP."""
+    from statistics import mean, stdev
+    figures = [[row[key] for row in rows] for key in ('AP25', 'AP50')]
+    return [str(len(rows)), *(f'{mean(each):.1f}' + (f' ± {stdev(each):.1f}' if len(each) > 1 else '')
+                              for each in figures)]
 
 
 def _whole_runs(rows: list[dict]) -> str:
@@ -141,7 +156,7 @@ def _weights(folder: Path) -> str:
 
 
 _TABLES = dict(kernel_tests=_kernel_tests, benchmark=_benchmark, compiler=_compiler, shapes=_shapes,
-               detection=_detection, tuning=_tuning, whole_runs=_whole_runs, weights=_weights)
+               detection=_detection, detection_causes=_detection_causes, tuning=_tuning, whole_runs=_whole_runs, weights=_weights)
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -19,7 +19,7 @@ SHARES, SEEDS = (1., 0.3, 0.1), (0, 1, 2)
 STARTS = dict(scratch=1., pretrained=1., pretrained_slow=0.2)
 _PROCESSES = 12
 _TRAIN, _VAL = 400, 60
-_PRETRAINING = dict(steps=1200, batch=32, lr=2e-3)
+PRETRAINING = dict(steps=1200, batch=32, lr=2e-3)
 _FINE_TUNING = dict(steps=400, batch=8)
 
 
@@ -28,7 +28,7 @@ def run(context) -> None:
     rooms = context.out / 'rooms.npz'
     if not rooms.is_file():
         rooms_runs.compose(rooms, *((4, 2) if few else (_TRAIN, _VAL)), 0, 1 if few else 16)
-    context.record.set(train_rooms=4 if few else _TRAIN, val_rooms=2 if few else _VAL, pretraining=_PRETRAINING,
+    context.record.set(train_rooms=4 if few else _TRAIN, val_rooms=2 if few else _VAL, pretraining=PRETRAINING,
                        fine_tuning=_FINE_TUNING)
     seeds = SEEDS[:1] if few else SEEDS
     jobs = [(share, start, seed) for seed in seeds for share in (SHARES[:1] if few else SHARES)
@@ -69,7 +69,7 @@ def _pretrain(rooms: Path, out: Path, data: Path, seed: int, device: str, few: b
         _encoder(out, seed).write_bytes(_encoder(data, seed).read_bytes())
         return dict(pretraining='carried along', seed=seed)
     start = time.time()
-    schedule = rooms_runs.Schedule(**(dict(steps=2, batch=2) if few else _PRETRAINING))
+    schedule = rooms_runs.Schedule(**(dict(steps=2, batch=2) if few else PRETRAINING))
     model, config = rooms_runs.build(PRETRAIN, seed, device)
     train_rooms, _ = rooms_runs.Rooms.load(rooms, device)
     history = rooms_runs.train(model, config, train_rooms, schedule, seed)
