@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tools' / 'dev'))
 
 import tables  # noqa: E402
-from playbook import compact, records, stages  # noqa: E402
+from playbook import compact, pretrainings, records, stages  # noqa: E402
 
 
 def _rehearse(out: Path, *names: str) -> subprocess.CompletedProcess:
@@ -81,3 +82,18 @@ def test_table_of_the_compiler():
 def test_unknown_table():
     with pytest.raises(ValueError, match='no table .colours.; known are kernel_tests'):
         tables.table('colours')
+
+
+def test_table_of_causes_has_the_last_step_and_the_order_of_the_rows():
+    rows = [dict(about=about, labelled=labelled, seed=seed, step=step, AP25=10. * seed + step, AP50=1.)
+            for labelled in (400, 40) for about in ('scratch', 'base') for seed in (0, 1) for step in (1, 2)]
+    lines = tables._detection_causes(rows).splitlines()
+    assert lines[2:4] == ['| 40 | scratch | 2 | 7.0 ± 7.1 | 1.0 ± 0.0 |', '| 40 | base | 2 | 7.0 ± 7.1 | 1.0 ± 0.0 |']
+    assert lines[4].startswith('| 400 | scratch')
+
+
+def test_normals_of_a_slope():
+    points = torch.rand(2, 500, 3, generator=torch.Generator().manual_seed(0))
+    points[..., 2] = 0.2 * points[..., 0]
+    found = pretrainings.normals(points[:, :20], points)
+    torch.testing.assert_close(found.abs(), torch.tensor([0.2, 0., 1.]).expand_as(found) / 1.04**0.5)
