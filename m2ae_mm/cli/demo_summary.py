@@ -48,7 +48,7 @@ def summary(results: Mapping[str, Mapping[str, float]], seconds: Mapping[str, fl
         line('linear probe, untrained encoder', 'an untrained encoder'),
         line('linear probe, shipped encoder', 'the one that comes with the package'),
         '',
-        'Pre-training on rooms: the encoder learns to fill in four fifths of a room, without any label.',
+        'Pre-training on rooms: the encoder learns to fill in what is masked of a room, without any label.',
         line('reconstruction error', 'error in rooms not seen (Chamfer distance, m^2)', 4),
         '',
         f'Finding furniture in {rooms} rooms whose furniture was in no training. AP, in percent, is the precision,',

@@ -12,7 +12,9 @@ RESULTS = 'results.json'
 _POINTS = 1024
 # Rooms to choose the score of shown boxes on, and to draw.
 _TRAIN, _VAL = 24, 4
-_SHAPES = ('chair', 'office chair', 'sofa', 'dining table', 'bed', 'toilet')
+_SHAPES = ('chair', 'dining table', 'sofa', 'desk', 'toilet', 'bathtub')
+# Trained with 0.8: groups overlap, so that seven of 32 show nearly the whole shape. Two of them show half of it.
+_MASK_RATIO = 0.95
 
 
 def parse_args(arguments: list[str] | None = None):
@@ -87,13 +89,17 @@ def reconstruct(out: Path) -> tuple[dict[str, float], str]:
     furniture, rng = load_furniture(), np.random.default_rng(0)
     shapes = np.stack([unit_shape(furniture.pick(rng, 'val', [kind]), _POINTS) for kind in _SHAPES])
     samples = [Det3DDataSample(metainfo=dict(sample_idx=i)) for i in range(len(shapes))]
-    shipped_model(ENCODER).predict(torch.from_numpy(shapes), samples)
+    model = shipped_model(ENCODER)
+    model.mask_ratio = _MASK_RATIO
+    model.predict(torch.from_numpy(shapes), samples)
     path = reconstructions_figure([
         (shape, sample.visible_points.numpy(), sample.reconstructed_points.numpy())
         for shape, sample in zip(shapes, samples)], out / 'reconstructions.png')
     error = float(np.mean([sample.reconstruction_loss for sample in samples]))
+    seen = np.mean([len(sample.visible_points) for sample in samples]) / _POINTS
     return {'reconstruction_chamfer': error}, (
-        f'{ENCODER}, the encoder that comes with the package, fills in four fifths of a shape. Pictures: {path}')
+        f'{ENCODER}, the encoder that comes with the package, sees {100 * seen:.0f} % of the points of a shape and fills '
+        f'in the rest. Pictures: {path}')
 
 
 def probe(out: Path) -> tuple[dict[str, float], str]:

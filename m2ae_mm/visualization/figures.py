@@ -25,6 +25,7 @@ _OVERSAMPLING = 2
 _DASH = 6
 # A shape in the unit sphere is at most this long; what is longer is a room in metres.
 _LARGEST_SHAPE = 2.01
+_RECONSTRUCTION_TITLES = ['input', 'visible part', 'reconstruction']
 
 
 def detection_figure(points: np.ndarray, true_boxes: np.ndarray | None, true_labels: np.ndarray | None,
@@ -122,7 +123,7 @@ def reconstruction_figure(points: np.ndarray, masked_points: np.ndarray, reconst
 
 def reconstructions_figure(parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], path: str | Path,
                            columns: int = 2) -> Path:
-    """Write several reconstructions on one sheet.
+    """Write several reconstructions on one sheet, under one line of titles.
 
     Args:
         parts: Of each the cloud, its visible part and the reconstruction, as for ``reconstruction_figure``.
@@ -132,15 +133,22 @@ def reconstructions_figure(parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndar
     Returns:
         The path written.
     """
-    images = [reconstruction_image(*each, size=(320, 320)) for each in parts]
-    images += [np.full_like(images[0], 255)] * (-len(images) % columns)
-    rows = [np.concatenate(images[i:i + columns], axis=1) for i in range(0, len(images), columns)]
-    return _save(np.concatenate(rows), path)
+    panels = [_reconstruction_panels(*each, (300, 300)) for each in parts]
+    panels += [[np.full_like(panels[0][0], 255)] * 3] * (-len(panels) % columns)
+    rows = [sum(panels[i:i + columns], []) for i in range(0, len(panels), columns)]
+    stacked = [np.concatenate(column) for column in zip(*rows)]
+    return _save(text.side_by_side(stacked, _RECONSTRUCTION_TITLES * columns, size=24, group=3), path)
 
 
 def reconstruction_image(points: np.ndarray, masked_points: np.ndarray, reconstruction: np.ndarray,
                          size: tuple[int, int] = (560, 560)) -> np.ndarray:
     """As ``reconstruction_figure``, but the picture itself, uint8; each panel has the given height and width."""
+    return text.side_by_side(_reconstruction_panels(points, masked_points, reconstruction, size),
+                             _RECONSTRUCTION_TITLES)
+
+
+def _reconstruction_panels(points: np.ndarray, masked_points: np.ndarray, reconstruction: np.ndarray,
+                           size: tuple[int, int]) -> list[np.ndarray]:
     points = _checked(points, 'points', (3, 6))[:, :3]
     visible = _checked(masked_points, 'masked_points', (3, 6))[:, :3]
     predicted = _checked(reconstruction, 'reconstruction', (3, 6))[:, :3]
@@ -157,9 +165,8 @@ def reconstruction_image(points: np.ndarray, masked_points: np.ndarray, reconstr
     radius = _radius(points, camera)
     grey = np.tile(VISIBLE_COLOUR, (len(visible), 1))
     blue = np.tile(RECONSTRUCTED_COLOUR, (len(predicted), 1))
-    panels = [_cloud_panel(points, by_height(points), camera, radius), _cloud_panel(visible, grey, camera, radius),
-              _cloud_panel(np.concatenate([visible, predicted]), np.concatenate([grey, blue]), camera, radius)]
-    return text.side_by_side(panels, ['input', 'visible part', 'reconstruction'])
+    return [_cloud_panel(points, by_height(points), camera, radius), _cloud_panel(visible, grey, camera, radius),
+            _cloud_panel(np.concatenate([visible, predicted]), np.concatenate([grey, blue]), camera, radius)]
 
 
 def class_figure(points: np.ndarray, title: str, path: str | Path) -> Path:

@@ -60,8 +60,8 @@ def draw_tags(image: np.ndarray, tags: Sequence[str], anchors: np.ndarray, colou
     return np.asarray(Image.alpha_composite(picture, layer).convert('RGB'))
 
 
-def side_by_side(images: Sequence[np.ndarray], titles: Sequence[str], size: int = 20) -> np.ndarray:
-    """Panels (H, W, 3) of equal size in a row, each under its title."""
+def side_by_side(images: Sequence[np.ndarray], titles: Sequence[str], size: int = 20, group: int = 1) -> np.ndarray:
+    """Panels (H, W, 3) of equal size in a row, each under its title, with a line between groups of them."""
     height, width = images[0].shape[:2]
     band = 2 * size
     sheet = Image.new('RGB', (width * len(images), height + band), (255, 255, 255))
@@ -71,7 +71,7 @@ def side_by_side(images: Sequence[np.ndarray], titles: Sequence[str], size: int 
         letters = font(size)
         left = i * width + (width - letters.getlength(title)) / 2
         draw.text((left, size // 2), title, font=letters, fill=(40, 40, 40))
-        if i:
+        if i and i % group == 0:
             draw.line((i * width, band, i * width, height + band), fill=(225, 225, 225), width=2)
     return np.asarray(sheet)
 

@@ -188,7 +188,8 @@ def test_pack_configs_build_their_data(name, tmp_path):
 
 
 @pytest.mark.parametrize('name, figure', [
-    ('pretrain', 'reconstruction/chamfer'), ('cls', 'accuracy/overall'), ('fewshot_5way_10shot', 'accuracy/overall')])
+    ('pretrain', 'reconstruction/chamfer'), ('pretrain_probe', 'linear_probe/accuracy'), ('cls', 'accuracy/overall'),
+    ('fewshot_5way_10shot', 'accuracy/overall')])
 def test_shapes_of_the_package_train(name, figure, tmp_path):
     config = tiny_config(f'free_shapes/{name}.py', tmp_path, batch_size=32)
     for loader in ('train_dataloader', 'val_dataloader'):

@@ -6,6 +6,7 @@ from glob import glob
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from m2ae_mm.cli import COMMANDS
 
@@ -15,6 +16,7 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 _LINK = re.compile(r'\]\(([^)\s]+)\)')
 _PATH = re.compile(r'(?<![\w/.-])((?:configs|projects|tools|docs|tests|m2ae_mm)/[\w./{},*-]*[\w}])')
 _MEASURED = re.compile(r'<!-- table: .*?<!-- end -->', re.DOTALL)
+_CHECKPOINT = re.compile(r'work_dirs/(\w[\w-]*)/epoch_(\d+)\.pth')
 _BLOCK = re.compile(r'```bash\n(.*?)```', re.DOTALL)
 # The modules of m2ae_mm.cli behind the tools whose names differ.
 _MODULES = dict(convert_checkpoint='convert', create_data='data', create_rooms='rooms')
@@ -80,6 +82,15 @@ def test_commands_have_the_options_that_are_used(name, monkeypatch):
             module.parse_args(rest) if module.parse_args.__code__.co_argcount else module.parse_args()
         except SystemExit as stop:
             assert not stop.code, call
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if _CHECKPOINT.search((ROOT / name).read_text())])
+def test_checkpoints_that_are_named_are_those_of_the_last_epoch(name):
+    text = (ROOT / name).read_text()
+    for folder, epoch in sorted(set(_CHECKPOINT.findall(text))):
+        lengths = {Config.fromfile(path).train_cfg.max_epochs for top in ('configs', 'projects')
+                   for path in ROOT.glob(f'{top}/**/{folder}.py') if '_base_' not in path.parts}
+        assert not lengths or int(epoch) in lengths or f'--epochs {epoch}' in text, f'{folder}/epoch_{epoch}.pth'
 
 
 def test_every_page_is_in_the_site():

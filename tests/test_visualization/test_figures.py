@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from m2ae_mm.visualization import detection_figure, detection_image, reconstruction_figure
+from m2ae_mm.visualization import detection_figure, detection_image, reconstruction_figure, reconstructions_figure
 from m2ae_mm.visualization.figures import PREDICTED_COLOUR, TRUE_COLOUR
 
 NAMES = ('chair', 'table')
@@ -68,6 +68,17 @@ def test_reconstruction_has_three_panels(tmp_path):
     shown = [(p[50:] < 240).any(axis=-1).sum() for p in panels]
     assert blue[0] == blue[1] == 0 and blue[2] > 10000
     assert shown[1] < 0.6 * shown[0] and shown[2] == pytest.approx(shown[0], rel=0.1)
+
+
+def test_a_sheet_has_three_columns_a_shape_and_titles_once(tmp_path):
+    cube = np.random.default_rng(0).uniform(-0.5, 0.5, (300, 3))
+    sheet = np.asarray(Image.open(reconstructions_figure([(cube, cube[:100], cube[100:])] * 3, tmp_path / 'sheet.png')))
+    assert sheet.shape == (48 + 2 * 300, 6 * 300, 3)
+    blue = (sheet[..., 2].astype(int) - sheet[..., 0] > 90).reshape(len(sheet), 6, -1).sum(axis=(0, 2))
+    assert (blue[[2, 5]] > 1000).all() and not blue[[0, 1, 3, 4]].any()
+    assert blue[2] == 2 * blue[5]  # the place of a fourth shape is empty
+    letters = (sheet == 40).all(axis=2).any(axis=1)
+    assert letters[:48].any() and not letters[48:].any()
 
 
 @pytest.mark.parametrize('call, message', [
