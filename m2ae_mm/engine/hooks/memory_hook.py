@@ -7,12 +7,12 @@ from mmengine.runner import Runner
 
 from mmdet3d.registry import HOOKS
 
-_INTERVAL = 50
+_INTERVAL = 10
 
 
 @HOOKS.register_module()
 class M2AEMemoryHook(Hook):
-    """Returns freed memory to the system every 50 steps, where the C library is glibc.
+    """Returns freed memory to the system every ten steps, where the C library is glibc.
 
     Every step masks other tokens, so its tensors have other sizes than those of the step before. glibc keeps what is
     freed, in pieces that the next step does not fit into: a training on a CPU grew by 8 MB a step.
