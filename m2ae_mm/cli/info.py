@@ -55,7 +55,8 @@ def mmcv_lines() -> list[str]:
 
 def device_lines() -> list[str]:
     import torch
-    lines = [f'CPU: {torch.get_num_threads()} threads']
+    threads = torch.get_num_threads()
+    lines = [f'CPU: {threads} thread{"s" * (threads > 1)}']
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
         lines.append(f'cuda:{index}: {properties.name}, {properties.total_memory / 2**30:.0f} GiB')
