@@ -1,4 +1,4 @@
-"""Draw learning curves of trainings, a t-SNE map of features, or shapes with those most like them by features."""
+"""Draw learning curves, folds of few-shot classification, t-SNE maps of features, or shapes with those most like them."""
 import argparse
 import contextlib
 import json
@@ -24,17 +24,20 @@ def parse_args(arguments: list[str] | None = None):
         parser.add_argument('--seed', type=int, default=0, help='of the choice of the ten (default: %(default)s)')
     else:
         parser = argparse.ArgumentParser(description=__doc__)
-        parser.add_argument('what', choices=['curves', 'tsne', 'neighbours'],
+        parser.add_argument('what', choices=['curves', 'folds', 'tsne', 'neighbours'],
                             help='"plot.py tsne --help" tells the options of tsne, and so on')
-        parser.add_argument('runs', nargs='+', metavar='TITLE=WORK_DIR', help='trainings to draw')
-        parser.add_argument('--metric', required=True, help='key in the log, e.g. loss or linear_probe/accuracy')
+        parser.add_argument('runs', nargs='+', metavar='TITLE=WORK_DIR', help='trainings, or few-shot runs, to draw')
+        parser.add_argument('--metric', help='of curves: key in the log, e.g. loss or linear_probe/accuracy')
     if what:
         parser.add_argument('--names', help='JSON file with the class names in the order of the labels: a list, or a '
                             'dictionary of lists of which --key is taken')
         parser.add_argument('--key', help='of --names')
     parser.add_argument('--out', type=Path, required=True, help='picture to write, .png or .svg'
                         if what != 'neighbours' else 'picture to write, .png')
-    return parser.parse_args(arguments[1:] if what else arguments)
+    args = parser.parse_args(arguments[1:] if what else arguments)
+    if not what and (args.what == 'curves') != bool(args.metric):
+        parser.error('curves need --metric, folds have none.')
+    return args
 
 
 def pairs(texts: list[str]) -> dict[str, str]:
@@ -84,6 +87,12 @@ def main(args) -> None:
     elif 'checkpoints' in args:
         from .plot_features import draw_map
         print(draw_map(args, pairs(args.checkpoints)))
+    elif args.what == 'folds':
+        from m2ae_mm.visualization import folds_chart
+
+        from .fewshot import read_folds
+        print(folds_chart({title: read_folds(Path(folder, 'folds.json')) for title, folder in pairs(args.runs).items()},
+                          args.out))
     else:
         from m2ae_mm.visualization import learning_curves
         print(learning_curves({title: read_curve(folder, args.metric) for title, folder in pairs(args.runs).items()},

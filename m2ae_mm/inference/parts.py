@@ -65,7 +65,7 @@ class M2AESegmentInferencer(ShapeInferencer):
     def write(self, result: dict, entry: Entry, writer: Writer) -> None:
         """How many points each part has as JSON; points with their parts as PLY and arrays; a picture, a page."""
         stem, (numbers, counts) = entry.item.stem, np.unique(result['parts'], return_counts=True)
-        colours = np.round(255 * distinct_colours(len(numbers)))
+        colours = np.round(255 * distinct_colours(len(numbers), soft=True))
         writer.json(stem, plain(dict(shape=result['name'], model=self.title,
                                      parts=dict(zip(map(str, numbers), counts)))))
         if path := writer.path('ply', stem):

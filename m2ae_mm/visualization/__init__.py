@@ -1,5 +1,5 @@
 """Pictures of detections and reconstructions without a screen."""
-from .charts import feature_map, learning_curves
+from .charts import feature_map, folds_chart, learning_curves
 from .figures import (
     class_figure,
     detection_figure,
@@ -15,7 +15,7 @@ from .neighbours import write_neighbours
 from .visualizer import M2AELocalVisualizer
 
 __all__ = [
-    'M2AELocalVisualizer', 'class_figure', 'detection_figure', 'detection_image', 'feature_map', 'judged_figure',
-    'labels_figure', 'learning_curves', 'parts_figure', 'reconstruction_figure', 'reconstructions_figure',
-    'write_gallery', 'write_neighbours'
+    'M2AELocalVisualizer', 'class_figure', 'detection_figure', 'detection_image', 'feature_map', 'folds_chart',
+    'judged_figure', 'labels_figure', 'learning_curves', 'parts_figure', 'reconstruction_figure',
+    'reconstructions_figure', 'write_gallery', 'write_neighbours'
 ]

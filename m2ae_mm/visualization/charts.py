@@ -1,4 +1,4 @@
-"""Learning curves and maps of features (figures 6 and 7 of the paper)."""
+"""Learning curves and maps of features (figures 6 and 7 of the paper), folds of few-shot classification."""
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -33,6 +33,35 @@ def learning_curves(curves: Mapping[str, Sequence[tuple[float, float]]], quantit
     axes.set(xlabel='epoch', ylabel=quantity)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
+    return _save(figure, path)
+
+
+def folds_chart(runs: Mapping[str, Mapping[int, float]], path: str | Path) -> Path:
+    """Write the accuracy of each fold beside that of the same fold in other runs, and the means.
+
+    Args:
+        runs: Name -> fold -> accuracy in percent.
+        path: Of the picture, ending in .png or .svg.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ValueError: If a run has no fold.
+    """
+    empty = [name for name, folds in runs.items() if not folds]
+    if empty:
+        raise ValueError(f'{empty[0]!r} has no fold that is done.')
+    figure, axes = _new_figure((6.4, 4))
+    width = 0.8 / len(runs)
+    for i, (name, folds) in enumerate(runs.items()):
+        places = np.array(list(folds)) + (i - (len(runs) - 1) / 2) * width
+        mean = float(np.mean(list(folds.values())))
+        axes.bar(places, list(folds.values()), width, color=f'C{i}', label=f'{name}, mean {mean:.1f} %')
+        axes.axhline(mean, color=f'C{i}', linestyle='--', linewidth=1)
+    axes.set(xlabel='fold', ylabel='accuracy, percent', ylim=(0, 100),
+             xticks=sorted({fold for folds in runs.values() for fold in folds}))
+    axes.legend(frameon=False, loc='lower center', bbox_to_anchor=(0.5, 1), ncols=2)
     return _save(figure, path)
 
 

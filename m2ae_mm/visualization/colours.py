@@ -13,11 +13,16 @@ _XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.
 _XYZ /= _XYZ.sum(axis=1, keepdims=True)
 
 
-def distinct_colours(count: int) -> np.ndarray:
-    """``(count, 3)`` r, g, b in 0..1: each looks the least like all before it, whatever the count."""
-    levels = np.linspace(0, 1, 9)
+def distinct_colours(count: int, soft: bool = False) -> np.ndarray:
+    """``(count, 3)`` r, g, b in 0..1: each looks the least like all before it, whatever the count.
+
+    Pure colours stand out as lines and glare on surfaces, which want soft ones.
+    """
+    levels = np.linspace(0.1, 0.92, 9) if soft else np.linspace(0, 1, 9)
     candidates = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(-1, 3)
     candidates = candidates[candidates @ BRIGHTNESS < _BRIGHTEST]
+    if soft:
+        candidates = candidates[(candidates @ BRIGHTNESS > 0.15) & (np.ptp(candidates, axis=1) < 0.7)]
     places = _lab(candidates)
     found = [np.array(_FIRST)]
     nearest = np.linalg.norm(places - _lab(found[0]), axis=1)

@@ -216,7 +216,7 @@ def parts_image(points: np.ndarray, true_parts: np.ndarray | None, parts: np.nda
     shown = {title: labels for title, labels in (('ground truth', true_parts), ('prediction', parts))
              if labels is not None}
     numbers = np.unique(np.concatenate(list(shown.values())))
-    colours = 255 * distinct_colours(len(numbers))
+    colours = 255 * distinct_colours(len(numbers), soft=True)
     panels = [_cloud_panel(points, colours[np.searchsorted(numbers, labels)], camera, _radius(points, camera))
               for labels in shown.values()]
     return text.side_by_side(panels, list(shown))

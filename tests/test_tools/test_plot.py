@@ -36,6 +36,24 @@ def test_pairs_need_a_title():
         pairs(['work_dirs'])
 
 
+def test_folds_are_drawn_beside_each_other_with_their_means(tmp_path, capsys):
+    for name, folds in (('scratch', {'0': 60., '1': 70.}), ('none', {})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'folds.json').write_text(json.dumps(folds))
+    out = tmp_path / 'folds.svg'
+    main(parse_args(['folds', f'from scratch={tmp_path / "scratch"}', f'again={tmp_path / "scratch"}', '--out', str(out)]))
+    assert capsys.readouterr().out.strip() == str(out) and 'again, mean 65.0 %' in out.read_text()
+    with pytest.raises(ValueError, match="'b' has no fold that is done"):
+        main(parse_args(['folds', f'b={tmp_path / "none"}', '--out', str(out)]))
+
+
+@pytest.mark.parametrize('options', [['curves'], ['folds', '--metric', 'loss']])
+def test_a_metric_belongs_to_curves(options, capsys):
+    with pytest.raises(SystemExit):
+        parse_args([*options, 'a=b', '--out', 'a.png'])
+    assert 'curves need --metric, folds have none' in capsys.readouterr().err
+
+
 def test_names_are_those_of_the_key(tmp_path):
     path = tmp_path / 'names.json'
     path.write_text('{"kicad": ["a", "b"], "ldraw": ["c"]}')

@@ -61,9 +61,11 @@ def test_features_and_labels_must_agree(tmp_path):
         feature_map({'all': np.zeros((2, 2))}, np.zeros(2, int), ['a'], tmp_path / 'map.png')
 
 
+@pytest.mark.parametrize('soft', [False, True])
 @pytest.mark.parametrize('count', [2, 10, 28, 56])
-def test_no_two_classes_have_one_colour(count):
-    colours = distinct_colours(count)
+def test_no_two_classes_have_one_colour(count, soft):
+    colours = distinct_colours(count, soft)
+    assert not soft or np.ptp(colours, axis=1).max() < 0.7
     looks = _lab(colours)
     apart = np.linalg.norm(looks[:, None] - looks, axis=-1) + 1000 * np.eye(count)
     assert colours.shape == (count, 3) and colours.min() >= 0 and colours.max() <= 1
