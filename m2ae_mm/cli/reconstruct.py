@@ -6,6 +6,8 @@ def parse_args(arguments: list[str] | None = None):
     parser = base_parser(__doc__, 'shapes, or scans for models of scenes',
                          ('json', 'ply', 'png', 'html', 'npz'), ' (default: shapes_small)')
     add_frame(parser)
+    parser.add_argument('--mask-ratio', type=float, metavar='R',
+                        help='share of the coarsest tokens to mask (default: as in training)')
     return parser.parse_args(arguments)
 
 
@@ -16,4 +18,5 @@ def line(prediction: dict) -> str:
 
 
 def main(args) -> None:
-    infer(args, 'M2AEReconstructInferencer', line, up=args.up, unit=args.unit, align=args.align, columns=args.columns)
+    infer(args, 'M2AEReconstructInferencer', line, up=args.up, unit=args.unit, align=args.align, columns=args.columns,
+          mask_ratio=args.mask_ratio)

@@ -7,6 +7,7 @@ from mmengine.config import Config
 from torch import nn
 
 from m2ae_mm.datasets.io.scans import SCAN_SUFFIXES
+from m2ae_mm.errors import UserError
 from m2ae_mm.models.classifiers.point_m2ae_classifier import PointM2AEClassifier
 from m2ae_mm.models.segmentors.point_m2ae_segmentor import PointM2AESegmentor
 from m2ae_mm.models.selfsup.point_m2ae import PointM2AE, pool_tokens
@@ -83,7 +84,9 @@ class M2AEEmbedInferencer(PretrainedInferencer):
 class M2AEReconstructInferencer(PretrainedInferencer):
     """What a masked autoencoder fills in: each shape or scan is masked anew, always alike.
 
-    Options of a call: as for :class:`M2AEEmbedInferencer`, and ``return_vis``.
+    Options of a call: as for :class:`M2AEEmbedInferencer`, ``return_vis``, and
+    ``mask_ratio``, the share of the coarsest tokens to mask in [0, 1); None
+    takes that of the training.
 
     Each prediction holds ``name``, ``points`` (N, 3), what the model got,
     ``visible`` (V, 3), the part of it that was left, ``reconstructed``
@@ -98,7 +101,20 @@ class M2AEReconstructInferencer(PretrainedInferencer):
     tasks = ('pre-training', )
     default = 'shapes_small'
     formats = ('json', 'ply', 'png', 'html', 'npz')
+    forward_kwargs = {'mask_ratio'}
     visualize_kwargs = {'return_vis'}
+
+    def forward(self, inputs: dict, mask_ratio: float | None = None) -> list:
+        """One sample each, with its reconstruction."""
+        trained = self.model.mask_ratio
+        if mask_ratio is not None and not 0 <= mask_ratio < 1:
+            raise UserError(f'mask_ratio must be at least 0 and less than 1, got {mask_ratio}; {self.title} was trained '
+                            f'with {trained}.')
+        self.model.mask_ratio = trained if mask_ratio is None else mask_ratio
+        try:
+            return super().forward(inputs)
+        finally:
+            self.model.mask_ratio = trained
 
     def accepts(self, model: nn.Module) -> bool:
         """Pre-trained models, with their decoder."""

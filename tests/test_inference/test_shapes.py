@@ -85,6 +85,11 @@ def test_reconstructions_are_always_alike():
     first, again = inferencer([BALL, BALL], batch_size=1)['predictions']
     np.testing.assert_array_equal(first['visible'], again['visible'])
     assert 0 < first['loss'] < 0.2 and len(first['visible']) < len(first['points'])
+    less = inferencer(BALL, mask_ratio=0.95)['predictions'][0]
+    assert len(less['visible']) < 0.8 * len(first['visible'])
+    np.testing.assert_array_equal(inferencer(BALL)['predictions'][0]['visible'], first['visible'])
+    with pytest.raises(ValueError, match='at least 0 and less than 1, got 1.0; shapes_small was trained with 0.8'):
+        inferencer(BALL, mask_ratio=1.)
 
 
 def test_an_encoder_without_decoder_gives_features_only():
