@@ -1,7 +1,11 @@
 """README and docs as the tests see them: pages, blocks, and the commands in them."""
+import functools
 import re
 import shlex
 from pathlib import Path
+
+import m2ae_mm  # noqa: F401
+import mmdet3d.registry
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob('*.md'), *(ROOT / 'docs').rglob('*.md'), *ROOT.glob('projects/*/README.md'),
@@ -52,3 +56,12 @@ def tool_call(call: list[str]) -> list[str] | None:
     if script[:1] == ['tools/dist_train.sh'] and len(script) > 2:
         return ['tools/train.py', script[1], '--launcher', 'pytorch', *script[3:]]
     return script if script and re.fullmatch(r'tools/[\w/]+\.py', script[0]) else None
+
+
+@functools.cache
+def registered(kind: str) -> list[type]:
+    """The classes that registries of mmdet3d, and those above them, have under a name."""
+    registries = [getattr(mmdet3d.registry, name) for name in (
+        'MODELS', 'DATASETS', 'DATA_SAMPLERS', 'TRANSFORMS', 'HOOKS', 'METRICS', 'OPTIM_WRAPPERS', 'OPTIMIZERS',
+        'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS', 'LOOPS', 'VISUALIZERS', 'LOG_PROCESSORS', 'TASK_UTILS')]
+    return [found for registry in registries if (found := registry.get(kind))]

@@ -76,7 +76,7 @@ def _check_schedules(config: Config) -> None:
 def _cut_short(config: Config) -> str | None:
     """Says that a run ends long before its learning rate has come down, as a shortened run does."""
     last, (place, end) = config.train_cfg.get('max_epochs'), _latest_end(config)
-    if not last or last >= _SHARE * end:
+    if not last or last >= _SHARE * (end - 1):  # which --epochs may have rounded up
         return None
     return (f'train_cfg.max_epochs={last}, but the schedule of the learning rate is {end} epochs long. To shorten the '
             f'run as a whole, set {place}={last}, too.')

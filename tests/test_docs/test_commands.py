@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
-from pages import NAMES, ROOT, blocks, calls, inline, split, text, tool_call
+from pages import NAMES, ROOT, blocks, calls, inline, registered, split, text, tool_call
 
-import mmdet3d.registry
 from m2ae_mm.checkpoint.shipped import shipped_names
 from m2ae_mm.cli import COMMANDS, options
 from m2ae_mm.cli.option_values import present_value
@@ -27,9 +26,6 @@ _MODULES = dict(convert_checkpoint='convert', create_data='data', create_rooms='
 _OF_THE_SYSTEM = ('python3', 'source', 'ls', 'grep', 'cp', 'pre-commit')
 # Pages with options of other programs; None: any.
 _FOREIGN = {'docs/coming_from.md': None, 'docs/faq.md': {'--samples'}}
-_REGISTRIES = [getattr(mmdet3d.registry, name) for name in (
-    'MODELS', 'DATASETS', 'DATA_SAMPLERS', 'TRANSFORMS', 'HOOKS', 'METRICS', 'OPTIM_WRAPPERS', 'OPTIMIZERS',
-    'PARAM_SCHEDULERS', 'LOOPS', 'VISUALIZERS', 'LOG_PROCESSORS', 'TASK_UTILS')]
 
 
 class Stopped(Exception):
@@ -134,8 +130,7 @@ def parameters_of(kind: str | None, of_parameters: bool = False) -> set[str]:
     """Names that the constructor of a registered class and those of its bases take."""
     if of_parameters:
         return set(re.findall(r"paramwise_cfg\.get\('(\w+)'", _source()))
-    classes = [registry.get(kind) for registry in _REGISTRIES] if kind else []
-    return {name for each in classes if inspect.isclass(each) for base in each.__mro__
+    return {name for each in (registered(kind) if kind else []) if inspect.isclass(each) for base in each.__mro__
             for name in inspect.signature(base.__init__).parameters}
 
 

@@ -7,6 +7,7 @@ from processes import run_in_processes
 from runs import tiny_config
 from shapes import write_shapenet55
 
+from m2ae_mm.cli.shortcuts import set_epochs
 from m2ae_mm.engine import training, training_runner
 
 FOLDER = 'M2AE_TEST_TRAINING_FOLDER'  # for the processes
@@ -64,6 +65,13 @@ def test_a_run_that_ends_before_its_schedule_is_warned_of(folder, monkeypatch, e
     message = ('train_cfg.max_epochs=100, but the schedule of the learning rate is 400 epochs long. To shorten the run '
                'as a whole, set param_scheduler.1.end=100, too.')
     assert (message in told) == short
+
+
+@pytest.mark.parametrize('epochs', range(1, 9))
+def test_a_run_that_was_made_short_as_a_whole_is_not(folder, epochs):
+    options = config(folder, 'whole', epochs=300)
+    set_epochs(options, epochs)
+    assert training._cut_short(options) is None
 
 
 @pytest.mark.parametrize('epochs, schedule, told', [
