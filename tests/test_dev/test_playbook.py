@@ -92,6 +92,13 @@ def test_table_of_causes_has_the_last_step_and_the_order_of_the_rows():
     assert lines[4].startswith('| 400 | scratch')
 
 
+def test_table_of_tuning_is_in_percent_over_seeds():
+    rows = [dict(labels=0.1, mode='linear', start='scratch', seed=seed, miou=0.1 + 0.02 * seed, acc=0.5, trained=4500)
+            for seed in (0, 1)]
+    assert tables._segmentation(rows).splitlines()[2] == (
+        '| 10% | linear | random | 2 | 11.0 ± 1.4 | 50.0 ± 0.0 | 4,500 |')
+
+
 def test_normals_of_a_slope():
     points = torch.rand(2, 500, 3, generator=torch.Generator().manual_seed(0))
     points[..., 2] = 0.2 * points[..., 0]

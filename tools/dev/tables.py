@@ -120,10 +120,10 @@ def _detection_causes(rows: list[dict]) -> str:
     return _lines(['labelled rooms', 'encoder', 'seeds', 'AP25', 'AP50'], cells)
 
 
-def _over_seeds(rows: list[dict]) -> list[str]:
-    """How many rows, and mean and deviation of their AP."""
+def _over_seeds(rows: list[dict], keys: tuple[str, ...] = ('AP25', 'AP50'), factor: float = 1.) -> list[str]:
+    """How many rows, and mean and deviation of some of their figures."""
     from statistics import mean, stdev
-    figures = [[row[key] for row in rows] for key in ('AP25', 'AP50')]
+    figures = [[factor * row[key] for row in rows] for key in keys]
     return [str(len(rows)), *(f'{mean(each):.1f}' + (f' ± {stdev(each):.1f}' if len(each) > 1 else '')
                               for each in figures)]
 
@@ -143,6 +143,16 @@ def _tuning(rows: list[dict]) -> str:
                    'MiB kept for the backward pass', 'MiB of gradients and AdamW'], cells)
 
 
+def _segmentation(rows: list[dict]) -> str:
+    groups: dict[tuple, list[dict]] = {}
+    for row in rows:
+        groups.setdefault((row['labels'], row['mode'], row['start']), []).append(row)
+    cells = [[f'{labels:.0%}', mode, {'scratch': 'random', 'pretrained': 'pre-trained'}[start],
+              *_over_seeds(found, ('miou', 'acc'), 100), f'{found[0]["trained"]:,}']
+             for (labels, mode, start), found in groups.items()]
+    return _lines(['labelled rooms', 'tuning', 'encoder', 'seeds', 'mIoU', 'accuracy', 'weights that learn'], cells)
+
+
 def _weights(folder: Path) -> str:
     cells = []
     for path in sorted(folder.glob('*.json')):
@@ -156,7 +166,8 @@ def _weights(folder: Path) -> str:
 
 
 _TABLES = dict(kernel_tests=_kernel_tests, benchmark=_benchmark, compiler=_compiler, shapes=_shapes,
-               detection=_detection, detection_causes=_detection_causes, tuning=_tuning, whole_runs=_whole_runs, weights=_weights)
+               detection=_detection, detection_causes=_detection_causes, segmentation=_segmentation, tuning=_tuning,
+               whole_runs=_whole_runs, weights=_weights)
 
 if __name__ == '__main__':
     sys.exit(main())
