@@ -1,5 +1,4 @@
 """Data sets of single shapes and of scenes."""
-from .collate import m2ae_collate
 from .fewshot import M2AEFewShot
 from .folder import M2AEFolder
 from .modelnet40 import M2AEModelNet40, M2AEModelNet40H5
@@ -9,7 +8,7 @@ from .scene_segmentation import M2AESceneSegDataset
 from .scenes import M2AESceneDataset
 from .shapenet55 import M2AEShapeNet55
 from .shapenetpart import M2AEShapeNetPart
-from .transforms import M2AENormalizeUnitSphere, M2AEPackShape, M2AESamplePoints
+from .transforms import M2AENormalizeUnitSphere, M2AEPackShape, M2AESamplePoints, m2ae_collate
 
 __all__ = [
     'M2AEFewShot', 'M2AEFolder', 'M2AEFreeShapes', 'M2AEModelNet40', 'M2AEModelNet40H5', 'M2AENormalizeUnitSphere',

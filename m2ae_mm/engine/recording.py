@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..models.classifiers import PointM2AEClassifier
 from ..models.detectors import ThreeDETR
 from ..models.layers.packing import ROWS_MULTIPLE, fixed_rows, round_up
-from ..models.layers.scales import Scale
+from ..models.layers.scales_and_masks import Scale
 from ..models.selfsup import PointM2AE
 from ..ops import gpu_kernels
 from .graphs import Graphed

@@ -6,8 +6,7 @@ agree with it.
 from .ball import ball_query
 from .box_points import count_in_grids, points_in_boxes
 from .boxes import box_giou_3d, box_iou_3d, nms3d, rotated_iou_bev
-from .checks import check_finite
-from .dispatch import cpu_kernels, gpu_kernels, reference_only, use_reference
+from .dispatch import check_finite, cpu_kernels, gpu_kernels, reference_only, use_reference
 from .distances import chamfer_distance, squared_distances
 from .grouping import gather, interpolate, split_groups, weighted_sum
 from .nearest import knn, three_nn

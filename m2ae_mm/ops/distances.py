@@ -2,7 +2,7 @@
 import torch
 from torch import Tensor
 
-from .checks import check_points
+from .dispatch import check_points
 
 _PAIRS_AT_ONCE = 1 << 22
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from m2ae_mm.checkpoint import convert_published, read_checkpoint
 from m2ae_mm.checkpoint.torch_pointcloud_keys import published_names, torch_pointcloud_weights
-from m2ae_mm.models.layers.masking import back_project_mask
+from m2ae_mm.models.layers.scales_and_masks import back_project_mask
 from mmdet3d.registry import MODELS
 
 # Names and shapes of its models' state dicts, by the names of its weights.

@@ -15,7 +15,7 @@ from torch import distributed, nn
 import m2ae_mm  # noqa: F401  the processes do not come through conftest.py
 from m2ae_mm.engine import M2AEDistributedCPU, SyncBatchNormCPU, end_processes, prepare_processes
 from m2ae_mm.engine import distributed as ours
-from m2ae_mm.models.layers.masking import back_project_mask, random_mask
+from m2ae_mm.models.layers.scales_and_masks import back_project_mask, random_mask
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample
 

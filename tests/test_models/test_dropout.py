@@ -6,8 +6,8 @@ from m2ae_mm.models.heads import PointM2AEClsHead, PointM2AEPartHead
 from m2ae_mm.models.heads.box_set_head import box_mlp
 from m2ae_mm.models.layers.attention import attend
 from m2ae_mm.models.layers.detr_transformer import FeedForward, MultiheadAttention
-from m2ae_mm.models.layers.scales import build_scales
-from m2ae_mm.models.layers.token_mlp import TokenLayer
+from m2ae_mm.models.layers.scales_and_masks import build_scales
+from m2ae_mm.models.layers.token_layers import TokenLayer
 
 
 def part_head(points):

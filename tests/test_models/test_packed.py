@@ -7,7 +7,7 @@ from interpreted import DEVICE, on_gpu_kernels, runs_kernels
 
 from m2ae_mm.engine import graphs, record_graphs
 from m2ae_mm.engine.recording import StepOfMasks
-from m2ae_mm.models.layers import token_mlp
+from m2ae_mm.models.layers import token_layers
 from m2ae_mm.models.layers.packing import Rows, fixed_rows
 from m2ae_mm.models.layers.transformer import DropPath
 from m2ae_mm.ops import use_reference
@@ -188,7 +188,7 @@ def _train_layer(layer, x, towards, dtype):
 @pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float32, 2e-5), (torch.bfloat16, 2e-2)])
 def test_token_layer_in_training(dtype, tolerance):
     torch.manual_seed(0)
-    layer = token_mlp.TokenLayer(6, 40).to(DEVICE)
+    layer = token_layers.TokenLayer(6, 40).to(DEVICE)
     plain = copy.deepcopy(layer)
     x, towards = torch.randn(2, 3, 35, 6).to(DEVICE), torch.randn(2, 3, 35, 40).to(DEVICE)
     with on_gpu_kernels():

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from m2ae_mm.checkpoint import load_for_test
-from m2ae_mm.models.layers.masking import back_project_mask
+from m2ae_mm.models.layers.scales_and_masks import back_project_mask
 from m2ae_mm.models.selfsup.point_m2ae import pool_tokens
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample

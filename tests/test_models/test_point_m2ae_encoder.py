@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from m2ae_mm.models.backbones import PointM2AEEncoder
-from m2ae_mm.models.layers.masking import back_project_mask, random_mask
+from m2ae_mm.models.layers.scales_and_masks import back_project_mask, random_mask
 from m2ae_mm.models.necks import PointM2AEPropagation
 
 SMALL = dict(num_centers=(64, 32, 8), num_neighbors=(8, 4, 4), embed_dims=(12, 24, 48), depths=(2, 1, 1), num_heads=3)

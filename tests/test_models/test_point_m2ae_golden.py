@@ -6,7 +6,7 @@ import torch
 from golden import TOLERANCE, assert_close, load_vector, published_weights, tensor
 
 from m2ae_mm.checkpoint.point_m2ae_keys import convert_i2p_mae_pretrain, convert_point_m2ae_pretrain
-from m2ae_mm.models.layers.masking import back_project_mask
+from m2ae_mm.models.layers.scales_and_masks import back_project_mask
 from mmdet3d.registry import MODELS
 
 

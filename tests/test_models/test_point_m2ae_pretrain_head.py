@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from m2ae_mm.models.heads.point_m2ae_pretrain_head import PointM2AEPretrainHead, Reconstruction
-from m2ae_mm.models.layers.scales import build_scales
+from m2ae_mm.models.layers.scales_and_masks import build_scales
 
 
 @pytest.mark.parametrize('masked', [[[True], [True]], [[True], [False]]])

@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from m2ae_mm.models.layers.masking import back_project_mask
+from m2ae_mm.models.layers.scales_and_masks import back_project_mask
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample
 

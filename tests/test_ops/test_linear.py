@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from interpreted import DEVICE, compile_kernel, compiles_kernels, runs_kernels
 from torch import nn
 
-from m2ae_mm.models.layers.token_linear import TokenLinear
+from m2ae_mm.models.layers.token_layers import TokenLinear
 from m2ae_mm.ops import use_reference
 from m2ae_mm.ops.grouping import ROUND_ROWS
 from m2ae_mm.ops.linear.cpu import linear, weight_gradient

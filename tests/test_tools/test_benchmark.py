@@ -8,7 +8,7 @@ import torch
 from processes import FORKED, in_fresh_process
 from runs import shrink_model
 
-from m2ae_mm.models.layers.masking import back_project_mask
+from m2ae_mm.models.layers.scales_and_masks import back_project_mask
 from mmdet3d.registry import MODELS
 
 

@@ -3,13 +3,12 @@ from .axis_aligned_boxes import M2AEAxisAlignedBoxes
 from .center_scene import M2AECenterScene
 from .map_labels import M2AEMapLabels
 from .normals import M2AENormals
-from .pack import M2AEPackShape
-from .points import M2AENormalizeUnitSphere, M2AESamplePoints
+from .points import M2AENormalizeUnitSphere, M2AEPackShape, M2AESamplePoints, m2ae_collate
 from .random_cuboid import ThreeDETRRandomCuboid
 from .random_shift import M2AERandomShift
 from .scene_frame import M2AESceneFrame
 
 __all__ = [
     'M2AEAxisAlignedBoxes', 'M2AECenterScene', 'M2AEMapLabels', 'M2AENormalizeUnitSphere', 'M2AENormals',
-    'M2AEPackShape', 'M2AERandomShift', 'M2AESamplePoints', 'M2AESceneFrame', 'ThreeDETRRandomCuboid'
+    'M2AEPackShape', 'M2AERandomShift', 'M2AESamplePoints', 'M2AESceneFrame', 'ThreeDETRRandomCuboid', 'm2ae_collate'
 ]

@@ -1,8 +1,17 @@
-"""Sampling, normalising and augmenting one cloud, ``results['points']`` (N, C)."""
+"""Sampling, normalising and packing one cloud, ``results['points']`` (N, C), and collating several."""
+from collections.abc import Sequence
+
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import FUNCTIONS
 
 from mmdet3d.registry import TRANSFORMS
+from mmdet3d.structures import Det3DDataSample, PointData
+
+# Of a sample's metainfo, where present.
+_META_KEYS = ('sample_idx', 'name', 'category', 'split')
 
 
 def sample_name(results: dict) -> str:
@@ -91,3 +100,48 @@ def normalize_unit_sphere(points: np.ndarray) -> np.ndarray:
     points = np.array(points, np.float32)
     points[:, :3] = xyz / furthest if furthest > 0 else xyz
     return points
+
+
+@TRANSFORMS.register_module()
+class M2AEPackShape(BaseTransform):
+    """What the models take, to be collated by :func:`m2ae_collate`."""
+
+    def transform(self, results: dict) -> dict:
+        """Pack one shape.
+
+        Returns:
+            ``inputs``: ``dict(points=(N, C) float32)``, and ``data_samples``:
+            a ``Det3DDataSample`` with ``gt_label`` (int) unless it is
+            negative and ``gt_pts_seg.pts_semantic_mask`` (N,) if there are
+            part labels.
+        """
+        sample = Det3DDataSample(metainfo={key: results[key] for key in _META_KEYS if key in results})
+        if results.get('gt_label', -1) >= 0:
+            sample.gt_label = int(results['gt_label'])  # a tensor would take shared memory of its own between processes
+        if 'pts_semantic_mask' in results:
+            labels = torch.from_numpy(np.array(results['pts_semantic_mask'], np.int64))
+            sample.gt_pts_seg = PointData(pts_semantic_mask=labels)
+        # A memory-mapped array is read-only; a tensor needs memory of its own.
+        points = torch.from_numpy(np.array(results['points'], np.float32))
+        return dict(inputs=dict(points=points), data_samples=sample)
+
+
+@FUNCTIONS.register_module()
+def m2ae_collate(samples: Sequence[dict]) -> dict:
+    """mmengine's ``pseudo_collate`` with the clouds as one tensor where they have one size.
+
+    A loading process hands every tensor on in shared memory of its own, and
+    the process that trains would have to open and stack them.
+
+    Args:
+        samples: What a pipeline with ``M2AEPackShape`` at its end returns.
+
+    Returns:
+        ``inputs``: ``dict(points=(B, N, C))``, or a list of B clouds of
+        different sizes; ``data_samples``: list of B.
+    """
+    batch = pseudo_collate(samples)
+    clouds = batch['inputs']['points']
+    if len({cloud.shape for cloud in clouds}) == 1:
+        batch['inputs']['points'] = torch.stack(clouds)
+    return batch

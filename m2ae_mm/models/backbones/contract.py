@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..layers.scales import Scale
+from ..layers.scales_and_masks import Scale
 
 
 def detector_outputs(points: Tensor, scales: Sequence[Scale], features: Sequence[Tensor]) -> dict:

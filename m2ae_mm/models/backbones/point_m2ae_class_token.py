@@ -8,7 +8,7 @@ from mmdet3d.registry import MODELS
 
 from ..layers.attention import attention_mask
 from ..layers.packing import Rows
-from ..layers.scales import Scale
+from ..layers.scales_and_masks import Scale
 from .point_m2ae_encoder import PointM2AEEncoder
 
 

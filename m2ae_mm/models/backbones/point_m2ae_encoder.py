@@ -13,8 +13,8 @@ from ..layers.attention import pairs_within
 from ..layers.initialization import init_truncated_normal
 from ..layers.mini_pointnet import MiniPointNet
 from ..layers.packing import Rows
-from ..layers.precision import weights_cast_once
-from ..layers.scales import Scale, build_scales
+from ..layers.scales_and_masks import Scale, build_scales
+from ..layers.token_layers import weights_cast_once
 from ..layers.transformer import Stage, split_drop_path
 from .contract import detector_outputs
 from .tuned import TunedEncoder
@@ -103,7 +103,7 @@ class PointM2AEEncoder(TunedEncoder):
         """``(B, N, in_channels)`` points to S scales, fine to coarse."""
         if not isinstance(points, Tensor):
             raise ValueError(f'the encoder takes one tensor (B, N, {self.in_channels}), got a '
-                             f'{type(points).__name__}; m2ae_mm.models.layers.clouds.stack_clouds joins clouds.')
+                             f'{type(points).__name__}; m2ae_mm.models.data_preprocessors.stack_clouds joins clouds.')
         if points.dim() != 3 or points.shape[-1] != self.in_channels:
             raise ValueError(f'PointM2AEEncoder(in_channels={self.in_channels}) needs points (B, N, '
                              f'{self.in_channels}), got {tuple(points.shape)}. Give points the columns that it was '

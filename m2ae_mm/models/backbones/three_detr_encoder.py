@@ -8,7 +8,7 @@ from mmdet3d.registry import MODELS
 from ..layers.attention import attention_mask
 from ..layers.detr_transformer import DETREncoderLayer
 from ..layers.packing import Rows
-from ..layers.scales import Scale
+from ..layers.scales_and_masks import Scale
 from ..layers.set_abstraction import SetAbstraction
 from .contract import detector_outputs
 from .tuned import TunedEncoder

@@ -8,7 +8,7 @@ from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 
 from ..backbones import PointM2AEEncoder
-from ..layers.clouds import stack_clouds
+from ..data_preprocessors import stack_clouds
 
 
 @MODELS.register_module()

@@ -1,4 +1,9 @@
-from .batch_transforms import M2AEBatchRotate, M2AEBatchSample, M2AEBatchScaleShift
-from .shape_preprocessor import M2AEShapePreprocessor
+from .shape_preprocessor import (
+    M2AEBatchRotate,
+    M2AEBatchSample,
+    M2AEBatchScaleShift,
+    M2AEShapePreprocessor,
+    stack_clouds,
+)
 
-__all__ = ['M2AEBatchRotate', 'M2AEBatchSample', 'M2AEBatchScaleShift', 'M2AEShapePreprocessor']
+__all__ = ['M2AEBatchRotate', 'M2AEBatchSample', 'M2AEBatchScaleShift', 'M2AEShapePreprocessor', 'stack_clouds']

@@ -7,8 +7,8 @@ from mmdet3d.models.detectors.single_stage import SingleStage3DDetector
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 
+from ..data_preprocessors import stack_clouds
 from ..heads.box_set_head import BoxSetHead
-from ..layers.clouds import stack_clouds
 
 
 @MODELS.register_module()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmdet3d.structures import Det3DDataSample
 
-from ..layers.token_mlp import TokenLayer
+from ..layers.token_layers import TokenLayer
 from .box_postprocess import DetectionConfig, detect
 from .box_targets import BoxTargets, collect_targets
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmdet3d.registry import MODELS
 
-from ..layers.batch_statistics import check_rows
+from ..layers.token_layers import check_rows
 from ..layers.initialization import PretrainableModule
 
 # Name -> function of (B, M, C) tokens and the width of its result over C.

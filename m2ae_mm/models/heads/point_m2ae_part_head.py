@@ -8,10 +8,9 @@ from torch import Tensor, nn
 from m2ae_mm.ops import interpolate
 from mmdet3d.registry import MODELS
 
-from ..layers.batch_statistics import check_rows
 from ..layers.initialization import PretrainableModule
-from ..layers.propagation import PointwiseNorm
-from ..layers.scales import Scale
+from ..layers.scales_and_masks import Scale
+from ..layers.token_layers import PointwiseNorm, check_rows
 
 
 class PointPropagation(nn.Module):

@@ -9,7 +9,7 @@ from m2ae_mm.ops import chamfer_distance
 from mmdet3d.registry import MODELS
 
 from ..layers.initialization import PretrainableModule
-from ..layers.scales import Scale, relative_neighborhoods
+from ..layers.scales_and_masks import Scale, relative_neighborhoods
 
 
 class Reconstruction(NamedTuple):

@@ -7,7 +7,7 @@ from mmdet3d.models.decode_heads.decode_head import Base3DDecodeHead
 from mmdet3d.registry import MODELS
 
 from ..layers.initialization import init_truncated_normal
-from ..layers.propagation import PointwiseNorm
+from ..layers.token_layers import PointwiseNorm
 
 
 @MODELS.register_module()

@@ -9,7 +9,7 @@ from mmdet3d.registry import MODELS
 
 from ..layers.detr_transformer import DETRDecoder
 from ..layers.fourier_embedding import FourierEmbedding
-from ..layers.token_mlp import TokenLayer
+from ..layers.token_layers import TokenLayer
 from .box_postprocess import DetectionConfig
 from .box_set_head import BoxSetHead, box_mlp, by_layer, changed_weights
 from .box_targets import BoxTargets

@@ -9,7 +9,7 @@ from m2ae_mm.ops import gather
 from mmdet3d.registry import MODELS
 
 from ..layers.fourier_embedding import FourierEmbedding
-from ..layers.token_mlp import TokenLayer
+from ..layers.token_layers import TokenLayer
 from ..layers.vdetr_decoder import Memory, VDETRDecoderLayer, VDETRFirstLayer
 from ..layers.vertex_bias import VertexBias
 from .box_angles import decode_yaw

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from m2ae_mm.ops import cpu_kernels, gpu_kernels, squared_distances
 
 from .packing import Rows
-from .token_linear import TokenLinear
+from .token_layers import TokenLinear
 
 # Share of the keys below which computing the visible pairs only is faster.
 _FEW = 1 / 8

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from m2ae_mm.ops import cpu_kernels, gpu_kernels, max_over_members, reference_only, split_groups
 
-from .batch_statistics import (
+from .exactness import are_exactly
+from .token_layers import (
+    compute_dtype,
     is_frozen_batch_norm,
-    leaves_out_padding,
+    ignores_padding,
     norm_relu,
     takes_batch_statistics,
     update_running_statistics,
 )
-from .exactness import are_exactly
-from .precision import compute_dtype
 
 # Bytes of the widest activation of a part that the cache of a CPU holds.
 _PART_BYTES = 2**24
@@ -66,7 +66,7 @@ class MiniPointNet(nn.Module):
         """
         norms = self.lift_norm, self.join_norm
         multiplies = not reference_only() and are_exactly(nn.Linear, self.lift, self.local, self.join, self.out)
-        if total is not None and not (multiplies and all(leaves_out_padding(norm, groups) for norm in norms)):
+        if total is not None and not (multiplies and all(ignores_padding(norm, groups) for norm in norms)):
             tokens = self(groups[:int(total)])
             return F.pad(tokens, (0, 0, 0, len(groups) - len(tokens)))
         kernels = cpu_kernels(groups)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from m2ae_mm.ops import ball_query, furthest_point_sample, gather, max_over_members
 
 from .exactness import are_exactly
-from .scales import Scale
-from .token_mlp import TokenLayer
+from .scales_and_masks import Scale
+from .token_layers import TokenLayer
 
 
 class SetAbstraction(nn.Module):

@@ -11,8 +11,7 @@ from m2ae_mm.ops.dispatch import Kernels
 from .attention import SelfAttention
 from .exactness import are_exactly
 from .packing import Rows
-from .precision import compute_dtype
-from .token_linear import TokenLinear
+from .token_layers import TokenLinear, compute_dtype
 
 
 class Residual(NamedTuple):

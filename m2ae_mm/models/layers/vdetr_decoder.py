@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from .attention import attend
 from .box_points import BoxPoints
 from .detr_transformer import FeedForward, MultiheadAttention
-from .token_mlp import TokenLayer
+from .token_layers import TokenLayer
 from .vertex_bias import VertexBias, to_box_frame
 
 # Offsets of position reading are divided by sizes of at least this, in metres.

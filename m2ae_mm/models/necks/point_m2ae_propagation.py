@@ -9,7 +9,7 @@ from m2ae_mm.ops import interpolate
 from mmdet3d.registry import MODELS
 
 from ..layers.initialization import PretrainableModule, init_truncated_normal
-from ..layers.propagation import TokenPropagation
+from .point_m2ae_decoder import TokenPropagation
 
 
 @MODELS.register_module()

@@ -7,7 +7,7 @@ from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample, PointData
 
 from ..classifiers.point_m2ae_classifier import gather_labels
-from ..layers.clouds import stack_clouds
+from ..data_preprocessors import stack_clouds
 
 
 @MODELS.register_module()

@@ -6,10 +6,9 @@ from torch import Tensor
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 
+from ..data_preprocessors import stack_clouds
 from ..heads.point_m2ae_pretrain_head import Reconstruction
-from ..layers.clouds import stack_clouds
-from ..layers.masking import Generators, back_project_mask, independent_masks, random_mask
-from ..layers.scales import Scale
+from ..layers.scales_and_masks import Generators, Scale, back_project_mask, independent_masks, random_mask
 
 
 @MODELS.register_module()

@@ -2,8 +2,7 @@
 import torch
 from torch import Tensor
 
-from ..checks import check_pair
-from ..dispatch import operator
+from ..dispatch import check_pair, operator
 from ..distances import block_size, squared_distances
 
 

@@ -2,8 +2,7 @@
 import torch
 from torch import Tensor
 
-from ..checks import check_points
-from ..dispatch import operator
+from ..dispatch import check_points, operator
 from ..distances import squared_distances
 
 

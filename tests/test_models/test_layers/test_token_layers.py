@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from m2ae_mm.models.layers.batch_statistics import takes_batch_statistics, update_running_statistics
+from m2ae_mm.models.layers.token_layers import takes_batch_statistics, update_running_statistics
 
 
 @pytest.mark.parametrize('norm,takes', [

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from m2ae_mm.models.layers.propagation import TokenPropagation
+from m2ae_mm.models.necks.point_m2ae_decoder import TokenPropagation
 from m2ae_mm.ops import interpolate
 
 
