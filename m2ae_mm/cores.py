@@ -1,7 +1,26 @@
-"""How many processes are worth starting."""
+"""How many processes are worth starting, and work that is spread over them."""
+import multiprocessing
 import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 
 def cores() -> int:
     """Cores this process may use, which in a container are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
+
+def in_parallel(work: Callable[[Any], Any], items: Sequence, workers: int = 0) -> Iterator:
+    """Results of ``work(item)`` in any order, by so many processes; 0 takes one for each core."""
+    workers = min(workers or cores(), len(items))
+    if workers <= 1:
+        yield from map(work, items)
+        return
+    method = 'fork' if sys.platform == 'linux' else 'spawn'
+    if method == 'fork':
+        # Compile and load once; the forked processes inherit both.
+        yield work(items[0])
+        items = items[1:]
+    with multiprocessing.get_context(method).Pool(min(workers, len(items))) as pool:
+        yield from pool.imap_unordered(work, items)

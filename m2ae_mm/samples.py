@@ -1,14 +1,14 @@
-"""What a sample of a batch is called, and its label, for models and metrics alike."""
+"""What a sample is called, and its label, for pipelines, models and metrics alike."""
 from collections.abc import Mapping
 
 from mmdet3d.structures import Det3DDataSample
 
 
 def sample_name(sample: Det3DDataSample | Mapping) -> str:
-    """Name of the shape, path of the scene, or else the position in the data set; for messages."""
-    for key in ('name', 'lidar_path'):
-        if sample.get(key) is not None:
-            return repr(sample.get(key))
+    """Name of the shape, path of the scene, or else the position in the data set; for messages, in a pipeline, too."""
+    for name in (sample.get('name'), sample.get('lidar_path'), (sample.get('lidar_points') or {}).get('lidar_path')):
+        if name is not None:
+            return repr(str(name))
     return f'sample {sample.get("sample_idx", "without a name")}'
 
 

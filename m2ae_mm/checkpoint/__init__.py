@@ -1,12 +1,11 @@
 """Reading, converting and resuming checkpoints."""
 from .base import is_low_rank
-from .for_mmengine import take_over
+from .for_mmengine import allow_mmengine_checkpoints, take_over
 from .loading import load_for_test, load_matching, load_pretrained_init
 from .merging import merge_checkpoint
 from .places import resolve
 from .published import convert_published
 from .reading import read_checkpoint, read_content
-from .safe_globals import allow_mmengine_checkpoints
 from .shipped import describe, shipped_names, start_from
 from .start_check import check_start
 from .writing import write_checkpoint

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from m2ae_mm.errors import UserError
 
-from .digest import digest
 from .places import resolve
+from .writing import digest
 
 _TEXTS = ('checkpoint', 'prefix', 'own', 'digest')
 # Where mmengine keeps the tensors of a model, and what its names begin with there.

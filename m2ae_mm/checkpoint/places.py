@@ -15,9 +15,9 @@ from mmengine.runner import checkpoint as of_mmengine
 from m2ae_mm.errors import UserError, reason
 from m2ae_mm.files import replacing
 
-from .digest import file_digest
 from .shipped import FOLDER, shipped_names
 from .torch_pointcloud_keys import torch_pointcloud_weights
+from .writing import file_digest
 
 _WAIT, _BLOCK = 30, 2**20  # seconds for an answer; bytes
 # With which names of published files end: resnet50-0676ba61.pth.

@@ -15,10 +15,10 @@ from m2ae_mm.errors import UserError, reason
 
 from .base import complete
 from .contents import check_archive, check_tensors, check_weights
-from .digest import check_digest
 from .places import resolve
 from .published import convert_published, is_published
 from .shipped import check_shipped
+from .writing import check_digest
 
 # Where a checkpoint keeps its tensors: mmengine's; the published codes' of 3DETR, Point-M2AE and its segmentation.
 _PLACES = ('state_dict', 'model', 'base_model', 'model_state_dict')

@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 from m2ae_mm.errors import UserError
 from m2ae_mm.files import write_text
 
-from .digest import file_digest
+from .writing import file_digest
 
 FOLDER = Path(__file__).resolve().parent.parent / 'weights'
 SUMS = 'SHA256SUMS'

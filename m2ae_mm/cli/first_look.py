@@ -113,7 +113,7 @@ def probe(out: Path) -> tuple[dict[str, float], str]:
     import torch
 
     from m2ae_mm.datasets.rooms.shapes_of_furniture import labelled_shapes
-    from m2ae_mm.evaluation.cross_validation import cross_validated_accuracy
+    from m2ae_mm.evaluation.linear_probe_metric import cross_validated_accuracy
     from m2ae_mm.models import shipped_model
     from m2ae_mm.visualization import feature_map
     from mmdet3d.registry import MODELS

@@ -1,8 +1,6 @@
 """S3DIS from its raw release to the layout that mmdet3d's ``S3DISSegDataset`` loads."""
 from __future__ import annotations
 
-import json
-import pickle
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,20 +8,18 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from m2ae_mm.cores import cores
+from m2ae_mm.cores import in_parallel
 from m2ae_mm.errors import UserError, reading, reason
-from m2ae_mm.files import read_json, write_bytes
 from mmdet3d.datasets import S3DISSegDataset
 
 from .io.problems import Problems
-from .nyu40 import MASK_VALUES
-from .scannet_raw.writer import in_parallel
-from .seg_info import write_seg_info
+from .scannet_layout import read_record, scan_entry, write_annotations, write_scan, write_seg_info
 
 CLASSES = S3DISSegDataset.METAINFO['classes']
 AREAS = tuple(f'Area_{i}' for i in range(1, 7))
 _FOLDERS = ('points', 'instance_mask', 'semantic_mask', 'scenes')
 _COLUMNS = 6
+_ITEM_SIZE = dict(points=4 * _COLUMNS, instance_mask=8, semantic_mask=8)
 # Of a training sample, as in mmdet3d's config.
 _NUM_POINTS = 4096
 HELP = '''Expected, as the release Stanford3dDataset_v1.2_Aligned_Version has it:
@@ -62,7 +58,7 @@ def create_s3dis(root: str | Path, out: str | Path, workers: int = 0) -> dict[st
     problems = Problems('S3DIS', HELP, place=None)
     problems.checked = len(missing)
     with tqdm(total=len(missing), desc='preparing rooms', unit='room', disable=not missing) as bar:
-        for name, record, why in in_parallel(partial(_prepare, out), list(missing.items()), workers or cores()):
+        for name, record, why in in_parallel(partial(_prepare, out), list(missing.items()), workers):
             records[name] = record
             if why:
                 problems.add('unreadable', missing[name], why)
@@ -133,32 +129,22 @@ def _prepare(out: Path, room: tuple[str, Path]) -> tuple[str, dict[str, Any] | N
         points, instance, semantic = read_room(folder)
     except Exception as error:  # whatever damage does; the other rooms go on
         return name, None, reason(error)
-    for kind, array in (('points', points.astype('<f4')), ('instance_mask', instance.astype('<i8')),
-                        ('semantic_mask', semantic.astype('<i8'))):
-        write_bytes(out / kind / f'{name}.bin', array.tobytes(), durable=False)
+    arrays = dict(points=points.astype('<f4'), instance_mask=instance.astype('<i8'),
+                  semantic_mask=semantic.astype('<i8'))
     record = dict(points=len(points), counts=np.bincount(semantic, minlength=len(CLASSES)).tolist())
-    write_bytes(out / 'scenes' / f'{name}.json', json.dumps(record).encode(), durable=False)
-    return name, record, ''
+    return name, write_scan(out, name, arrays, record, 'scenes'), ''
 
 
 def _read_record(out: Path, name: str) -> dict[str, Any] | None:
     """The record of a complete room; None if anything of it is missing or cut off."""
-    sizes = dict(points=4 * _COLUMNS, instance_mask=8, semantic_mask=8)
-    try:
-        record = read_json(out / 'scenes' / f'{name}.json', dict)
-        complete = all((out / kind / f'{name}.bin').stat().st_size == size * record['points']
-                       for kind, size in sizes.items())
-        return record if complete and len(record['counts']) == len(CLASSES) else None
-    except (OSError, ValueError, LookupError, TypeError):  # damaged: it is made anew
-        return None
+    record = read_record(out, name, 'scenes', lambda record: {
+        folder: record['points'] * size for folder, size in _ITEM_SIZE.items()}, dict(counts=list))
+    return record if record and len(record['counts']) == len(CLASSES) else None
 
 
 def _write_infos(out: Path, area: str, rooms: dict[str, dict[str, Any]]) -> None:
-    entries = [{'lidar_points': {'num_pts_feats': _COLUMNS, 'lidar_path': f'{name}.bin'},
-                'pts_semantic_mask_path': f'{name}.bin', 'pts_instance_mask_path': f'{name}.bin', 'instances': []}
-               for name in rooms]
     values = {name: label for label, name in enumerate(CLASSES)}
-    content = {'metainfo': {'dataset': 's3dis', 'info_version': '1.1', MASK_VALUES: values}, 'data_list': entries}
-    write_bytes(out / f's3dis_infos_{area}.pkl', pickle.dumps(content, protocol=4))
+    write_annotations(out / f's3dis_infos_{area}.pkl', 's3dis', [scan_entry(name, (), ()) for name in rooms],
+                      masks=values)
     masks = [out / 'semantic_mask' / f'{name}.bin' for name in rooms]
     write_seg_info(out, area, masks, tuple(values.values()), _NUM_POINTS)

@@ -10,7 +10,7 @@ from mmdet3d.datasets import ScanNetSegDataset
 from mmdet3d.datasets.seg3d_dataset import Seg3DDataset
 from mmdet3d.registry import DATASETS
 
-from .nyu40 import MASK_VALUES
+from .scannet_layout import MASK_VALUES
 
 # Of a mapping from values in masks to labels: values that nobody has said anything about.
 UNKNOWN = -1

@@ -1,6 +1,4 @@
 """Hooks and checks around training and testing."""
-from .building import name_what_is_built
-from .compilation import compile_forward
 from .config_parts import TESTING, TRAINING, class_count, datasets_of
 from .data_check import check_data
 from .distributed import M2AEDistributedCPU, end_processes, init_cpu_processes, prepare_processes
@@ -20,11 +18,11 @@ from .hooks import (
 from .metric_check import main_figure
 from .optimizer import M2AEBFloat16OptimWrapper, M2AEOptimWrapper, M2AEOptimWrapperConstructor
 from .picture_threshold import picture_threshold
-from .preparation import prepare
+from .preparation import name_what_is_built, prepare
 from .recording import record_graphs
 from .runner import M2AERunner
 from .sync_batch_norm import SyncBatchNormCPU
-from .training import training_runner
+from .training import compile_forward, training_runner
 from .tuning import set_tuning, what_learns
 
 __all__ = [

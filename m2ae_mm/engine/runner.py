@@ -1,4 +1,4 @@
-"""mmengine's runner, with less on the screen and an orderly end."""
+"""mmengine's runner, with less on the screen and an orderly end, and its loop over epochs."""
 import copy
 import logging
 from collections.abc import Iterator, Sequence
@@ -8,14 +8,14 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
 from .config_parts import LOADERS, TESTING, TRAINING
 from .data_check import check_data
-from .loaders import end_workers, prepare_loaders
 from .option_check import check_options
 from .own_data import take_from_data
+from .preparation import end_workers, prepare_loaders
 
 # How messages begin that are for looking up later: environment, config, hooks, options of each parameter, and warnings
 # about mmengine's own calls.
@@ -84,6 +84,26 @@ class M2AERunner(Runner):
             for owner in owners:
                 end_workers(getattr(owner, 'dataloader', None))
                 end_workers(getattr(owner, 'loader', None))
+
+
+class M2AEEpochTrainLoop(EpochBasedTrainLoop):
+    """mmengine's loop, which can begin in the middle of an epoch.
+
+    Attributes:
+        done: Batches of the first epoch that were trained before, whose samples the sampler leaves out.
+    """
+
+    done = 0
+
+    def run_epoch(self) -> None:
+        """Iterate the epoch, or the rest of it."""
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        for idx, data_batch in enumerate(self.dataloader, self.done):
+            self.run_iter(idx, data_batch)
+        self.done = 0
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
 
 
 def _for_the_screen(record: logging.LogRecord) -> bool:

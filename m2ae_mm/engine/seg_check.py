@@ -7,7 +7,7 @@ from mmengine.config import ConfigDict
 
 from m2ae_mm.datasets import M2AESceneSegDataset
 from m2ae_mm.datasets.io.annotations import read_annotations
-from m2ae_mm.datasets.nyu40 import MASK_VALUES
+from m2ae_mm.datasets.scannet_layout import MASK_VALUES
 from m2ae_mm.datasets.scene_segmentation import label_mapping
 from m2ae_mm.datasets.transforms.map_labels import mapped
 from m2ae_mm.errors import UserError, reading

@@ -1,18 +1,20 @@
 """mmengine's runner for a training, checked before it starts."""
 import math
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 from mmengine.dist import get_world_size
+from mmengine.hooks import CheckpointHook
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
 from mmengine.runner import Runner
 
 from m2ae_mm.checkpoint import check_start
 from m2ae_mm.errors import UserError
 
-from .compilation import compile_forward
 from .config_parts import schedules_of
-from .hooks import M2AEResumeHook, M2AEStartHook
-from .keeping import keep_results
+from .hooks import M2AECheckpointHook, M2AEFinitePredictionsHook, M2AEKeepingHook, M2AEResumeHook, M2AEStartHook
 from .metric_check import choose_metrics
 from .runner import M2AERunner
 from .tuning import what_learns
@@ -62,6 +64,57 @@ def training_runner(config: Config) -> Runner:
     _check_batches(runner)
     compile_forward(runner)
     return runner
+
+
+def keep_results(runner: Runner) -> None:
+    """Make a runner that has not started yet resume exactly, write checkpoints whole, and leave out broken steps.
+
+    mmengine's own checkpoint hook and optimizer wrapper become ours, which do
+    the same and more; what the config has of other kinds stays. The config,
+    which the runner has dumped and puts into checkpoints, stays as the user
+    wrote it.
+
+    Args:
+        runner: From a config with a training.
+    """
+    for i, hook in enumerate(runner.hooks):
+        if type(hook) is CheckpointHook:
+            ours = runner.hooks[i] = M2AECheckpointHook.__new__(M2AECheckpointHook)
+            ours.__dict__.update(hook.__dict__)
+    for kind in (M2AEKeepingHook, M2AEFinitePredictionsHook):
+        if not any(isinstance(hook, kind) for hook in runner.hooks):
+            runner.register_hook(kind())
+    wrapper = runner.optim_wrapper
+    if isinstance(wrapper, dict):
+        kind = wrapper.get('type', OptimWrapper)  # which is what no type means
+        kind = OPTIM_WRAPPERS.get(kind) if isinstance(kind, str) else kind
+        if kind is OptimWrapper:
+            runner.optim_wrapper = ConfigDict(wrapper, type='M2AEOptimWrapper')
+
+
+def compile_forward(runner: Runner) -> None:
+    """Compile the forward pass of the runner's model if its config says ``compile=True`` or ``compile=dict(...)``.
+
+    mmengine would compile whole steps of training and validation. PyTorch
+    cannot trace these: mmdet3d's preprocessor copies metadata that are NumPy
+    arrays.
+
+    Args:
+        runner: A runner that has not started yet; ``compile`` is taken out of
+            its config. A dictionary holds options of ``torch.compile``.
+
+    Raises:
+        UserError: For anything but a boolean or a dictionary.
+    """
+    options = runner.cfg.pop('compile', None)
+    if options is None or options is False:
+        return
+    if options is not True and not isinstance(options, dict):
+        raise UserError(f'compile must be True, False or options of torch.compile, got {options!r}.')
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model.compile(**({} if options is True else options))
+    runner.logger.info('The forward pass goes through torch.compile: the first iterations take minutes, and instead of '
+                       "the project's fused layers, which are faster, its reference layers are compiled.")
 
 
 def _check_schedules(config: Config) -> None:

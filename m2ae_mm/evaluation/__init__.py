@@ -1,6 +1,5 @@
 """Metrics."""
-from .accuracy_metric import M2AEAccuracy
-from .few_shot import summarize_folds
+from .accuracy_metric import M2AEAccuracy, summarize_folds
 from .indoor_metric import M2AEIndoorMetric
 from .linear_probe_metric import M2AELinearProbeMetric
 from .metric_names import MetricNames, names_of

@@ -1,5 +1,5 @@
-"""Classification accuracy."""
-from collections.abc import Sequence
+"""Classification accuracy, also over the folds of few-shot classification."""
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
@@ -38,3 +38,21 @@ class M2AEAccuracy(BaseMetric):
         if (voted >= 0).all():
             metrics['voted'] = 100 * float((voted == truth).mean())
         return metrics
+
+
+def summarize_folds(accuracies: Mapping[int, float]) -> dict[str, float]:
+    """Mean and standard deviation over folds, in the unit given.
+
+    The deviation is that of the folds themselves (divisor n), as the field
+    reports it.
+
+    Args:
+        accuracies: Fold -> accuracy.
+
+    Raises:
+        ValueError: If there is no fold.
+    """
+    if not accuracies:
+        raise ValueError('no fold has finished, so there is nothing to average.')
+    values = np.array(list(accuracies.values()), float)
+    return dict(mean=float(values.mean()), std=float(values.std()), folds=len(values))

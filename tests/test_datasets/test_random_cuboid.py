@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from m2ae_mm.datasets.transforms.random_cuboid import ThreeDETRRandomCuboid
+from m2ae_mm.datasets.transforms.scene_steps import ThreeDETRRandomCuboid
 from mmdet3d.structures import DepthInstance3DBoxes, DepthPoints
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from m2ae_mm.datasets.rooms import CLASSES, load_furniture
 from m2ae_mm.datasets.rooms.shapes_of_furniture import labelled_shapes, unit_shape
-from m2ae_mm.evaluation.cross_validation import cross_validated_accuracy
+from m2ae_mm.evaluation.linear_probe_metric import cross_validated_accuracy
 
 
 def test_shapes_are_of_kinds_with_enough_pieces():

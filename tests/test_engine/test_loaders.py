@@ -2,7 +2,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from m2ae_mm.engine.loaders import prepare_loaders
+from m2ae_mm.engine.preparation import prepare_loaders
 
 
 def _config():

@@ -139,14 +139,14 @@ def test_damaged_caches_are_made_anew(tmp_path, ending, content):
 
 @pytest.mark.parametrize('text', ['', '{"points"', '[]', '{}', '{"points": "many"}', '{"points": 3, "sizes": 5}', '\0'])
 def test_damaged_records_are_made_anew(tmp_path, text):
-    from m2ae_mm.datasets.rooms.files import FOLDERS, read_room
-    from m2ae_mm.datasets.scannet_raw.files import read_record
+    from m2ae_mm.datasets.rooms.writer import FOLDERS, read_room
+    from m2ae_mm.datasets.scannet_raw.writer import read_scan
     write_release(tmp_path / 'raw')
     create_scannet(tmp_path / 'raw', tmp_path / 'out', workers=1)
     record = tmp_path / 'out' / 'scenes' / 'scene0000_00.json'
     before = json.loads(record.read_text())
     record.write_text(text)
-    assert read_record(tmp_path / 'out', 'scene0000_00') is None
+    assert read_scan(tmp_path / 'out', 'scene0000_00') is None
     create_scannet(tmp_path / 'raw', tmp_path / 'out', workers=1)
     assert json.loads(record.read_text()) == before
     for folder in FOLDERS:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from m2ae_mm.checkpoint import write_checkpoint
 from m2ae_mm.datasets.io.annotations import read_annotations
-from m2ae_mm.datasets.nyu40 import MASK_VALUES
+from m2ae_mm.datasets.scannet_layout import MASK_VALUES
 from m2ae_mm.datasets.scene_geometry import scene_bounds
 from m2ae_mm.datasets.scene_segmentation import label_mapping
 from m2ae_mm.engine import set_tuning

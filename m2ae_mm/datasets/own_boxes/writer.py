@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +12,10 @@ from tqdm import tqdm
 
 from m2ae_mm.class_names import check_class_names
 from m2ae_mm.errors import UserError, reason
-from m2ae_mm.files import read_text, write_bytes, write_text
+from m2ae_mm.files import read_text, write_text
 
 from ..scan_frame import LEAST_POINTS, scale_of
-from ..scannet_raw.files import scannet_info
+from ..scannet_layout import scan_entry, write_annotations
 from .boxes import TILT, LabelledBox, LeftOut
 from .matching import find_labels, find_scans, read_labels
 from .rooms import POINTS, Options, Room, class_list, make_room
@@ -170,10 +169,8 @@ def _split(rooms: list[Room], share: float, seed: int, listed: set[Path] | None,
 
 def _write_infos(out: Path, split: str, rooms: list[Room], classes: tuple[str, ...], rotated: bool) -> None:
     numbers = {name: label for label, name in enumerate(classes)}
-    infos = [scannet_info(room.name, dict(
-        alignment=np.eye(4).tolist(), boxes=room.boxes[:, :7 if rotated else 6].tolist(),
-        labels=[numbers[name] for name in room.names])) for room in rooms]
-    for info in infos:
-        del info['pts_semantic_mask_path'], info['pts_instance_mask_path']
-    content = dict(metainfo=dict(dataset='own', info_version='1.1', categories=numbers), data_list=infos)
-    write_bytes(out / INFOS.format(split), pickle.dumps(content, protocol=4))
+    entries = [scan_entry(room.name, room.boxes[:, :7 if rotated else 6].tolist(),
+                          [numbers[name] for name in room.names]) for room in rooms]
+    for entry in entries:
+        del entry['pts_semantic_mask_path'], entry['pts_instance_mask_path']
+    write_annotations(out / INFOS.format(split), 'own', entries, classes)

@@ -2,31 +2,31 @@
 from __future__ import annotations
 
 import csv
-import multiprocessing
-import pickle
-import sys
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from m2ae_mm.cores import cores
+from m2ae_mm.cores import in_parallel
 from m2ae_mm.files import read_json, write_bytes, write_json
 
-from ..nyu40 import MASK_VALUES, NYU40
-from ..seg_info import write_seg_info
-from .files import FOLDERS, read_room, room_id, scannet_info, write_room
+from ..scannet_layout import NYU40, read_record, scan_entry, write_annotations, write_scan, write_seg_info
 from .furniture import ASSET, CLASS_NYU40, CLASSES, load_furniture
 from .scan import PROFILES
-from .scene import compose_scene
+from .scene import Scene, compose_scene
 
 # Raised whenever equal settings would give other rooms than before.
 _VERSION = 2
 SETTINGS = 'rooms.json'
 _SPLITS = ('train', 'val')
+FOLDERS = ('points', 'instance_mask', 'semantic_mask', 'rooms')
+_ITEM_SIZE = {'points': 6 * 4, 'instance_mask': 8, 'semantic_mask': 8}
+
+
+def room_id(split: str, index: int) -> str:
+    return f'room_{split}_{index:05d}'
 
 
 def create_rooms(out: str | Path, train: int, val: int, points: int = 20000, seed: int = 0, profile: str = 'normal',
@@ -64,7 +64,7 @@ def create_rooms(out: str | Path, train: int, val: int, points: int = 20000, see
     make = partial(_make_room, out, points, seed, profile)
     with tqdm(total=len(missing), desc='composing rooms', unit='room', mininterval=1,
               disable=not missing) as bar:
-        for key, record in _in_parallel(make, missing, workers or cores()):
+        for key, record in in_parallel(make, missing, workers):
             records[key] = record
             bar.update()
     result = {split: [records[split, i] for i in range(counts[split])] for split in _SPLITS}
@@ -113,30 +113,30 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
 def _make_room(out: Path, points: int, seed: int, profile: str, key: tuple[str, int]):
     split, index = key
     scene = compose_scene(split, index, seed, points, profile)
-    return key, write_room(out, room_id(split, index), scene)
+    return key, _write_room(out, room_id(split, index), scene)
 
 
-def _in_parallel(make, keys: list[tuple[str, int]], workers: int) -> Iterator[tuple]:
-    """Results of ``make`` in any order."""
-    if min(workers, len(keys)) <= 1:
-        yield from map(make, keys)
-        return
-    method = 'fork' if sys.platform == 'linux' else 'spawn'
-    if method == 'fork':
-        # Compile and load once; the forked workers inherit both.
-        yield make(keys[0])
-        keys = keys[1:]
-    with multiprocessing.get_context(method).Pool(min(workers, len(keys))) as pool:
-        yield from pool.imap_unordered(make, keys, chunksize=2)
+def _write_room(out: Path, name: str, scene: Scene) -> dict[str, Any]:
+    """The record: number of points, type of room, boxes, labels and items."""
+    record = {'points': len(scene.points), 'kind': scene.kind, 'boxes': scene.boxes.tolist(),
+              'labels': scene.labels.tolist(), 'items': list(scene.items)}
+    arrays = {'points': scene.points.astype('<f4'), 'instance_mask': scene.instance.astype('<i8'),
+              'semantic_mask': scene.semantic.astype('<i8')}
+    return write_scan(out, name, arrays, record, FOLDERS[-1])
+
+
+def read_room(out: Path, name: str) -> dict[str, Any] | None:
+    """The record of a complete room; None if anything of it is missing or cut off."""
+    return read_record(out, name, FOLDERS[-1], lambda record: {
+        folder: record['points'] * size for folder, size in _ITEM_SIZE.items()},
+        dict(boxes=list, labels=list, items=list))
 
 
 def _write_infos(out: Path, split: str, records: list[dict[str, Any]]) -> None:
-    infos = {'metainfo': {'dataset': 'scannet', 'info_version': '1.0',
-                               'categories': {name: i for i, name in enumerate(CLASSES)},
-                               MASK_VALUES: dict(NYU40)},
-                 'data_list': [scannet_info(room_id(split, i), record) for i, record in enumerate(records)]}
-    write_bytes(out / f'scannet_infos_{split}.pkl', pickle.dumps(infos, protocol=4))
-    masks = [out / 'semantic_mask' / entry['pts_semantic_mask_path'] for entry in infos['data_list']]
+    names = [room_id(split, i) for i in range(len(records))]
+    entries = [scan_entry(name, record['boxes'], record['labels']) for name, record in zip(names, records)]
+    write_annotations(out / f'scannet_infos_{split}.pkl', 'scannet', entries, CLASSES, NYU40, '1.0')
+    masks = [out / 'semantic_mask' / f'{name}.bin' for name in names]
     write_seg_info(out, split, masks, (NYU40['wall'], NYU40['floor'], *CLASS_NYU40))
 
 

@@ -1,31 +1,29 @@
 """Prepare many scans in parallel."""
 from __future__ import annotations
 
-import multiprocessing
-import pickle
-import sys
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
-from m2ae_mm.cores import cores
+from m2ae_mm.cores import in_parallel
 from m2ae_mm.errors import reason
-from m2ae_mm.files import write_bytes
 from mmdet3d.datasets import ScanNetDataset, ScanNetSegDataset
 
 from ..io.problems import Problems
-from ..nyu40 import MASK_VALUES, NYU40
-from ..seg_info import write_seg_info
-from .files import FOLDERS, read_record, scannet_info, write_scene
+from ..scannet_layout import NYU40, read_record, scan_entry, write_annotations, write_scan, write_seg_info
 from .layout import HELP, RawScene, find_labels, find_scenes, read_labels
-from .scene import read_scene
+from .scene import Scene, read_scene
 
 CLASSES = ScanNetDataset.METAINFO['classes']
 Records = dict[str, dict[str, dict[str, Any]]]
+RECORDS = 'scenes'
+FOLDERS = ('points', 'instance_mask', 'semantic_mask', RECORDS)
+_ENTRIES = dict(points=int, scanned=int, max_points=int, sizes=dict, boxes=list, labels=list, alignment=list)
 
 
 def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: str | Path | None = None,
@@ -62,7 +60,7 @@ def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: 
     nyu40 = read_labels(find_labels(root, Path(labels) if labels else None))
     scenes = _complete(scenes, skip_incomplete)
     _make_folders(out)
-    records = {split: {raw.name: read_record(out, raw.name) for raw in raws} for split, raws in scenes.items()}
+    records = {split: {raw.name: read_scan(out, raw.name) for raw in raws} for split, raws in scenes.items()}
     _check_cap(out, records, max_points)
     missing = {raw.name: (split, raw) for split, raws in scenes.items() for raw in raws
                if records[split][raw.name] is None}
@@ -73,11 +71,11 @@ def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: 
     problems.checked = len(missing)
     prepare = partial(_prepare, out, nyu40, max_points)
     with tqdm(total=len(missing), desc='preparing scans', unit='scan', disable=not missing) as bar:
-        for name, record, reason in in_parallel(prepare, [raw for _, raw in missing.values()], workers or cores()):
+        for name, record, why in in_parallel(prepare, [raw for _, raw in missing.values()], workers):
             split, raw = missing[name]
             records[split][name] = record
-            if reason:
-                problems.add('unreadable', raw.folder, reason)
+            if why:
+                problems.add('unreadable', raw.folder, why)
             bar.update()
     if not skip_incomplete:
         problems.raise_any()
@@ -147,22 +145,43 @@ def _prepare(out: Path, nyu40: dict[str, int], max_points: int, raw: RawScene):
     return raw.name, write_scene(out, raw.name, scene, max_points), ''
 
 
-def in_parallel(prepare: Callable, raws: Sequence, workers: int) -> Iterator[tuple]:
-    """Results of ``prepare`` in any order."""
-    if min(workers, len(raws)) <= 1:
-        yield from map(prepare, raws)
-        return
-    method = 'fork' if sys.platform == 'linux' else 'spawn'
-    with multiprocessing.get_context(method).Pool(min(workers, len(raws))) as pool:
-        yield from pool.imap_unordered(prepare, raws)
+def write_scene(out: Path, name: str, scene: Scene, max_points: int) -> dict[str, Any]:
+    """Write one scan; its record comes last and marks it complete.
+
+    Args:
+        out: Folder with the :data:`FOLDERS`.
+        name: Of the scan.
+        scene: From :func:`read_scene`.
+        max_points: Keep this many points, drawn at random without
+            replacement, the same in every run; 0 keeps all.
+
+    Returns:
+        The record: points written and scanned, boxes, labels, alignment, origin.
+    """
+    total = len(scene.points)
+    kept = slice(None)
+    if 0 < max_points < total:
+        kept = np.sort(np.random.default_rng(zlib.crc32(name.encode())).choice(total, max_points, replace=False))
+    arrays = {'points': scene.points[kept].astype('<f4')}
+    if scene.instance is not None:
+        arrays['instance_mask'] = scene.instance[kept].astype('<i8')
+        arrays['semantic_mask'] = scene.semantic[kept].astype('<i8')
+    record = {'points': len(arrays['points']), 'scanned': total, 'max_points': max_points,
+              'sizes': {folder: array.nbytes for folder, array in arrays.items()},
+              'boxes': scene.boxes.tolist(), 'labels': scene.labels, 'alignment': scene.alignment.tolist(),
+              'origin': scene.origin.tolist()}
+    return write_scan(out, name, arrays, record, RECORDS)
+
+
+def read_scan(out: Path, name: str) -> dict[str, Any] | None:
+    """The record of a complete scan; None if anything of it is missing or cut off."""
+    return read_record(out, name, RECORDS, lambda record: record['sizes'], _ENTRIES)
 
 
 def _write_infos(out: Path, split: str, records: dict[str, dict[str, Any]]) -> None:
-    infos = {'metainfo': {'dataset': 'scannet', 'info_version': '1.1',
-                          'categories': {name: label for label, name in enumerate(CLASSES)},
-                          MASK_VALUES: dict(NYU40)},
-             'data_list': [scannet_info(name, record) for name, record in records.items()]}
-    write_bytes(out / f'scannet_infos_{split}.pkl', pickle.dumps(infos, protocol=4))
+    entries = [scan_entry(name, record['boxes'], record['labels'], record['alignment'])
+               for name, record in records.items()]
+    write_annotations(out / f'scannet_infos_{split}.pkl', 'scannet', entries, CLASSES, NYU40)
     masks = [out / 'semantic_mask' / f'{name}.bin' for name, record in records.items()
              if 'semantic_mask' in record['sizes']]
     write_seg_info(out, split, masks, ScanNetSegDataset.METAINFO['seg_valid_class_ids'])

@@ -1,12 +1,9 @@
 """Steps of a pipeline for shapes and scenes."""
-from .axis_aligned_boxes import M2AEAxisAlignedBoxes
-from .center_scene import M2AECenterScene
 from .map_labels import M2AEMapLabels
 from .normals import M2AENormals
 from .points import M2AENormalizeUnitSphere, M2AEPackShape, M2AESamplePoints, m2ae_collate
-from .random_cuboid import ThreeDETRRandomCuboid
-from .random_shift import M2AERandomShift
 from .scene_frame import M2AESceneFrame
+from .scene_steps import M2AEAxisAlignedBoxes, M2AECenterScene, M2AERandomShift, ThreeDETRRandomCuboid
 
 __all__ = [
     'M2AEAxisAlignedBoxes', 'M2AECenterScene', 'M2AEMapLabels', 'M2AENormalizeUnitSphere', 'M2AENormals',

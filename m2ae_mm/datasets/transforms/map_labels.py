@@ -3,9 +3,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from m2ae_mm.errors import UserError
+from m2ae_mm.samples import sample_name
 from mmdet3d.registry import TRANSFORMS
-
-from .points import sample_name
 
 _SHOWN = 3
 
@@ -33,9 +32,6 @@ class M2AEMapLabels(BaseTransform):
         if 'eval_ann_info' in results:
             results['eval_ann_info']['pts_semantic_mask'] = labels
         return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}()'
 
 
 def mapped(mask: np.ndarray, mapping: np.ndarray, points: int, name: str) -> np.ndarray:

@@ -7,17 +7,12 @@ from mmcv.transforms import BaseTransform
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import FUNCTIONS
 
+from m2ae_mm.samples import sample_name
 from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import Det3DDataSample, PointData
 
 # Of a sample's metainfo, where present.
 _META_KEYS = ('sample_idx', 'name', 'category', 'split')
-
-
-def sample_name(results: dict) -> str:
-    """What a sample is called in messages: its name, its file, or its number."""
-    file = (results.get('lidar_points') or {}).get('lidar_path')
-    return repr(str(results.get('name') or file or f'sample {results.get("sample_idx", "without a name")}'))
 
 
 def random_generator() -> np.random.Generator:
@@ -87,9 +82,6 @@ class M2AENormalizeUnitSphere(BaseTransform):
         """Replace ``points``."""
         results['points'] = normalize_unit_sphere(results['points'])
         return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}()'
 
 
 def normalize_unit_sphere(points: np.ndarray) -> np.ndarray:

@@ -6,12 +6,12 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmengine.logging import print_log
 
+from m2ae_mm.samples import sample_name
 from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import BaseInstance3DBoxes
 from mmdet3d.structures.points import BasePoints
 
 from ..scene_geometry import TO_Z_UP, doubts, find_unit_scale, find_up_axis, to_metres_z_up
-from .points import sample_name
 
 _MASKS = ('pts_instance_mask', 'pts_semantic_mask')
 # As LoadPointsFromFile measures heights.

@@ -10,17 +10,16 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import Tensor
 
 from m2ae_mm.checkpoint.contents import not_finite
-from m2ae_mm.checkpoint.resume_check import check_resumable
-from m2ae_mm.checkpoint.start_check import latest_checkpoint
+from m2ae_mm.checkpoint.start_check import check_resumable, latest_checkpoint
 from m2ae_mm.samples import sample_name
 from mmdet3d.registry import HOOKS
 
-from ..loaders import end_workers
 from ..optimizer_state import check_optimizer_state, state_tensors
+from ..preparation import end_workers
 from ..random_state import derive, make_resumable, resumable_sampler, seed_step
+from ..runner import M2AEEpochTrainLoop
 from ..step_guard import MOST_IN_A_ROW, BrokenTrainingError, LateFlags, Step
 from ..stop_signals import EXIT_CODE, StopSignals, shield_workers
-from ..train_loop import M2AEEpochTrainLoop
 from ..work_folder import claim_work_folder
 from .checkpoint_hook import M2AECheckpointHook, last_checkpoint
 

@@ -1,8 +1,12 @@
-"""Random crops of scenes for detection."""
+"""Crops and shifts of scenes and their boxes."""
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
 
 from mmdet3d.registry import TRANSFORMS
+from mmdet3d.structures import DepthInstance3DBoxes
+
+from ..scene_geometry import scene_bounds
 
 _PER_POINT = ('points', 'pts_instance_mask', 'pts_semantic_mask')
 _PER_BOX = ('gt_bboxes_3d', 'gt_labels_3d')
@@ -75,3 +79,76 @@ class ThreeDETRRandomCuboid(BaseTransform):
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(min_points={self.min_points}, aspect={self.aspect}, '
                 f'min_crop={self.min_crop}, max_crop={self.max_crop})')
+
+
+@TRANSFORMS.register_module()
+class M2AERandomShift(BaseTransform):
+    """Move a scene along every axis by a random amount, as V-DETR trains.
+
+    mmdet3d's ``GlobalRotScaleTrans`` draws from a normal distribution and moves after scaling.
+
+    Args:
+        max_shift: In metres, to either side, drawn uniformly.
+    """
+
+    def __init__(self, max_shift: float = 0.4) -> None:
+        if max_shift < 0:
+            raise ValueError(f'max_shift must not be negative, got {max_shift}.')
+        self.max_shift = max_shift
+
+    def transform(self, results: dict) -> dict:
+        """Move ``points`` and, if loaded, ``gt_bboxes_3d``."""
+        shift = np.random.uniform(-self.max_shift, self.max_shift, 3).astype(np.float32)
+        for name in ('points', 'gt_bboxes_3d'):
+            if name in results:
+                results[name].translate(shift)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(max_shift={self.max_shift})'
+
+
+@TRANSFORMS.register_module()
+class M2AECenterScene(BaseTransform):
+    """Move the middle of a scene's extent in x and y to the origin; heights stay.
+
+    A few points outside, as seen through a window, do not count. Whole scenes
+    then are where scans are in inference. For points without boxes, which
+    would stay where they are.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Replace x and y of ``points`` (N, C), mmdet3d's."""
+        points = results['points'].tensor
+        low, high = scene_bounds(points[:, :3].double().numpy())
+        points[:, :2] -= torch.from_numpy((low + high)[:2] / 2).to(points)
+        return results
+
+
+@TRANSFORMS.register_module()
+class M2AEAxisAlignedBoxes(BaseTransform):
+    """Replaces ``gt_bboxes_3d`` by the smallest axis-aligned boxes around them.
+
+    Belongs after ``LoadAnnotations3D`` and, where the pipeline has it, after
+    ``M2AESceneFrame``, which has z point up: steps that flip and rotate then
+    treat the boxes as they do those of ScanNet. The ground truth of an
+    evaluation keeps its yaw.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Boxes of mmdet3d in depth coordinates.
+
+        Raises:
+            ValueError: For boxes in other coordinates.
+        """
+        boxes = results['gt_bboxes_3d']
+        if not isinstance(boxes, DepthInstance3DBoxes):
+            raise ValueError(f'M2AEAxisAlignedBoxes takes boxes in depth coordinates, got {type(boxes).__name__}; set '
+                             "box_type_3d='Depth' of the data set.")
+        aligned = boxes.tensor[:, :6].clone()
+        cos, sin = boxes.yaw.cos().abs(), boxes.yaw.sin().abs()
+        length, width = boxes.dims[:, 0], boxes.dims[:, 1]
+        aligned[:, 3] = length * cos + width * sin
+        aligned[:, 4] = length * sin + width * cos
+        results['gt_bboxes_3d'] = DepthInstance3DBoxes(aligned, box_dim=6, with_yaw=False)
+        return results
