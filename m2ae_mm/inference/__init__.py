@@ -1,11 +1,10 @@
 """Results for your own scans and shapes, from Python: one inferencer a task, called as those of mmengine are."""
 from .base import M2AEInferencer, left_out_text
-from .classes import M2AEClassifyInferencer
 from .features import M2AEEmbedInferencer, M2AEReconstructInferencer
 from .opening import config_named, description, task_of
-from .parts import M2AESegmentInferencer
 from .scene_classes import M2AESceneSegInferencer
 from .scenes import M2AEDetInferencer
+from .shapes import M2AEClassifyInferencer, M2AESegmentInferencer
 
 INFERENCERS = (M2AEDetInferencer, M2AEClassifyInferencer, M2AESegmentInferencer,
                M2AESceneSegInferencer, M2AEEmbedInferencer, M2AEReconstructInferencer)

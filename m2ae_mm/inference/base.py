@@ -1,4 +1,4 @@
-"""What all inferencers have in common: the model, the inputs, and what becomes of bad ones."""
+"""Base of all inferencers: it opens the model, reads the inputs, and collects those that give no result."""
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ from .opening import config_of, is_checkpoint, open_model
 from .results import Writer
 
 Input = str | Path | np.ndarray | Tensor
-# Of what was left out, so many are named in a message.
+# Left-out inputs that a message names.
 _SHOWN = 20
 
 
@@ -42,12 +42,12 @@ class Item(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One input as the model gets it.
+    """One input, prepared for the model.
 
     Attributes:
         item: Where it comes from.
         packed: ``inputs`` and ``data_samples``, to be collated.
-        source: What the results refer to; of each inferencer's own kind.
+        source: What the results refer to; its type depends on the inferencer.
     """
     item: Item
     packed: dict
@@ -55,18 +55,18 @@ class Entry(NamedTuple):
 
 
 class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
-    """Results for files, folders and arrays.
+    """Gives results for files, folders and arrays.
 
     As in mmengine and mmdet3d, ``inferencer(inputs, batch_size=1, **options)``
     returns ``predictions``, one for each input, and ``visualization``;
-    ``left_out`` lists the inputs that gave none, each with the reason.
+    ``left_out`` lists the inputs without a result, each with the reason.
 
     Args:
         model: Name of weights that come with the package, a config (its
             file, its name ``m2ae_mm::...``, or a ``Config``), or a checkpoint;
             None takes :attr:`default`.
         weights: Checkpoint: a file, an address or a name; with it alone the config is taken from it.
-        device: ``'cpu'``, ``'cuda:0'``, ...; None takes what is there.
+        device: ``'cpu'``, ``'cuda:0'``, ...; None takes a GPU if there is one.
         show_progress: Show a progress bar.
 
     Raises:
@@ -74,7 +74,7 @@ class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
         ValueError: If the weights are of another model or task.
     """
 
-    # The command for the task, and the tasks of weights of the package that it takes.
+    # The command for the task, and the tasks of the shipped weights that it takes.
     command: str = ''
     tasks: tuple[str, ...] = ()
     default: str | None = None
@@ -115,23 +115,23 @@ class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
         super().__init__(model, str(weights), device, 'mmdet3d', show_progress)
 
     def accepts(self, model: nn.Module) -> bool:
-        """Whether a model is of this task."""
+        """Whether a model is made for this task."""
         raise NotImplementedError
 
     def read(self, item: Item, **options) -> Entry:
-        """What the model gets of an input.
+        """Read an input and prepare it for the model.
 
         Raises:
-            ValueError: Saying why it gives nothing.
+            ValueError: If it gives no result; the message says why.
         """
         raise NotImplementedError
 
     def result(self, entry: Entry, sample: Any) -> dict:
-        """The result for an input, in arrays and plain values; ``name`` is the input's."""
+        """The result for an input, as arrays and plain values; ``name`` is that of the input."""
         raise NotImplementedError
 
     def write(self, result: dict, entry: Entry, writer: Writer) -> None:
-        """Files of a result."""
+        """Write the files of a result."""
         raise NotImplementedError
 
     def __call__(self, inputs: Input | Sequence[Input], return_datasamples: bool = False, batch_size: int = 1,
@@ -140,7 +140,7 @@ class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
 
         Args:
             inputs: A file, a folder, an array ``(N, C)``, several as ``(B, N, C)``, or a list of these.
-            return_datasamples: Return what the model returns in place of arrays.
+            return_datasamples: Return the model's data samples instead of arrays.
             batch_size: Inputs a pass of the model.
             kwargs: ``out_dir`` and ``write``, a list of :attr:`formats`, for files; the other options are those of
                 :meth:`read` and :meth:`visualize` of each inferencer.
@@ -173,7 +173,7 @@ class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
 
     def _batches(self, items: Sequence[Item], size: int, left_out: list[tuple[str, str]], bar: tqdm,
                  options: dict) -> Iterator[list[Entry]]:
-        """Entries of the inputs that can be read, ``size`` at a time."""
+        """The inputs that can be read, ``size`` at a time."""
         batch: list[Entry] = []
         for item in items:
             try:
@@ -188,7 +188,7 @@ class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
             yield batch
 
     def _items(self, inputs: Input | Sequence[Input]) -> tuple[list[Item], list[tuple[str, str]]]:
-        """All inputs one by one, and what cannot be one."""
+        """All inputs one by one, and those that cannot be read as one."""
         items: list[Item] = []
         left_out: list[tuple[str, str]] = []
         stems: dict[str, int] = {}
@@ -225,7 +225,7 @@ class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
         raise NotImplementedError
 
     def postprocess(self, preds: Any, visualization: list[np.ndarray], return_datasample: bool = False) -> dict:
-        """mmengine's name for what :meth:`__call__` puts together batch by batch."""
+        """Required by mmengine; :meth:`__call__` collects the results batch by batch."""
         return dict(predictions=preds, visualization=visualization)
 
     def _init_model(self, cfg: Config, weights: str, device: str = 'cpu') -> nn.Module:
@@ -238,10 +238,10 @@ class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
         return model
 
     def _init_collate(self, cfg: Config) -> Callable:
-        return pseudo_collate  # a config may have one for its data set
+        return pseudo_collate  # not the one of the config, which is for its data set
 
     def _init_visualizer(self, cfg: Config) -> None:
-        return None  # pictures and pages are drawn from the results
+        return None  # pictures are drawn from the results
 
     def class_name(self, label: int) -> str:
         """The name of a class, or its number where names are not known."""
@@ -272,7 +272,7 @@ def check_device(device: str) -> None:
 
 
 def other_command(model: nn.Module) -> str:
-    """Which command takes a model, in words."""
+    """The commands that take a model, in words."""
     from . import INFERENCERS
     fitting = [f'm2ae {kind.command}' for kind in INFERENCERS if kind.accepts(kind, model)]
     return f'; it is for {" or ".join(fitting)}' if fitting else ''

@@ -8,24 +8,24 @@ from torch import nn
 
 from m2ae_mm.datasets.io.scans import SCAN_SUFFIXES
 from m2ae_mm.errors import UserError
-from m2ae_mm.models.classifiers.point_m2ae_classifier import PointM2AEClassifier
-from m2ae_mm.models.segmentors.point_m2ae_segmentor import PointM2AESegmentor
-from m2ae_mm.models.selfsup.point_m2ae import PointM2AE, pool_tokens
-from m2ae_mm.models.selfsup.point_m2ae_probe import PointM2AEProbe
+from m2ae_mm.models.classifiers import PointM2AEClassifier
+from m2ae_mm.models.segmentors import PointM2AESegmentor
+from m2ae_mm.models.selfsup import PointM2AE, PointM2AEProbe
+from m2ae_mm.models.selfsup.point_m2ae import pool_tokens
 
 from .base import Entry, Item
 from .results import Writer, plain
 from .scenes import SceneSteps, read_source, reads_scenes
-from .shapes import ShapeInferencer, ShapeSteps, host
+from .shapes import ShapeInferencer, ShapeSteps, to_numpy
 
 
 class PretrainedInferencer(ShapeInferencer):
-    """What inferencers of pre-trained models have in common, which are of shapes or of scenes."""
+    """Base of the inferencers for pre-trained models, which take shapes or scenes."""
 
     preprocess_kwargs = {'up', 'unit', 'align', 'columns'}
 
     def read(self, item: Item, up: str | None = None, **options) -> Entry:
-        """A shape, or a scan of a room; ``unit``, ``align`` and ``columns`` are for scans only."""
+        """A shape, or a scan of a room; only scans take ``unit``, ``align`` and ``columns``."""
         if not self.of_scenes:
             return super().read(item, up or 'z')
         source = read_source(item, up=up, view=self.pipeline.of_views, **options)
@@ -72,7 +72,7 @@ class M2AEEmbedInferencer(PretrainedInferencer):
 
     def result(self, entry: Entry, sample: Any) -> dict:
         """See the class."""
-        return dict(name=entry.item.name, feature=host(sample).astype(np.float32))
+        return dict(name=entry.item.name, feature=to_numpy(sample).astype(np.float32))
 
     def write(self, result: dict, entry: Entry, writer: Writer) -> None:
         """The feature as JSON or as array ``feature``."""
@@ -82,16 +82,17 @@ class M2AEEmbedInferencer(PretrainedInferencer):
 
 
 class M2AEReconstructInferencer(PretrainedInferencer):
-    """What a masked autoencoder fills in: each shape or scan is masked anew, always alike.
+    """What a masked autoencoder fills in. The mask of an input is the same in every run.
 
     Options of a call: as for :class:`M2AEEmbedInferencer`, ``return_vis``, and
     ``mask_ratio``, the share of the coarsest tokens to mask in [0, 1); None
     takes that of the training.
 
-    Each prediction holds ``name``, ``points`` (N, 3), what the model got,
-    ``visible`` (V, 3), the part of it that was left, ``reconstructed``
-    (R, 3), what the model predicts for the rest, all float32 in its frame
-    (the unit sphere, or metres), and ``loss``, the Chamfer distance of the rest.
+    Each prediction holds ``name``; ``points`` (N, 3), the model's input;
+    ``visible`` (V, 3), its visible part; ``reconstructed`` (R, 3), what the
+    model predicts for the masked part; and ``loss``, the Chamfer distance of
+    the masked part. Points are float32 in the model's frame (the unit sphere,
+    or metres).
 
     Args:
         args, kwargs: See :class:`M2AEInferencer`.
@@ -123,8 +124,8 @@ class M2AEReconstructInferencer(PretrainedInferencer):
     def result(self, entry: Entry, sample: Any) -> dict:
         """See the class."""
         points = entry.packed['inputs']['points']
-        return dict(name=entry.item.name, points=host(points)[:, :3], visible=host(sample.visible_points),
-                    reconstructed=host(sample.reconstructed_points), loss=float(sample.reconstruction_loss))
+        return dict(name=entry.item.name, points=to_numpy(points)[:, :3], visible=to_numpy(sample.visible_points),
+                    reconstructed=to_numpy(sample.reconstructed_points), loss=float(sample.reconstruction_loss))
 
     def write(self, result: dict, entry: Entry, writer: Writer) -> None:
         """The loss as JSON; clouds as PLY and arrays; a picture, a page."""

@@ -1,4 +1,4 @@
-"""Models with their weights and all that is known about them, from whatever names them."""
+"""Opens models by a config, a checkpoint or the name of shipped weights."""
 import copy
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,12 +14,12 @@ from m2ae_mm.models.shipped import shipped_config
 from m2ae_mm.surroundings import find_config
 from mmdet3d.registry import MODELS
 
-# What the entries in a description are called on the screen.
+# Titles of the entries of a description on the screen.
 _TITLES = dict(task='task', input='input', classes='classes', figures='figures', training='trained on')
 
 
 def is_checkpoint(name: str) -> bool:
-    """Whether a model is named by its checkpoint alone, which tells its config."""
+    """Whether this names a checkpoint, which holds its config."""
     return str(name).endswith(('.pth', '.pt', '.safetensors'))
 
 
@@ -28,7 +28,7 @@ def config_of(weights: str | Path) -> Config:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it does not say.
+        ValueError: If it does not hold its config.
     """
     if str(weights) in shipped_names():
         return shipped_config(str(weights))
@@ -37,7 +37,7 @@ def config_of(weights: str | Path) -> Config:
     if not isinstance(found.get('model'), dict):
         raise ValueError(f'{str(weights)!r} does not say which config it was trained with, as checkpoints of our '
                          'trainings do. Give its config, too: --model CONFIG CHECKPOINT.')
-    # What was on the disk of its author is neither needed nor touched.
+    # These name files on the disk of its author; they are not needed.
     return Config({key: value for key, value in found.items() if key not in ('custom_imports', '_base_')})
 
 
@@ -46,7 +46,7 @@ def config_named(*model: str) -> Config | ConfigDict:
 
     Raises:
         FileNotFoundError: If there is no such config or checkpoint.
-        ValueError: If a checkpoint does not say.
+        ValueError: If a checkpoint does not hold its config.
     """
     if is_checkpoint(model[0]) or model[0] in shipped_names():
         return config_of(model[0])
@@ -87,7 +87,7 @@ def task_of(name: str) -> str:
 
 
 def description(name: str) -> str:
-    """What is to be known about weights that come with the package, in a few lines.
+    """Describe weights that come with the package in a few lines.
 
     Raises:
         ValueError: If there are no such weights.

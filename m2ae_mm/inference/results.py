@@ -1,4 +1,4 @@
-"""Files of results."""
+"""Writes results to files."""
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,17 +7,17 @@ import numpy as np
 from m2ae_mm.files import write_json
 from m2ae_mm.visualization.render import EDGES
 
-# Metres between the points that a box's edges are drawn with in a PLY file, and the most for one edge.
+# In a PLY file, points mark the edges of a box: their distance in metres, and the most for one edge.
 _STEP, _MOST = 0.01, 400
 
 
 class Writer:
-    """Puts files of results into a folder, which it makes when the first comes.
+    """Writes result files into a folder, which is made with the first file.
 
     Args:
-        folder: None for none.
-        wanted: Kinds of files; all if there is a folder and nothing is given.
-        known: Kinds that there are.
+        folder: None writes nothing.
+        wanted: Kinds of files; by default all known ones.
+        known: Kinds that the inferencer can write.
 
     Raises:
         ValueError: For unknown kinds, or kinds without a folder.
@@ -47,7 +47,7 @@ class Writer:
         return path
 
     def json(self, stem: str, content: dict) -> None:
-        """Plain values."""
+        """Write plain values as JSON, if that is wanted."""
         path = self.path('json', stem)
         if path:
             write_json(path, content)

@@ -15,7 +15,7 @@ from mmdet3d.models.segmentors.base import Base3DSegmentor
 from .base import Entry, Item, M2AEInferencer
 from .results import Writer, plain
 from .scenes import SceneSteps, read_source
-from .shapes import host
+from .shapes import to_numpy
 
 
 class M2AESceneSegInferencer(M2AEInferencer):
@@ -48,17 +48,17 @@ class M2AESceneSegInferencer(M2AEInferencer):
         return Entry(item, self.pipeline(item.name, source), source)
 
     def result(self, entry: Entry, sample: Any) -> dict:
-        """See the class; a point that a step of the pipeline left out has the class of the nearest one."""
-        labels, source = host(sample.pred_pts_seg.pts_semantic_mask).astype(np.int64), entry.source
+        """See the class; a point that the pipeline left out gets the class of the nearest point."""
+        labels, source = to_numpy(sample.pred_pts_seg.pts_semantic_mask).astype(np.int64), entry.source
         if len(labels) != len(source.scan.xyz):
-            given = host(entry.packed['inputs']['points'])[:, :3]
+            given = to_numpy(entry.packed['inputs']['points'])[:, :3]
             labels = labels[cKDTree(given).query(self.pipeline.place(source))[1]]
         names = tuple(self.class_name(label) for label in range(self.model.num_classes))
         return dict(name=entry.item.name, points=source.scan.xyz, labels=labels, classes=names,
                     frame=source.frame.describe())
 
     def write(self, result: dict, entry: Entry, writer: Writer) -> None:
-        """How many points each class has as JSON; points with their classes as PLY and arrays; a picture, a page."""
+        """Points per class as JSON; labelled points as PLY and arrays; a picture, a page."""
         stem, labels, names = entry.item.stem, result['labels'], result['classes']
         palette = seg_palette(names)
         counts = np.bincount(labels, minlength=len(names))

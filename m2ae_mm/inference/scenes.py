@@ -26,14 +26,14 @@ from mmdet3d.structures import Box3DMode, DepthInstance3DBoxes
 from .base import Entry, Item, M2AEInferencer
 from .results import Writer, edge_points, plain
 
-# Data sets of what a camera sees from its place, the origin.
+# Data sets of single views: the camera is at the origin.
 _VIEWS = ('SUNRGBDDataset', 'mmdet3d.SUNRGBDDataset')
-# Steps of a pipeline that reading a scan and its frame take the place of, or that need labels.
+# Pipeline steps that reading a scan and finding its frame replace, or that need labels.
 _REPLACED = ('LoadPointsFromFile', 'GlobalAlignment', 'M2AESceneFrame', 'LoadAnnotations3D', 'PointSegClassMapping',
              'M2AEMapLabels')
-# Of two boxes with a larger IoU, heads that are not ours keep the one with the higher score.
+# NMS threshold (IoU) for heads of mmdet3d, over all classes.
 _OVERLAP = 0.25
-# Boxes with lower scores are left out where nothing better is known.
+# Default score threshold.
 _SCORE = 0.3
 
 
@@ -41,21 +41,21 @@ class SceneSource(NamedTuple):
     """What results of a scan refer to.
 
     Attributes:
-        scan: As it is in the file.
-        frame: The frame it was recorded in.
+        scan: The points as recorded.
+        frame: The frame that they were recorded in.
     """
     scan: Scan
     frame: ScanFrame
 
 
 class SceneSteps:
-    """From a scan to what a model of scenes takes: the steps of its test pipeline, without those that read files.
+    """Prepares a scan for a model of scenes: its test pipeline without the steps that read files.
 
     Args:
         config: Of the model.
 
     Raises:
-        ValueError: If its test data are no indoor scenes.
+        ValueError: If its test data are not indoor scenes.
     """
 
     def __init__(self, config: Config) -> None:
@@ -75,13 +75,13 @@ class SceneSteps:
                 *(step for step, name in zip(pipeline, names) if name not in _REPLACED)]
         self.pipeline = Compose([TRANSFORMS.build(copy.deepcopy(dict(step))) for step in kept])
         self.of_views = test_data(config)['type'] in _VIEWS
-        # mmdet3d divides coordinates by the largest to get the place in the room, which therefore begins at 0.
-        self.from_zero = bool((config.model.get('test_cfg') or {}).get('use_normalized_coord'))
+        # mmdet3d divides coordinates by their maximum to get the place in the room, so they must start at 0.
+        self.starts_at_zero = bool((config.model.get('test_cfg') or {}).get('use_normalized_coord'))
 
     def place(self, source: SceneSource) -> np.ndarray:
-        """``(N, 3)``: the points of a scan where the model has them."""
+        """``(N, 3)`` the points of a scan in the frame of the model."""
         xyz = source.frame.apply(source.scan.xyz)
-        return xyz - xyz.min(0) if self.from_zero else xyz
+        return xyz - xyz.min(0) if self.starts_at_zero else xyz
 
     def __call__(self, name: str, source: SceneSource) -> dict:
         """``inputs`` and ``data_samples`` of a scan.
@@ -96,7 +96,7 @@ class SceneSteps:
                                  f'{"x, y, z" if source.scan.colours is None else "x, y, z, r, g, b"} only')
             xyz = np.hstack([xyz, source.scan.colours])[:, self.columns]
         state = np.random.get_state()
-        np.random.seed(0)  # some steps of mmdet3d draw: of a scan always the same points
+        np.random.seed(0)  # some steps of mmdet3d draw at random; a scan always gives the same points
         try:
             return self.pipeline(dict(points=xyz.astype(np.float32), name=name, sample_idx=0, lidar_path=name,
                                       box_type_3d=DepthInstance3DBoxes, box_mode_3d=Box3DMode.DEPTH))
@@ -105,15 +105,15 @@ class SceneSteps:
 
 
 def pipeline_of(config: Config) -> list[dict]:
-    """The steps that test data go through; see :func:`test_data`."""
+    """The test pipeline; see :func:`test_data`."""
     return test_data(config)['pipeline']
 
 
 def test_data(config: Config) -> dict:
-    """The data set with the steps that test data go through.
+    """The test data set, without wrappers.
 
     Raises:
-        ValueError: If the config has none.
+        ValueError: If the config has none with a pipeline.
     """
     dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
     while 'pipeline' not in dataset and isinstance(dataset.get('dataset'), Mapping):
@@ -130,7 +130,7 @@ def step_name(step: dict) -> str:
 
 
 def reads_scenes(config: Config) -> bool:
-    """Whether test data are scenes in files, in contrast to shapes."""
+    """Whether the test data are scenes, not shapes."""
     return any(step_name(step) == 'LoadPointsFromFile' for step in pipeline_of(config))
 
 
@@ -143,11 +143,11 @@ def read_source(item: Item, unit: str | float | None = None, up: str | None = No
         unit: Of the scan, see :func:`scale_of`; None finds it.
         up: The axis that points up; None finds it.
         align: Whether to turn the walls parallel to the axes.
-        columns: Numbers a point has in a ``.bin`` file; None finds that out.
-        view: Whether the model knows what a camera sees from the origin, see :func:`find_frame`.
+        columns: Columns of a point in a ``.bin`` file; None finds their number.
+        view: Whether the model was trained on single views from the origin, see :func:`find_frame`.
 
     Raises:
-        ValueError: If there are no points, or this can be no scan of a room.
+        ValueError: If there are no points, or this cannot be a scan of a room.
     """
     scan = (scan_of(item.value, item.name) if isinstance(item.value, np.ndarray) else
             read_scan(item.value, columns, item.name))
@@ -158,14 +158,13 @@ def read_source(item: Item, unit: str | float | None = None, up: str | None = No
 class M2AEDetInferencer(M2AEInferencer):
     """Boxes in scans of rooms: 3DETR's, V-DETR's and mmdet3d's indoor detectors.
 
-    A scan is brought to metres, z up, its middle on the floor at the
-    origin, or for models of SUN RGB-D the camera; boxes come back in the frame of the scan. Of overlapping boxes one
-    is kept, whatever their classes.
+    A scan is brought to metres with z up. The origin is the middle of its
+    floor, or the camera for models of SUN RGB-D. Boxes come back in the frame
+    of the scan. NMS keeps one of several overlapping boxes, whatever their classes.
 
     Options of a call: ``unit``, ``up``, ``align`` and ``columns``, see
-    :func:`read_source`; ``score_thr``, below which boxes are left out
-    (None: for weights that come with the package the score of the best F1 in
-    training rooms, else 0.3); ``return_vis``, ``out_dir`` and ``write``.
+    :func:`read_source`; ``score_thr``, the least score of a box (None: for
+    shipped weights the score of the best F1 in training rooms, else 0.3); ``return_vis``, ``out_dir`` and ``write``.
 
     Each prediction holds ``name``, ``boxes`` (M, 7) float64, see
     :meth:`ScanFrame.undo_boxes`, ``corners`` (M, 8, 3), ``scores`` (M,),
@@ -205,7 +204,7 @@ class M2AEDetInferencer(M2AEInferencer):
 
     @torch.no_grad()
     def forward(self, inputs: dict, score_thr: float | None = None) -> list[Any]:
-        """Samples with ``pred_instances_3d``, one box a thing, the best first."""
+        """Samples with ``pred_instances_3d``, one box per object, highest score first."""
         score_thr = self.score_thr if score_thr is None else score_thr
         if not score_thr < 1:
             raise ValueError(f'scores are between 0 and 1, so no box reaches {score_thr}. Give a smaller score '
@@ -263,13 +262,13 @@ def gravity_boxes(boxes: DepthInstance3DBoxes) -> np.ndarray:
 
 
 def scene_points(source: SceneSource) -> tuple[np.ndarray, np.ndarray]:
-    """Points ``(N, 3)`` in metres with z up, and their colours, by height if there are none."""
+    """Points ``(N, 3)`` in metres with z up, and their colours; without colours, those of their heights."""
     xyz = source.frame.apply(source.scan.xyz)
     return xyz, by_height(xyz) if source.scan.colours is None else source.scan.colours.astype(np.float64)
 
 
 def detections_json(result: dict, model: str) -> dict:
-    """Plain values for a file."""
+    """Detections as plain values for JSON."""
     rows = zip(result['classes'], result['scores'], result['boxes'], result['corners'])
     return plain(dict(
         scan=result['name'], model=model, frame=result['frame'],
