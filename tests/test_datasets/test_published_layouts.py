@@ -163,15 +163,6 @@ def test_pickled_splits_join_each_with_its_own_clouds(tmp_path):
     assert [data[i]['split'] for i in (5, 6)] == ['train', 'test']
 
 
-def test_a_shape_of_nan_in_an_hdf5_file_is_found_when_it_is_loaded(tmp_path):
-    import h5py
-    root = write_modelnet40_h5(tmp_path / 'm')
-    with h5py.File(root / 'ply_data_train1.h5', 'r+') as file:
-        file['data'][2, :, 1] = np.nan
-    with pytest.raises(ValueError, match='1 unreadable.\n.*ply_data_train1/2 .all 256 points hold NaN'):
-        build('M2AEModelNet40H5', root)
-
-
 def test_shapenetpart_has_fifty_parts_in_sixteen_categories():
     assert sum(PARTS.values(), ()) == tuple(range(50)) and len(PARTS) == 16
     # From the list that comes with the data: synsets are not in this order.

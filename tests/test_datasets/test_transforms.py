@@ -40,12 +40,6 @@ def test_seeded_subset_is_the_same_for_a_shape_and_not_its_first_points():
     assert first[:, 0].max() > 3 * 60 and len(np.unique(first[:, 0])) == 40
 
 
-def test_small_clouds_keep_every_point():
-    points = np.arange(30, dtype=np.float32).reshape(10, 3)
-    result = run(points, type='M2AESamplePoints', num_points=25)['points']
-    assert len(result) == 25 and len(np.unique(result[:, 0])) == 10
-
-
 def test_first_points():
     points = np.arange(30, dtype=np.float32).reshape(10, 3)
     assert np.array_equal(run(points, type='M2AESamplePoints', num_points=4, random=False)['points'], points[:4])
@@ -60,8 +54,9 @@ def test_unit_sphere():
     assert np.array_equal(run(points[:1], type='M2AENormalizeUnitSphere')['points'][0, :3], np.zeros(3))
 
 
-def test_one_point_too_few_repeats_one_and_as_many_are_shuffled():
+def test_small_clouds_keep_every_point_and_as_many_are_shuffled():
     points = np.arange(30, dtype=np.float32).reshape(10, 3)
+    assert len(np.unique(run(points, type='M2AESamplePoints', num_points=25)['points'][:, 0])) == 10
     result = run(points, type='M2AESamplePoints', num_points=11)['points']
     assert np.array_equal(result[:10], points) and result[10].tolist() in points.tolist()
     np.random.seed(0)
@@ -84,13 +79,13 @@ def test_the_first_class_is_a_label_and_minus_one_is_none(label, packed):
 
 
 @pytest.mark.parametrize('results, name', [
-    (dict(name='bed/a.npy', sample_idx=3), 'bed/a.npy'), (dict(sample_idx=3), 'sample 3'),
-    (dict(lidar_points=dict(lidar_path='points/a.bin'), sample_idx=3), 'points/a.bin'), ({}, 'sample without a name'),
+    (dict(name='bed/a.npy', sample_idx=3), "'bed/a.npy'"), (dict(sample_idx=3), 'sample 3'),
+    (dict(lidar_points=dict(lidar_path='points/a.bin'), sample_idx=3), "'points/a.bin'"), ({}, 'sample without a name'),
 ])
 @pytest.mark.parametrize('random', [True, False])
 def test_a_cloud_without_points_is_named(results, name, random):
     step = TRANSFORMS.build(dict(type='M2AESamplePoints', num_points=8, random=random))
-    with pytest.raises(ValueError, match=f"'{name}' has no points to sample"):
+    with pytest.raises(ValueError, match=f'{name} has no points to sample'):
         step(dict(points=np.empty((0, 3)), **results))
 
 
