@@ -1,23 +1,15 @@
 # S3DIS for semantic segmentation, 13 classes: mmdet3d's data set, blocks, colours and places in the room; area 5 tests.
-_base_ = 'mmdet3d::_base_/datasets/s3dis-seg.py'
+_base_ = ['mmdet3d::_base_/datasets/s3dis-seg.py', './seg_steps.py']
 
 class_names = _base_.class_names
-load_points = [
-    dict(
-        type='LoadPointsFromFile', coord_type='DEPTH', shift_height=False, use_color=True, load_dim=6,
-        use_dim=[0, 1, 2, 3, 4, 5]),
-    dict(type='LoadAnnotations3D', with_bbox_3d=False, with_label_3d=False, with_mask_3d=False, with_seg_3d=True),
-    dict(type='M2AEMapLabels'),
-    dict(type='M2AESceneFrame', unit_scale=1., up_axis='z'),
-]
-train_pipeline = load_points + [
+train_pipeline = _base_.load_points + [
     # 4,096 points of a block of 1 m, and where they are in the room as three more columns (mmdet3d's, from PointNet).
     dict(type='IndoorPatchPointSample', num_points=4096, block_size=1.0, ignore_index=13, use_normalized_coord=True,
          enlarge_size=0.2),
     dict(type='NormalizePointsColor', color_mean=None),
     dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask']),
 ]
-test_pipeline = load_points + [
+test_pipeline = _base_.load_points + [
     dict(type='NormalizePointsColor', color_mean=None),
     dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask']),
 ]

@@ -1,24 +1,14 @@
 # ScanNetV2 for semantic segmentation, 20 classes: mmdet3d's data set, blocks and colours.
-_base_ = 'mmdet3d::_base_/datasets/scannet-seg.py'
+_base_ = ['mmdet3d::_base_/datasets/scannet-seg.py', './seg_steps.py']
 
 class_names = _base_.class_names
-load_points = [
-    dict(
-        type='LoadPointsFromFile', coord_type='DEPTH', shift_height=False, use_color=True, load_dim=6,
-        use_dim=[0, 1, 2, 3, 4, 5]),
-    dict(type='LoadAnnotations3D', with_bbox_3d=False, with_label_3d=False, with_mask_3d=False, with_seg_3d=True),
-    # In the test, too, where mmdet3d 1.4 compares predictions with NYU40 ids.
-    dict(type='M2AEMapLabels'),
-    # Metres per unit of the files, and the axis that points up in them.
-    dict(type='M2AESceneFrame', unit_scale=1., up_axis='z'),
-]
-train_pipeline = load_points + [
+train_pipeline = _base_.load_points + [
     # 8,192 points of a block of 1.5 m, moved to its middle (mmdet3d's, from PointNet++).
     dict(type='IndoorPatchPointSample', num_points=8192, block_size=1.5, ignore_index=20, enlarge_size=0.2),
     dict(type='NormalizePointsColor', color_mean=None),
     dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask']),
 ]
-test_pipeline = load_points + [
+test_pipeline = _base_.load_points + [
     dict(type='NormalizePointsColor', color_mean=None),
     dict(type='Pack3DDetInputs', keys=['points', 'pts_semantic_mask']),
 ]
