@@ -1,4 +1,4 @@
-"""How many processes are worth starting, and work that is spread over them."""
+"""The number of cores, and work spread over processes."""
 import multiprocessing
 import os
 import sys

@@ -1,8 +1,8 @@
-"""Checkpoints of low-rank matrices without the weights that they are put on, which another file has.
+"""Checkpoints of low-rank matrices without their base weights, which are in another file.
 
-What is left out is noted under ``meta.base``: the file, the beginnings that its
-names and the model's differ in, the names left out, and their checksum.
-Whoever reads such a checkpoint gets all tensors.
+``meta.base`` records what is left out: the file, the prefix of names in it and
+in the checkpoint, the names, and their checksum. Reading such a checkpoint
+gives all tensors.
 """
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,7 +30,7 @@ def is_low_rank(tensors: Mapping[str, Tensor]) -> bool:
 
 
 def check_low_rank(own: Mapping[str, Tensor], stored: Mapping[str, Tensor], path: str | Path) -> None:
-    """Refuse low-rank matrices for a model that has no place for them: the weights alone are those from before.
+    """Refuse low-rank matrices for a model without any: what they have learned would be lost.
 
     Raises:
         UserError: Saying what to do.
@@ -42,13 +42,13 @@ def check_low_rank(own: Mapping[str, Tensor], stored: Mapping[str, Tensor], path
 
 
 def leave_out_base(content: dict[str, Any], checkpoint: str, prefix: str, own: str, base: Mapping[str, Tensor]) -> bool:
-    """Take out of a checkpoint what a file has bit for bit; what and where from is noted in it.
+    """Remove from a checkpoint the tensors that a file holds bit for bit, and record them in it.
 
     Args:
         content: Of a checkpoint that is about to be written, with ``state_dict`` and ``meta``; changed in place.
         checkpoint: Path, address or name of the file.
         prefix: Of the names in the file.
-        own: What the names in the checkpoint have in its place.
+        own: Prefix of the same names in the checkpoint.
         base: Tensors of the file.
 
     Returns:
@@ -72,15 +72,15 @@ def leave_out_base(content: dict[str, Any], checkpoint: str, prefix: str, own: s
 
 
 def complete(content: dict[str, Any], path: Path, read: Callable[[Path], Mapping[str, Tensor]]) -> None:
-    """Put what :func:`leave_out_base` has taken out of a checkpoint back.
+    """Restore what :func:`leave_out_base` removed from a checkpoint.
 
     Args:
         content: Of the checkpoint, changed in place.
-        path: Its file. A base that is not where it was is looked for beside it.
-        read: Gives the tensors of another one.
+        path: Its file. A base that has moved is looked for beside it.
+        read: Reads the tensors of a file.
 
     Raises:
-        UserError: If the base is not there, or another one than that of the training.
+        UserError: If the base is missing, or is not the one of the training.
     """
     meta = content.get('meta')
     base = meta.get('base') if isinstance(meta, Mapping) else None
@@ -131,7 +131,7 @@ def _files(checkpoint: str, path: Path) -> dict[Path, str]:
 
 
 def _beside(checkpoint: str, path: Path) -> Path:
-    """Where a base may be put: weights known by a name are .safetensors."""
+    """Where a base may be put; shipped weights are .safetensors."""
     name = Path(checkpoint.partition('#')[0]).name or 'base'
     return path.with_name(name if Path(name).suffix in ('.pth', '.pt', '.safetensors') else f'{name}.safetensors')
 

@@ -1,4 +1,4 @@
-"""Checkpoints with low-rank matrices as checkpoints of plain weights."""
+"""Merges low-rank matrices of a checkpoint into its weights."""
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,17 +14,17 @@ from .trained_with import stored_config
 
 
 def merge_checkpoint(content: Mapping[str, Any], path: Path) -> tuple['OrderedDict[str, Tensor]', dict[str, Any]]:
-    """Weights with their low-rank matrices as part of them, as :func:`merge_low_rank` makes them in a model.
+    """Merge low-rank matrices into the weights of a checkpoint, as :func:`merge_low_rank` does in a model.
 
     Args:
         content: All of a checkpoint, from :func:`read_content`.
         path: Its file.
 
     Returns:
-        The tensors, and what is to be known of them: config and classes of the training, without ``lora``.
+        The tensors, and the config (without ``lora``) and classes of the training.
 
     Raises:
-        UserError: If it has no such matrices, or not all that belong to them.
+        UserError: If it has no such matrices, or one of a set is missing.
     """
     tensors = OrderedDict(content['state_dict'])
     if not is_low_rank(tensors):

@@ -20,7 +20,7 @@ from .torch_pointcloud_keys import torch_pointcloud_weights
 from .writing import file_digest
 
 _WAIT, _BLOCK = 30, 2**20  # seconds for an answer; bytes
-# With which names of published files end: resnet50-0676ba61.pth.
+# Names of published files end with the start of a checksum: resnet50-0676ba61.pth.
 _DIGEST = re.compile(r'-(?!20\d{6}\.)([a-f0-9]{8,64})\.\w+$')  # eight digits may be a day
 _DEMANDED = re.compile(r'sha256=([a-f0-9]{64})', re.IGNORECASE)
 # Lists of addresses by name, of mmengine and ours; a function gives each.
@@ -35,8 +35,8 @@ _LISTS: dict[str, Callable[[], Any]] = {
 _MOST_NAMES = 10
 
 
-class _OtherFile(UserError):
-    """A file has another checksum than its address says."""
+class _WrongChecksum(UserError):
+    """The checksum of a file is not the one in its address."""
 
 
 def resolve(place: str | Path, fetch: bool = True) -> Path:
@@ -70,7 +70,7 @@ def resolve(place: str | Path, fetch: bool = True) -> Path:
 
 
 def name_of(place: str) -> str:
-    """What other machines know a checkpoint by: the name of weights that come with the package, else the place."""
+    """A name that holds on other machines, too: that of weights that come with the package, else the place."""
     path = Path(place)
     return path.stem if path.parent == FOLDER and path.stem in shipped_names() else place
 
@@ -93,7 +93,7 @@ def _fetched(address: str, fetch: bool) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _name(address)
     wanted = [found[1].lower() for found in (_DIGEST.search(path.name), demanded) if found]
-    with _alone(path):  # of the processes on this machine
+    with _FileLock(path):  # of the processes on this machine
         if not path.is_file():
             if not fetch:
                 raise FileNotFoundError(f'{address!r} has not been fetched to {str(path)!r}.')
@@ -119,12 +119,13 @@ def _check(digest: str, wanted: list[str], address: str, advice: str) -> None:
     """Compare a SHA-256 with what it should begin with.
 
     Raises:
-        _OtherFile: If it does not.
+        _WrongChecksum: If it does not.
     """
     for beginning in wanted:
         if not digest.startswith(beginning):
-            raise _OtherFile(f'the checkpoint {address!r} is not the file it should be: its SHA-256 is {digest}, the '
-                             f'address says {beginning}. {advice}')
+            raise _WrongChecksum(
+                f'the checkpoint {address!r} is not the file it should be: its SHA-256 is {digest}, the address says '
+                f'{beginning}. {advice}')
 
 
 def _fetch(address: str, path: Path, wanted: list[str]) -> None:
@@ -146,15 +147,15 @@ def _fetch(address: str, path: Path, wanted: list[str]) -> None:
                 digest.update(content)
                 file.write(content)
             _check(digest.hexdigest(), wanted, address, 'Nothing was kept. Correct the checksum, or ask who gave it.')
-    except _OtherFile:
+    except _WrongChecksum:
         raise
     except Exception as error:  # networks and storages fail in any way they like
         raise UserError(f'the checkpoint {address!r} cannot be fetched: {reason(error)}. Fetch it yourself and give '
                         'the path of the file.') from error
 
 
-class _alone:
-    """Lets one process at a time have the file at ``path``, so that all of a job fetch it once."""
+class _FileLock:
+    """A lock for the file at ``path``, so that the processes of a job fetch it only once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(f'.{path.name}.lock')
@@ -164,7 +165,7 @@ class _alone:
             import fcntl
             self.file = open(self.path, 'w')
             fcntl.flock(self.file, fcntl.LOCK_EX)
-        except (ImportError, OSError):  # no locks here: then each fetches, and the last one's file stays
+        except (ImportError, OSError):  # no locks here: each process fetches, and the last file stays
             self.file = None
 
     def __exit__(self, *_) -> None:

@@ -1,4 +1,4 @@
-"""Faster imports for commands that neither train nor evaluate.
+"""Faster imports for commands that only predict.
 
 mmengine, mmdet and mmdet3d load libraries for their trainers, trackers and data sets of streets as soon as they are
 imported, and PyTorch its compiler when the first operator runs that is not its own. That takes more than half of the

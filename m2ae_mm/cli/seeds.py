@@ -1,4 +1,4 @@
-"""A training with several seeds: the main figure of its validation after the last epoch, and at its best."""
+"""Trains with several seeds and reports the main figure of the validation, last and best."""
 import copy
 from pathlib import Path
 
@@ -11,8 +11,8 @@ TABLE = 'seeds.json'
 def train_seeds(config, count: int) -> None:
     """Train with the seeds 0 to ``count - 1``, each in a folder of its own, and print mean and deviation.
 
-    Seeds that the table in the work folder has are not trained again, those
-    begun go on where they stopped.
+    Seeds in the table of the work folder are not trained again; those that
+    were begun go on where they stopped.
 
     Args:
         config: A full config with a validation.

@@ -1,4 +1,4 @@
-"""One option for what takes several entries of a config."""
+"""Options that each set several entries of a config."""
 import argparse
 from pathlib import Path
 

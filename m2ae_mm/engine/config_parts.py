@@ -13,7 +13,7 @@ TRAINING, TESTING = LOADERS[:2], LOADERS[2:]
 
 
 def class_of(registry: Registry, part: Mapping) -> type | None:
-    """The class that a part is of, by name or as it is; None if there is no such name."""
+    """The class of a part, given by name or as a class; None for an unknown name."""
     kind = part.get('type')
     return registry.get(kind) if isinstance(kind, str) else kind
 
@@ -40,7 +40,7 @@ def annotation_file(dataset: Mapping) -> Path:
 
 
 def class_count(config: Config) -> int | None:
-    """Of the head of a config's model; None if it has none."""
+    """Classes of the head of a config's model; None without a head for classes."""
     model = config.get('model') or {}
     heads = (model.get(name) or {} for name in ('head', 'bbox_head', 'rpn_head', 'decode_head'))
     return next((head['num_classes'] for head in heads if 'num_classes' in head), None)
@@ -63,6 +63,6 @@ def hooks_of(config: Config) -> Iterator[tuple[str, dict]]:
 
 
 def schedules_of(config: Config) -> list[dict]:
-    """Of learning rate and the like; one that stands alone in a list."""
+    """Schedules of the learning rate and the like, always as a list."""
     schedules = config.get('param_scheduler') or []
     return [schedules] if isinstance(schedules, dict) else schedules

@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from m2ae_mm.errors import ForUser
 
 MOST_IN_A_ROW = 10
-# Steps whose answers an accelerator may owe before the host waits for it.
+# Answers of an accelerator that may be pending before the host waits for one.
 _MAX_PENDING = 100
 _COPY_INTERVAL = 50
 

@@ -1,4 +1,4 @@
-"""Which parts of a model learn: one choice for what takes several entries of a config."""
+"""Which parts of a model learn: one option for several entries of a config."""
 import inspect
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ _HEADS = ('head', 'decode_head', 'bbox_head')
 
 
 def set_tuning(config: Config, mode: str) -> None:
-    """Have a config train what ``mode`` says.
+    """Set which parts of a model a config trains.
 
     ============ ==================== ==========================================
     mode         encoder              the rest
@@ -25,14 +25,14 @@ def set_tuning(config: Config, mode: str) -> None:
     ``lora``     low-rank matrices    learns
     ============ ==================== ==========================================
 
-    What the config says of LoRA stays where the mode is that.
+    Options of LoRA that the config has are kept in the mode ``lora``.
 
     Args:
         config: With one of our encoders as ``model.backbone``, changed in place.
         mode: One of :data:`MODES`.
 
     Raises:
-        UserError: For another mode, or a part of the model that has no such form.
+        UserError: For an unknown mode, or a part of the model that does not support it.
     """
     if mode not in MODES:
         raise UserError(f'tuning is one of {", ".join(MODES)}; got {mode!r}.')
@@ -62,7 +62,7 @@ def _takes(part: Mapping, option: str) -> bool:
         if option in found:
             return True
         if all(value.kind is not value.VAR_KEYWORD for value in found.values()):
-            return False  # it hands nothing on to its base
+            return False  # it passes nothing on to its base
     return False
 
 
@@ -81,7 +81,7 @@ def _set_neck(model: Mapping, head: Mapping, mode: str) -> None:
 
 
 def what_learns(model: nn.Module) -> str | None:
-    """What to tell of a model of which not all learns."""
+    """A line on how many weights learn; None if all do."""
     model = model.module if is_model_wrapper(model) else model
     sizes = [(each.numel(), each.requires_grad) for each in model.parameters()]
     every, some = sum(size for size, _ in sizes), sum(size for size, learns in sizes if learns)

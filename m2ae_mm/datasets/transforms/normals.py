@@ -6,20 +6,20 @@ from scipy.spatial import cKDTree
 
 from mmdet3d.registry import TRANSFORMS
 
-# Of who scans a room: above the floor, in metres.
+# Eye height of the person who scans a room, in metres above the floor.
 _EYES = 1.5
 
 
 @TRANSFORMS.register_module()
 class M2AENormals(BaseTransform):
-    """Append a unit normal to each point, estimated from its neighbours, that looks into the room.
+    """Append a unit normal to each point, estimated from its neighbours and pointing into the room.
 
-    For models that take whole scenes: a block has its middle elsewhere. It
-    belongs behind the steps that turn, flip or sample points, right before
-    they are packed.
+    For models of whole scenes: normals point to the middle of the points,
+    which in a block is not the middle of the room. This step belongs right
+    before the points are packed, behind those that turn, flip or sample them.
 
     Args:
-        neighbors: Nearest points, itself included, through which a plane is laid; 3 or more.
+        neighbors: Nearest points, itself included, to which a plane is fitted; 3 or more.
     """
 
     def __init__(self, neighbors: int = 16) -> None:
@@ -32,7 +32,7 @@ class M2AENormals(BaseTransform):
         points = results['points']
         normals = normals_of(points.tensor[:, :3].numpy(), self.neighbors)
         columns = dict(points.attribute_dims or {})
-        # The place in the room comes last, where a test in blocks appends it.
+        # The place in the room stays last, where a test in blocks appends it.
         place = columns.get('normalized_coord')
         at = place[0] if place else points.tensor.shape[1]
         content = torch.cat([points.tensor[:, :at], torch.from_numpy(normals).to(points.tensor),

@@ -113,8 +113,7 @@ class M2AECenterScene(BaseTransform):
     """Move the middle of a scene's extent in x and y to the origin; heights stay.
 
     A few points outside, as seen through a window, do not count. Whole scenes
-    then are where scans are in inference. For points without boxes, which
-    would stay where they are.
+    then lie where inference puts scans. For segmentation: boxes are not moved.
     """
 
     def transform(self, results: dict) -> dict:

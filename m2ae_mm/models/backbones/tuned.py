@@ -1,4 +1,4 @@
-"""What of an encoder learns, and how fast: all of it, nothing, or low-rank matrices beside it."""
+"""Which part of an encoder learns (all, nothing or low-rank matrices), and how deep each layer is."""
 import contextlib
 import re
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ _LAYER = re.compile(r'(embeddings|stages|norms)\.(\d+)\.(?:blocks\.)?(\d+)?')
 class TunedEncoder(PretrainableModule):
     """An encoder of ``embeddings``, ``stages`` and perhaps ``norms``, one of each per scale.
 
-    Frozen, it computes as in evaluation whatever mode it is put in: no
-    stochastic depth and no dropout, batch norms by their averages, which stay,
-    and nothing is kept for a backward pass. With low-rank matrices these
-    learn, and its batch norms are in evaluation, too.
+    A frozen encoder computes as in evaluation in any mode: no stochastic depth,
+    no dropout, batch norms with running averages that stay as they are, and
+    nothing is kept for a backward pass. With low-rank matrices only these
+    learn, and batch norms are in evaluation, too.
 
     Subclasses call :meth:`choose_what_learns` when they are built, and run :meth:`encode` within :meth:`gradients`.
     """
@@ -29,7 +29,7 @@ class TunedEncoder(PretrainableModule):
     lora: dict | None = None
 
     def choose_what_learns(self, frozen: bool, lora: dict | None) -> None:
-        """Freeze all of the encoder, or all but the matrices that it puts on its layers.
+        """Freeze the whole encoder, or all but the low-rank matrices that it adds to its layers.
 
         Args:
             frozen: Whether nothing learns.
@@ -59,16 +59,16 @@ class TunedEncoder(PretrainableModule):
         return torch.no_grad() if self.frozen else contextlib.nullcontext()
 
     def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
-        """Where a parameter stands between input and output, as mmpretrain's backbones tell it.
+        """Depth of a parameter between input and output, as of mmpretrain's backbones.
 
-        The layers of scale 1 come first, those of the coarsest scale last. A
-        scale is its embedding, on a level with the positions that its blocks
-        take, and then a level for every block. Norms of what leaves a scale
-        are on the level of heads, which alone read it.
+        The layers of scale 1 come first, those of the coarsest scale last. Each
+        scale has a level for its embedding and its positional embedding, then
+        one for each block. The norm behind a scale is on the level of the
+        heads, which alone read its output.
 
         Args:
             param_name: Name in the model.
-            prefix: Of the encoder's names; others are those of necks and heads.
+            prefix: Of the encoder's parameters; all others belong to necks and heads.
 
         Returns:
             The depth from 0 on, and the number of levels, of which heads are the last.

@@ -23,15 +23,15 @@ _SHOWN = 4
 class LowRank(nn.Module):
     """Parametrization of a weight ``(O, I)``: adds ``scale * up @ down``, which is zero at first.
 
-    Whoever reads the layer's weight gets the sum, so every forward pass of
-    every device uses it as any other weight.
+    Reading the layer's weight gives the sum, so every forward pass on every
+    device uses it like any other weight.
 
     Args:
         weight: ``(O, I)``.
         rank: Rows of ``down`` (rank, I) and columns of ``up`` (O, rank).
         alpha: ``scale`` is ``alpha / rank``; it is stored beside the matrices, which mean nothing without it.
-        drop_rate: Share of the I inputs that ``down`` does not see in a step of training. One draw holds for all
-            tokens of a batch, so that there still is one weight.
+        drop_rate: Share of the I inputs that are dropped for ``down`` in training. One draw a step holds for all
+            tokens, so that there still is one weight.
     """
 
     def __init__(self, weight: Tensor, rank: int, alpha: float, drop_rate: float) -> None:
@@ -56,8 +56,8 @@ def add_low_rank(model: nn.Module, rank: int = 8, alpha: float | None = None, dr
                  targets: str | Sequence[str] = ATTENTION) -> list[str]:
     """Put :class:`LowRank` on linear layers; the rest of the model is left as it is.
 
-    In a state dict the layers' weights keep their names, with ``lora_down``, ``lora_up`` and ``lora_scale`` beside
-    them, so weights from before fit.
+    In a state dict the weights of the layers keep their names, with ``lora_down``, ``lora_up`` and ``lora_scale``
+    beside them, so checkpoints without LoRA fit.
 
     Args:
         model: Changed in place.
@@ -70,7 +70,7 @@ def add_low_rank(model: nn.Module, rank: int = 8, alpha: float | None = None, dr
         Names of the layers.
 
     Raises:
-        UserError: For a number out of range, or an expression that is none or finds no linear layer.
+        UserError: If a number is out of range, or a target is not a regular expression or matches no linear layer.
     """
     names = _find(model, [targets] if isinstance(targets, str) else list(targets))
     alpha = rank if alpha is None else alpha
@@ -95,7 +95,7 @@ def add_low_rank(model: nn.Module, rank: int = 8, alpha: float | None = None, dr
 
 
 def _find(model: nn.Module, targets: Sequence[str]) -> list[str]:
-    """Names of the linear layers that the expressions find, in the order of the model."""
+    """Names of the linear layers that the expressions match, in the order of the model."""
     linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     found: set[str] = set()
     if not targets:
@@ -126,7 +126,7 @@ def low_rank_layers(model: nn.Module) -> Iterator[nn.Module]:
 
 
 def merge_low_rank(model: nn.Module) -> int:
-    """Make the low-rank matrices part of the weights, which are plain ones afterwards; how many layers had them."""
+    """Merge the low-rank matrices into the weights, which are plain afterwards; the number of layers that had them."""
     layers = list(low_rank_layers(model))
     for layer in layers:
         learns = base_weight(layer).requires_grad
@@ -140,7 +140,7 @@ def merge_low_rank(model: nn.Module) -> int:
 
 
 def base_weight(layer: nn.Module) -> Tensor:
-    """The weight of a linear layer that is stored and may be written to, without what a parametrization adds."""
+    """The stored weight of a linear layer, which may be written to, without what a parametrization adds."""
     return layer.parametrizations.weight.original if parametrize.is_parametrized(layer, 'weight') else layer.weight
 
 

@@ -145,7 +145,7 @@ class Rows:
 
 
 class _ToClouds(torch.autograd.Function):
-    """Rows and slots are one to one: the gradient is picked, where that of ``index_select`` would be summed up."""
+    """Rows and slots are one to one, so the gradient is picked; that of ``index_select`` would be summed up."""
 
     @staticmethod
     def forward(ctx, values: Tensor, rows: Rows) -> Tensor:
@@ -176,7 +176,7 @@ def round_up(number: int, multiple: int) -> int:
 
 @contextlib.contextmanager
 def fixed_rows(masked: Sequence[Tensor], sizes: Sequence[int]) -> Iterator[None]:
-    """Within this context :meth:`Rows.of` makes so many rows for each of these masks, padding included.
+    """Within this context :meth:`Rows.of` makes a fixed number of rows for each of these masks, padding included.
 
     The same work then serves every batch, and the host need not wait for the
     number of visible centres: what CUDA graphs need.

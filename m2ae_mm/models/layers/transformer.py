@@ -15,7 +15,7 @@ from .token_layers import TokenLinear, compute_dtype
 
 
 class Residual(NamedTuple):
-    """Tokens as a sum that is still to be taken: the norm that follows takes it on the way, with a GPU's kernels.
+    """Tokens as a pending sum, which a GPU kernel takes together with the norm that follows.
 
     Attributes:
         x: ``(R, C)``.

@@ -1,4 +1,4 @@
-"""Semantic segmentation of scenes: mmdet3d's segmentor, with every point labelled by sliding blocks or in one pass."""
+"""Semantic segmentation of scenes with mmdet3d's segmentor: every point is labelled, in blocks or in one pass."""
 import math
 
 import torch
@@ -12,7 +12,7 @@ from mmdet3d.registry import MODELS
 
 @MODELS.register_module()
 class M2AESceneSegmentor(EncoderDecoder3D):
-    """mmdet3d's ``EncoderDecoder3D``, whose results do not depend on chance and that takes scenes of any size.
+    """mmdet3d's ``EncoderDecoder3D``, with reproducible results, for scenes of any size.
 
     Encoders, necks and decode heads of both projects serve, and all options
     are those of the base. ``test_cfg`` says how whole scenes are tested:
@@ -46,11 +46,11 @@ class M2AESceneSegmentor(EncoderDecoder3D):
 
     def _sliding_patch_generation(self, points: Tensor, num_points: int, block_size: float, sample_rate: float = 0.5,
                                   use_normalized_coord: bool = False, eps: float = 1e-3) -> tuple[Tensor, Tensor]:
-        """The blocks of mmdet3d's method of this name, of scenes smaller than a block, too, and without chance.
+        """As mmdet3d's method of this name, but reproducible, and for scenes smaller than a block as well.
 
         Args:
             points: ``(N, 3 + C)``.
-            num_points: Of a block; those with more are several.
+            num_points: Points per block; a block with more is split.
             block_size: Side in metres.
             sample_rate: Step from block to block over their side.
             use_normalized_coord: Append x y z over the largest of the scene.
@@ -94,7 +94,7 @@ def _filled_up(available: int, size: int, generator: torch.Generator) -> Tensor:
 
 
 def _generator() -> torch.Generator:
-    """Of a scene always the same points."""
+    """With a fixed seed: the same points of a scene every time."""
     return torch.Generator().manual_seed(0)
 
 
