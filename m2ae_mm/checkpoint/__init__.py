@@ -1,8 +1,7 @@
 """Reading, converting and resuming checkpoints."""
-from .base import is_low_rank
 from .for_mmengine import allow_mmengine_checkpoints, take_over
 from .loading import load_for_test, load_matching, load_pretrained_init
-from .merging import merge_checkpoint
+from .low_rank import is_low_rank, merge_checkpoint
 from .places import resolve
 from .published import convert_published
 from .reading import read_checkpoint, read_content

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from m2ae_mm.errors import UserError
 
-from .base import check_low_rank
+from .low_rank import check_low_rank
 from .places import resolve
 from .published import advice_for
 from .reading import read_checkpoint, read_content

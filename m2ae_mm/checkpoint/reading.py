@@ -13,8 +13,8 @@ from torch import Tensor
 
 from m2ae_mm.errors import UserError, reason
 
-from .base import complete
 from .contents import check_archive, check_tensors, check_weights
+from .low_rank import complete
 from .places import resolve
 from .published import convert_published, is_published
 from .shipped import check_shipped

@@ -12,8 +12,8 @@ from torch import Tensor
 from m2ae_mm.errors import UserError
 from m2ae_mm.files import read_text
 
-from .base import check_low_rank
 from .loading import check_types, differences
+from .low_rank import check_low_rank
 from .places import resolve
 from .published import advice_for
 from .reading import read_content

@@ -84,7 +84,7 @@ def operator_lines() -> list[str]:
 
 
 def open3d_line() -> str:
-    from m2ae_mm.visualization.windows import can_open
+    from m2ae_mm.visualization.visualizer import can_open
     try:
         importlib.import_module('open3d')
     except ImportError as error:

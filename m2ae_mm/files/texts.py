@@ -1,5 +1,6 @@
-"""Texts and JSON that were written by others, or whose writing may have been cut off."""
+"""Texts and JSON that were written by others, or whose writing may have been cut off, and names in them."""
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +34,19 @@ def read_json(path: str | Path, kind: type | tuple[type, ...], advice: str = 'Ge
             names = ' or '.join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind, )))
             raise UserError(f'it holds {type(value).__name__}, {names} is needed')
         return value
+
+
+def inside(folder: str | Path, name: str) -> Path:
+    """``folder / name`` for a name from a list, an archive or an annotation file, which must not lead elsewhere.
+
+    Links within the folder are the user's own and may lead anywhere.
+
+    Raises:
+        UserError: If the name is absolute, goes up, or is no name at all.
+    """
+    parts = re.split(r'[/\\]', name) if isinstance(name, str) else ()
+    if not any(part not in ('', '.') for part in parts) or '..' in parts or not parts[0] or '\0' in name or re.match(
+            r'[A-Za-z]:', name):
+        raise UserError(f'{name!r} is no name of a file in {str(folder)!r}: names in lists and annotation files must '
+                        'be relative to their folder and stay in it.')
+    return Path(folder, name)

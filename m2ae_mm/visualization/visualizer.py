@@ -4,6 +4,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,11 @@ from mmengine.logging import print_log
 from m2ae_mm.class_names import check_class_names
 from mmdet3d.registry import VISUALIZERS
 from mmdet3d.structures import Det3DDataSample
-from mmdet3d.visualization import Det3DLocalVisualizer
+from mmdet3d.visualization import Det3DLocalVisualizer, local_visualizer
 
 from .boxes import shown_boxes, true_boxes
 from .figures import detection_image
 from .text import save
-from .windows import can_open
 
 INSTEAD_OF_WINDOWS = Path('pictures')
 _SUFFIXES = ('.png', '.jpg', '.jpeg')
@@ -82,6 +82,18 @@ class M2AELocalVisualizer(Det3DLocalVisualizer):
             self.add_image(name, image, step)
         else:
             save(image, Path(path if path.endswith(_SUFFIXES) else f'{path}.png'))
+
+
+@functools.cache
+def can_open() -> bool:
+    """Whether Open3D is there and can open a window; tried once, where mmdet3d would try it."""
+    if local_visualizer.o3d is None or not os.environ.get('DISPLAY'):
+        return False
+    window = local_visualizer.o3d.visualization.Visualizer()
+    opened = window.create_window(visible=False)
+    if opened:
+        window.destroy_window()
+    return opened
 
 
 def write_without_window(visualizer_class: type[Det3DLocalVisualizer]) -> None:

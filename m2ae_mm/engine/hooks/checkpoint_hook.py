@@ -11,7 +11,7 @@ from mmengine.model import BaseModule, is_model_wrapper
 from mmengine.runner import Runner
 
 from m2ae_mm.checkpoint import read_checkpoint, resolve
-from m2ae_mm.checkpoint.base import check_low_rank, is_low_rank, leave_out_base
+from m2ae_mm.checkpoint.low_rank import check_low_rank, is_low_rank, leave_out_base
 from m2ae_mm.checkpoint.places import name_of
 from m2ae_mm.files import DiskFullError, write_bytes, write_text
 from mmdet3d.registry import HOOKS
@@ -62,7 +62,7 @@ class M2AECheckpointHook(CheckpointHook):
     written in the way of that.
 
     Of a model with low-rank matrices, what the file has that it started from
-    is left out, see :mod:`m2ae_mm.checkpoint.base`.
+    is left out, see :mod:`m2ae_mm.checkpoint.low_rank`.
     """
 
     _base: dict | None = None

@@ -107,14 +107,7 @@ class ThreeDETRHead(BoxSetHead):
         self.no_object_weight = no_object_weight
 
     def forward(self, feats: dict) -> BoxPredictions:
-        """Predict the boxes of all decoder layers.
-
-        Args:
-            feats: ``fp_xyz`` and ``fp_features``, lists whose last entries
-                ``(B, M, 3)`` and ``(B, in_channels, M)`` are the tokens, and
-                ``points`` ``(B, N, 3)``, the clouds. :class:`ThreeDETR` adds
-                the last to what the backbone returns.
-        """
+        """See :meth:`BoxSetHead.forward`."""
         xyz, features = self.tokens(feats)
         extent = SceneExtent.of(feats['points'])
         picked = furthest_point_sample(xyz, self.num_queries)
