@@ -2,11 +2,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .records import ROOT
+from .rooms_runs import build
 
 _CONFIGS = dict(pretrain='m2ae/shapenet_pretrain.py', features='m2ae/shapenet_pretrain.py',
                 classify='m2ae/modelnet40_cls.py', detect='3detr/3detr-m_scannet.py',
@@ -20,21 +19,7 @@ _SMALL = dict(num_centers=[32, 16, 8], num_neighbors=[8, 4, 4], depths=[1, 1, 1]
 
 def build_step(case: str, device: str, small: bool) -> tuple[nn.Module, Callable[[], Tensor], int]:
     """The model, a function that makes a step and returns its loss, and the clouds of a step."""
-    from mmengine.config import Config
-    from mmengine.logging import MMLogger
-    from mmengine.registry import init_default_scope
-
-    import m2ae_mm  # noqa: F401
-    from mmdet3d.registry import MODELS
-    MMLogger.get_instance('playbook', log_level='WARNING')  # without the list of initial weights
-    init_default_scope('mmdet3d')
-    config = Config.fromfile(ROOT / 'configs' / _CONFIGS[case])
-    if small:
-        _make_small(config.model, case)
-    torch.manual_seed(0)
-    model = MODELS.build(config.model)
-    model.init_weights()
-    model.to(device)
+    model, config = build(f'configs/{_CONFIGS[case]}', 0, device, _small_sizes(case) if small else None)
     batch = 2 if small else _BATCHES[case]
     rooms = 'detr' in case or 'detect' in case
     points = 40000 if rooms else 2048 if case == 'pretrain' else 1024
@@ -44,45 +29,27 @@ def build_step(case: str, device: str, small: bool) -> tuple[nn.Module, Callable
     return model.train(), _training(model, config, data, device), batch
 
 
-def _make_small(model, case: str) -> None:
-    """Sizes for a rehearsal on a CPU."""
-    model.backbone.update(_SMALL)
-    if case == 'vdetr':
-        model.bbox_head.update(num_queries=8, num_layers=1)
-    else:
-        model.neck.drop_path_rate = 0.
+def _small_sizes(case: str) -> dict[str, Any]:
+    """Changes of the config for a rehearsal on a CPU."""
+    changes = {f'model.backbone.{name}': value for name, value in _SMALL.items()}
+    return {**changes, **({'model.bbox_head.num_queries': 8, 'model.bbox_head.num_layers': 1} if case == 'vdetr' else
+                          {'model.neck.drop_path_rate': 0.})}
 
 
 def _data(case: str, batch: int, device: str, points: int) -> dict[str, Any]:
+    from m2ae_mm.cli.bench.inputs import composed_rooms, room_clouds, room_targets, shape_clouds
     if 'detr' in case or 'detect' in case:
-        return _rooms(batch, device, points)
-    generator = torch.Generator().manual_seed(0)
-    clouds = torch.randn(batch, points, 3, generator=generator)
-    clouds = (clouds / clouds.norm(dim=-1, keepdim=True) * torch.rand(batch, 1, 3, generator=generator)).to(device)
+        rooms = composed_rooms(batch, points, 0)
+        return dict(inputs=dict(points=list(room_clouds(rooms, points).to(device))),
+                    data_samples=[sample.to(device) for sample in room_targets(rooms)])
+    inputs = dict(points=shape_clouds(batch, points, 0).to(device))
     if case != 'classify':
-        return dict(inputs=dict(points=clouds))
+        return dict(inputs=inputs)
     from mmdet3d.structures import Det3DDataSample
     samples = [Det3DDataSample() for _ in range(batch)]
     for label, sample in enumerate(samples):
         sample.gt_label = torch.tensor(label % 40, device=device)
-    return dict(inputs=dict(points=clouds), data_samples=samples)
-
-
-def _rooms(batch: int, device: str, points: int) -> dict[str, Any]:
-    from mmengine.structures import InstanceData
-
-    from m2ae_mm.datasets.rooms.scene import compose_scene
-    from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample
-    clouds, samples = [], []
-    for index in range(batch):
-        room = compose_scene('train', index, 0, points)
-        clouds.append(torch.from_numpy(room.points[np.arange(points) % len(room.points), :3]).to(device))
-        boxes = DepthInstance3DBoxes(torch.from_numpy(room.boxes).float().to(device), box_dim=6, with_yaw=False,
-                                     origin=(0.5, 0.5, 0.5))
-        sample = Det3DDataSample(metainfo=dict(box_type_3d=DepthInstance3DBoxes))
-        sample.gt_instances_3d = InstanceData(bboxes_3d=boxes, labels_3d=torch.from_numpy(room.labels).to(device))
-        samples.append(sample)
-    return dict(inputs=dict(points=clouds), data_samples=samples)
+    return dict(inputs=inputs, data_samples=samples)
 
 
 def _training(model: nn.Module, config, data: dict[str, Any], device: str) -> Callable[[], Tensor]:
