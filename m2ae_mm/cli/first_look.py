@@ -98,8 +98,8 @@ def reconstruct(out: Path) -> tuple[dict[str, float], str]:
     error = float(np.mean([sample.reconstruction_loss for sample in samples]))
     seen = np.mean([len(sample.visible_points) for sample in samples]) / _POINTS
     return {'reconstruction_chamfer': error}, (
-        f'{ENCODER}, the encoder that comes with the package, sees {100 * seen:.0f} % of the points of a shape and fills '
-        f'in the rest. Pictures: {path}')
+        f'{ENCODER}, the encoder that comes with the package, sees {100 * seen:.0f} % of the points of a shape and '
+        f'fills in the rest. Pictures: {path}')
 
 
 def probe(out: Path) -> tuple[dict[str, float], str]:

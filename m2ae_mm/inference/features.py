@@ -109,8 +109,8 @@ class M2AEReconstructInferencer(PretrainedInferencer):
         """One sample each, with its reconstruction."""
         trained = self.model.mask_ratio
         if mask_ratio is not None and not 0 <= mask_ratio < 1:
-            raise UserError(f'mask_ratio must be at least 0 and less than 1, got {mask_ratio}; {self.title} was trained '
-                            f'with {trained}.')
+            raise UserError(f'mask_ratio must be at least 0 and less than 1, got {mask_ratio}; {self.title} was '
+                            f'trained with {trained}.')
         self.model.mask_ratio = trained if mask_ratio is None else mask_ratio
         try:
             return super().forward(inputs)
