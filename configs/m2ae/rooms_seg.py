@@ -1,22 +1,13 @@
 # Semantic segmentation of composed rooms, whole, with sizes for two CPU cores. Not a setting of the paper.
 # For scans of your own override data_root and metainfo.classes of the data sets: docs/tasks/semantic_segmentation.md.
 _base_ = [
-    '../_base_/models/scene_seg.py', '../_base_/datasets/rooms_seg.py', '../_base_/schedules/rooms.py',
-    '../_base_/default_runtime.py'
+    '../_base_/models/scene_seg.py', '../_base_/models/rooms_sizes.py', '../_base_/datasets/rooms_seg.py',
+    '../_base_/schedules/rooms.py', '../_base_/default_runtime.py'
 ]
 
-encoder_dims = [32, 64, 128]
 model = dict(
-    backbone=dict(  # as in rooms_pretrain.py
-        num_centers=[384, 192, 48],
-        num_neighbors=[16, 8, 8],
-        embed_dims=encoder_dims,
-        depths=[1, 1, 1],
-        num_heads=4,
-        radii=[0.4, 0.8, 1.2],  # metres, as in scannet_det.py
-        point_hidden=[16, 32, 64],
-        drop_path_rate=0.),
-    neck=dict(encoder_dims=encoder_dims, out_channels=[128, 128, 32]),
+    backbone=_base_.finetuned_rooms_encoder,
+    neck=dict(encoder_dims=_base_.rooms_encoder['embed_dims'], out_channels=[128, 128, 32]),
     # So short a training underfits: no dropout.
     decode_head=dict(in_channels=32, channels=32, dropout_ratio=0.),
     test_cfg=dict(mode='whole', num_points=8192))

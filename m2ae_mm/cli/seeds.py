@@ -1,11 +1,9 @@
 """Trains with several seeds and reports the main figure of the validation, last and best."""
-import copy
 from pathlib import Path
 
-from ..errors import UserError, reading
-from .run_settings import check_settings, settings_of, write_settings
-
-TABLE = 'seeds.json'
+from ..errors import UserError
+from .run_settings import settings_of
+from .several import begin, finish, one_of, run_missing
 
 
 def train_seeds(config, count: int) -> None:
@@ -25,53 +23,32 @@ def train_seeds(config, count: int) -> None:
     from mmengine.dist import is_main_process
 
     from m2ae_mm.engine import main_figure
-    from m2ae_mm.files import write_json
     if count < 1:
         raise UserError(f'--seeds must be 1 or more, got {count}.')
     figure, less = main_figure(config)
-    settings, folder = settings_of(config), Path(config.work_dir)
-    check_settings(folder, settings, 'seed*')  # the table and folders of seeds
-    done = _read(folder / TABLE)
+    folder = Path(config.work_dir)
+    begin(folder, settings_of(config), 'seed*')  # the table and folders of seeds
+
+    def run(seed: str) -> dict[str, float]:
+        values = _train(config, int(seed), figure)
+        return dict(last=values[-1], best=min(values) if less else max(values))
+
+    found = run_missing(folder / 'seeds.json', [str(seed) for seed in range(count)], run, figures_of)
     if is_main_process():
-        write_settings(folder, settings)
-    for seed in range(count):
-        if seed in done:
-            continue
-        values = _train(config, seed, figure)
-        done[seed] = dict(last=values[-1], best=min(values) if less else max(values))
-        if is_main_process():
-            write_json(folder / TABLE, done)
-    if is_main_process():
-        print(summary(figure, [done[seed] for seed in range(count)]))
+        print(summary(figure, list(found.values())))
 
 
 def _train(config, seed: int, figure: str) -> list[float]:
     """The figure after each validation of one training."""
-    from m2ae_mm.engine import training_runner
-    config = copy.deepcopy(config)  # config.copy() shares its entries
-    config.work_dir = str(Path(config.work_dir) / f'seed_{seed}')
-    # mmengine refuses a second runner of the same name in one process.
-    config.experiment_name = f'{Path(config.filename).stem}_seed_{seed}'
+    config = one_of(config, f'seed_{seed}')
     config.randomness = dict(config.get('randomness') or {}, seed=seed)
-    if (Path(config.work_dir) / 'last_checkpoint').is_file():
-        config.resume, config.load_from = 'auto', None
-    runner = training_runner(config)
-    last = Path(config.work_dir) / f'epoch_{config.train_cfg.get("max_epochs")}.pth'
-    if config.get('resume') and last.is_file():  # stopped in its last validation
-        runner.val()
-    else:
-        runner.train()
-    return [float(value) for value in runner.message_hub.get_scalar(f'val/{figure}').data[0]]
+    return [float(value) for value in finish(config).message_hub.get_scalar(f'val/{figure}').data[0]]
 
 
-def _read(table: Path) -> dict[int, dict[str, float]]:
-    if not table.is_file():
-        return {}
-    from m2ae_mm.files import read_json
-    advice = f'Take the entry out of {table} to train that seed again.'
-    with reading(table, 'as figures by seed', advice):
-        return {int(seed): {name: float(row[name]) for name in ('last', 'best')}
-                for seed, row in read_json(table, dict, advice).items()}
+def figures_of(seed: str, row: dict) -> dict[str, float]:
+    """An entry of the table."""
+    int(seed)
+    return {name: float(row[name]) for name in ('last', 'best')}
 
 
 def summary(figure: str, rows: list[dict[str, float]]) -> str:

@@ -1,5 +1,6 @@
 """Train whatever a config describes: pre-training, detection, classification, segmentation."""
 from ..errors import UserError
+from .areas import train_areas
 from .options import base_parser, load_config
 from .seeds import train_seeds
 from .shortcuts import add_epochs
@@ -21,6 +22,10 @@ def parse_args(arguments: list[str] | None = None):
     parser.add_argument('--seeds', type=int, metavar='N',
                         help="train with the seeds 0 to N - 1 and print mean and deviation of the validation's main "
                         'figure; what is done or begun in the work folder is not begun anew')
+    parser.add_argument('--areas', nargs='*', metavar='AREA',
+                        help="leave one out: train once for each area (annotation file) of the config, tested on it, "
+                        "and score all together, as S3DIS's six-fold figures are; names choose some of them. Resumes "
+                        'as --seeds does')
     return parser.parse_args(arguments)
 
 
@@ -37,8 +42,12 @@ def apply_args(config, args) -> None:
         if 'base_batch_size' not in config.get('auto_scale_lr', {}):
             raise UserError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config.')
         config.auto_scale_lr.enable = True
-    if args.seeds is not None and args.resume not in (None, 'auto'):
-        raise UserError(f'--seeds trains each seed in a folder of its own and goes on there, so --resume takes no '
+    if args.seeds is not None and args.areas is not None:
+        raise UserError('--seeds and --areas exclude each other. Give one of them; randomness.seed=1 trains the areas '
+                        'with another seed.')
+    several = '--seeds' if args.seeds is not None else '--areas' if args.areas is not None else None
+    if several and args.resume not in (None, 'auto'):
+        raise UserError(f'{several} trains each time in a folder of its own and goes on there, so --resume takes no '
                         f'checkpoint, got {args.resume!r}.')
     if args.resume:
         # Weights to start from stay where they are for a work folder in which there is nothing to resume yet.
@@ -55,5 +64,7 @@ def main(args) -> None:
     prepare(config, TRAINING)
     if args.seeds is not None:
         train_seeds(config, args.seeds)
+    elif args.areas is not None:
+        train_areas(config, args.areas)
     else:
         training_runner(config).train()

@@ -46,24 +46,36 @@ def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
         for file, _ in scenes.files:
             if problems.check_file(file) and file.stat().st_size % scenes.point_bytes:
                 problems.add('short', file, f'{file.stat().st_size} bytes, no multiple of {scenes.point_bytes}')
-        for mask, points in _masks(scenes):
-            if problems.check_file(mask) and mask.stat().st_size != _MASK_BYTES * points:
-                problems.add('short', mask, f'{mask.stat().st_size} bytes, {_MASK_BYTES} for each of {points} points '
-                             'needed')
+        for mask, file in _masks(scenes):
+            if problems.check_file(mask) and (why := _misfit(mask, file, scenes.point_bytes)):
+                problems.add('short', mask, why)
     problems.raise_any()
     warn_of_caps(checked)
     warn_of_frames(checked)
 
 
-def _masks(scenes: Scenes) -> Iterator[tuple[Path, int]]:
-    """Each mask that the pipeline loads, and the points of its scene."""
+def _masks(scenes: Scenes) -> Iterator[tuple[Path, Path]]:
+    """Each mask that the pipeline loads, and the file of its points."""
     loaded = [key for step in scenes.dataset.pipeline if str(step.get('type')).endswith('LoadAnnotations3D')
               for option, key in _MASKS.items() if step.get(option)]
     for key in loaded:
         folder = Path(scenes.dataset.get('data_root') or '', _prefix(scenes.dataset).get(key, ''))
         for file, entry in scenes.files:
-            if entry.get(f'{key}_path') and file.is_file():
-                yield folder / entry[f'{key}_path'], file.stat().st_size // scenes.point_bytes
+            if entry.get(f'{key}_path') and file.is_file() and file.stat().st_size:
+                yield folder / entry[f'{key}_path'], file
+
+
+def _misfit(mask: Path, file: Path, point_bytes: int) -> str | None:
+    """Why a mask does not go with a file of points, if so."""
+    there, points = mask.stat().st_size, file.stat().st_size // point_bytes
+    if there == _MASK_BYTES * points:
+        return None
+    told = f'{there} bytes, {_MASK_BYTES} for each of {points} points needed'
+    columns = file.stat().st_size * _MASK_BYTES / (4 * there) if there else 0
+    if columns in range(3, 10) and 4 * columns != point_bytes:
+        told += (f'; it fits if points of {file.name} have {columns:.0f} columns (x, y, z without colour are 3), and '
+                 f'load_dim is {point_bytes // 4}')
+    return told
 
 
 def _is_local(dataset: ConfigDict) -> bool:

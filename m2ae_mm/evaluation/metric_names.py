@@ -61,7 +61,8 @@ def indoor_names(options: Mapping, classes: Sequence[str]) -> MetricNames:
     return MetricNames(main, tuple(name for name in names if name != main))
 
 
-def _semantic(options: Mapping, classes: Sequence[str]) -> MetricNames:
+def semantic_names(options: Mapping, classes: Sequence[str]) -> MetricNames:
+    """Those of ``SegMetric``."""
     return MetricNames('miou', ('acc', 'acc_cls', *classes))
 
 
@@ -71,4 +72,4 @@ def _instance(options: Mapping, classes: Sequence[str]) -> MetricNames:
 
 # Classes that compute exactly what these do. The names of outdoor metrics depend on much more.
 _OF_MMDET3D: dict[type, Callable[[Mapping, Sequence[str]], MetricNames]] = {
-    IndoorMetric: indoor_names, SegMetric: _semantic, InstanceSegMetric: _instance}
+    IndoorMetric: indoor_names, SegMetric: semantic_names, InstanceSegMetric: _instance}

@@ -2,7 +2,9 @@
 import numpy as np
 
 # Of points without a class.
-NO_CLASS = (205, 205, 205)
+NO_CLASS, NO_CLASS_NAME = (205, 205, 205), 'no class'
+# Of points that are taken for another class.
+WRONG = (214, 39, 40)
 _FIRST = (0.12, 0.45, 0.7)
 # On white ground; share of red, green and blue in what the eye takes for brightness.
 BRIGHTNESS, _BRIGHTEST = (0.3, 0.59, 0.11), 0.8

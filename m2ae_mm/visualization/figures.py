@@ -222,12 +222,18 @@ def parts_image(points: np.ndarray, true_parts: np.ndarray | None, parts: np.nda
     return text.side_by_side(panels, list(shown))
 
 
-def room_panels(xyz: np.ndarray, colours: Sequence[np.ndarray], size: tuple[int, int]) -> list[np.ndarray]:
-    """Panels of one room (N, 3), opened in front, once in each of the colours (N, 3); height and width of a panel."""
+def opened(xyz: np.ndarray) -> np.ndarray:
+    """(N,) bool: points of a room (N, 3) to show so that one looks into it; all if nothing would be left."""
     kept = render.open_front(_shape(xyz), _AZIMUTH)
-    kept = kept if kept.any() else np.ones(len(xyz), bool)
-    camera = _camera(xyz[kept], size)
-    return [_cloud_panel(xyz[kept], each[kept], camera, _radius(xyz[kept], camera)) for each in colours]
+    return kept if kept.any() else np.ones(len(xyz), bool)
+
+
+def room_panels(xyz: np.ndarray, colours: Sequence[np.ndarray], size: tuple[int, int]) -> list[np.ndarray]:
+    """Panels of one room (N, 3), once in each of the colours (N, 3), which mean something: seen from higher above, in
+    large points and little shadow; height and width of a panel."""
+    camera = _camera(xyz, size, elevation=62.0)
+    radius = 1.4 * _radius(xyz, camera)
+    return [_cloud_panel(xyz, each, camera, radius, ambient=0.88) for each in colours]
 
 
 def _shape(points: np.ndarray) -> np.ndarray:
@@ -260,14 +266,16 @@ def _boxes_over(cloud: render.Canvas, camera: Camera, boxes: np.ndarray, tags: S
     return text.draw_tags(_reduced(canvas), tags, anchors, colours, pale=dashed)
 
 
-def _cloud_panel(points: np.ndarray, colours: np.ndarray, camera: Camera, radius: float) -> np.ndarray:
-    return _reduced(_draw_cloud(points, colours, camera, radius))
+def _cloud_panel(points: np.ndarray, colours: np.ndarray, camera: Camera, radius: float,
+                 ambient: float = 0.7) -> np.ndarray:
+    return _reduced(_draw_cloud(points, colours, camera, radius, ambient))
 
 
-def _draw_cloud(points: np.ndarray, colours: np.ndarray, camera: Camera, radius: float) -> render.Canvas:
+def _draw_cloud(points: np.ndarray, colours: np.ndarray, camera: Camera, radius: float,
+                ambient: float = 0.7) -> render.Canvas:
     canvas = render.blank(camera.size)
     if len(points):
-        render.draw_points(canvas, camera, points, render.light(points, colours, camera), radius)
+        render.draw_points(canvas, camera, points, render.light(points, colours, camera, ambient=ambient), radius)
         extent = float(np.ptp(points, axis=0).max())
         render.shade(canvas, strength=10 / max(extent, 1e-6), reach=_OVERSAMPLING)
     return canvas

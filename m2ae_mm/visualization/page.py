@@ -8,13 +8,16 @@ import numpy as np
 
 from m2ae_mm.files import write_text
 
-from .colours import NO_CLASS, distinct_colours
+from .colours import NO_CLASS, NO_CLASS_NAME, WRONG, distinct_colours
+from .labels import mistakes
 from .render import EDGES, box_corners
 
 # More points make a page heavy without showing more.
 _MOST_POINTS = 60000
 # Of a room's height. What is above, a ceiling and the tops of walls, hides the rest from above and is shown on demand.
 _OPEN_FROM = 0.88
+# The class that does so where points have classes.
+_HIDES = 'ceiling'
 _PAGE = '''<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <style>body {{ margin: 0; font-family: sans-serif; }} h1 {{ font-size: 16px; font-weight: normal; margin: 8px 12px; }}
@@ -59,13 +62,14 @@ def write_cloud_page(path: str | Path, parts: Mapping[str, np.ndarray], colours:
         colours: r, g, b in 0..255 of each part.
         title: Of the page.
     """
-    write_page(path, [_points(xyz, np.tile(colour, (len(xyz), 1)), name, single=True)
-                      for (name, xyz), colour in zip(parts.items(), colours)], title)
+    write_page(path, [_one_colour(xyz, colour, name) for (name, xyz), colour in zip(parts.items(), colours)], title)
 
 
 def write_labels_page(path: str | Path, xyz: np.ndarray, truth: np.ndarray | None, found: np.ndarray,
                       class_names: Sequence[str], palette: Sequence[Sequence[int]], title: str) -> None:
     """A room in the colours of its classes, truth on the left of the prediction; a click on a name hides both.
+
+    Wrong points and ceilings are shown on demand.
 
     Args:
         path: Of the page.
@@ -78,19 +82,26 @@ def write_labels_page(path: str | Path, xyz: np.ndarray, truth: np.ndarray | Non
     """
     every = max(1, -(-len(xyz) // (_MOST_POINTS if truth is None else _MOST_POINTS // 2)))
     xyz, found = xyz[::every].astype(np.float64), found[::every]
+    truth = None if truth is None else truth[::every]
     # As wide as the room, and a metre between both.
-    copies = [(xyz, found)] if truth is None else [
-        (xyz - [np.ptp(xyz[:, 0]) + 1., 0, 0], truth[::every]), (xyz, found)]
+    copies = [(xyz, found)] if truth is None else [(xyz - [np.ptp(xyz[:, 0]) + 1., 0, 0], truth), (xyz, found)]
     traces, named = [], set()
     for points, labels in copies:
         for label in np.unique(labels).tolist():
             known = 0 <= label < len(class_names)
-            name, colour = (class_names[label], palette[label]) if known else ('no class', NO_CLASS)
-            mine = points[labels == label]
-            traces.append(dict(_points(mine, np.tile(colour, (len(mine), 1)), name, single=True), legendgroup=name,
-                               showlegend=name not in named))
+            name, colour = (class_names[label], palette[label]) if known else (NO_CLASS_NAME, NO_CLASS)
+            traces.append(dict(_one_colour(points[labels == label], colour, name), legendgroup=name,
+                               showlegend=name not in named, visible='legendonly' if name == _HIDES else True))
             named.add(name)
+    if truth is not None:
+        wrong = xyz[mistakes(truth, found, len(class_names))]
+        traces.append(dict(_one_colour(wrong, WRONG, f'wrong ({len(wrong) / max(len(xyz), 1):.0%})'),
+                           visible='legendonly'))
     write_page(path, traces, title)
+
+
+def _one_colour(xyz: np.ndarray, colour: Sequence[float], name: str) -> dict:
+    return _points(xyz, np.tile(colour, (len(xyz), 1)), name, single=True)
 
 
 def write_page(path: str | Path, traces: Sequence[dict], title: str) -> None:

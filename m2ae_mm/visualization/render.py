@@ -71,12 +71,14 @@ def draw_points(canvas: Canvas, camera: Camera, points: np.ndarray, colours: np.
     canvas.depth[nearer] = depth[number[nearer]]
 
 
-def light(points: np.ndarray, colours: np.ndarray, camera: Camera, neighbours: int = 12) -> np.ndarray:
+def light(points: np.ndarray, colours: np.ndarray, camera: Camera, neighbours: int = 12,
+          ambient: float = 0.7) -> np.ndarray:
     """Colours (N, 3) as if lit from the upper left of the picture.
 
     Args:
         points: (N, 3) metres; normals are estimated from their neighbours.
         colours: (N, 3) in 0..255.
+        ambient: Share of its colour that a point in the shadow has.
     """
     if len(points) <= neighbours:
         return np.asarray(colours, dtype=np.float64)
@@ -87,7 +89,7 @@ def light(points: np.ndarray, colours: np.ndarray, camera: Camera, neighbours: i
     normals *= -np.where(normals @ camera.axes[2] > 0, 1, -1)[:, None]
     towards = -0.5 * camera.axes[0] - 0.5 * camera.axes[2] + np.array([0, 0, 0.8])
     lambert = np.clip(normals @ (towards / np.linalg.norm(towards)), 0, 1)
-    return np.asarray(colours) * (0.7 + 0.33 * lambert)[:, None]
+    return np.asarray(colours) * (ambient + (1.03 - ambient) * lambert)[:, None]
 
 
 def shade(canvas: Canvas, strength: float = 1.0, reach: int = 2) -> None:

@@ -76,7 +76,7 @@ def test_pictures_pages_and_scans_of_ones_own(trained, own, tmp_path, capsys):
     tool('test', own, checkpoint, '--work-dir', tmp_path / 'test', '--show-dir', tmp_path / 'png', '--gallery',
          tmp_path / 'html', '--max-pictures', 1, '--cfg-options', *SIZES, *RUN)
     picture, = (tmp_path / 'png').glob('*')
-    assert picture.name == 'val_000.png' and Image.open(picture).size[0] == 2 * 680
+    assert picture.name == 'val_000.png' and Image.open(picture).size[0] == 3 * 640
     page, = (tmp_path / 'html').glob('*')
     assert page.name == 'val_000.html' and all(f'"{name}"' in page.read_text() for name in NAMES)
     # Alone with its checkpoint, in another unit.

@@ -58,8 +58,8 @@ def test_notes_of_the_latest_checkpoint(message, scenes, tmp_path, content, word
 FOLDS = {
     'nan': ('{"0": NaN}', 'fold 0 has nan, which is no accuracy in percent. Take the entry out of'),
     'more than all': ('{"1": 150}', 'fold 1 has 150.0, which is no accuracy'),
-    'words': ('{"0": "good"}', 'as accuracies by fold'),
-    'a name': ('{"first": 3}', 'as accuracies by fold'),
+    'words': ('{"0": "good"}', 'as results by name'),
+    'a name': ('{"first": 3}', 'as results by name'),
     'a list': ('[1, 2]', 'it holds list, dict is needed'),
     'cut': ('{"0": 8', 'folds.json ... cannot be read as JSON'),
 }

@@ -55,7 +55,7 @@ def test_folds_are_run_once(tool, tmp_path):
     # Fold 0 is kept as it stands; fold 1 is finished and only scored again; fold 2 is new.
     table.write_text(json.dumps({'0': 100.}))
     second, lines = tool(3, 'train_dataloader.num_workers=1', 'log_level=ERROR')  # loading and logging do not matter
-    assert f'fold 0: taken from {table}' in lines
+    assert f'0: taken from {table}' in lines
     assert second['0'] == 100 and second['1'] == first['1'] and set(second) == {'0', '1', '2'}
     mean = sum(second.values()) / 3
     assert re.fullmatch(rf'{mean:.2f} \+- \d+\.\d\d % over 3 folds', lines[-1])
@@ -72,7 +72,7 @@ def test_an_interrupted_fold_continues_from_its_checkpoint(tool, tmp_path):
     checkpoint = torch.load(folder / 'epoch_1.pth', weights_only=True)
     checkpoint['meta']['iter'] = 100  # a mark; an epoch has two iterations
     torch.save(checkpoint, folder / 'epoch_1.pth')
-    with pytest.raises(ValueError, match=r"fold_0' holds .* other settings: train_cfg.max_epochs is 2 there, 3 now"):
+    with pytest.raises(ValueError, match=r"work' holds .* other settings: train_cfg.max_epochs is 2 there, 3 now"):
         tool(1, 'train_cfg.max_epochs=3')
     tool(1, *two_epochs)
     meta = torch.load(folder / 'epoch_2.pth', weights_only=True)['meta']
@@ -91,7 +91,7 @@ def test_folds_of_other_settings_are_not_taken_over(tool, tmp_path):
     slot = 'model.backbone.init_cfg.checkpoint'
     assert set(tool(1, f'{slot}={start}')[0]) == {'0'}
     moved = start.rename(tmp_path / 'moved.safetensors')
-    assert 'fold 0: taken from' in tool(1, f'{slot}={moved}')[1][-3]  # of the same content
+    assert '0: taken from' in tool(1, f'{slot}={moved}')[1][-3]  # of the same content
     write_checkpoint({'backbone.embeddings.0.lift.bias': torch.ones(8)}, start)
     for options, difference in [([f'{slot}={start}'], rf"{slot} is 'sha256 \w+' there, 'sha256 \w+' now"),
                                 ([f'{slot}=None'], rf"{slot} is 'sha256 \w+' there, None now"),

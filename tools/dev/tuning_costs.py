@@ -12,7 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # Config, clouds a step and points a cloud.
-CASES = dict(classification=('m2ae/free_shapes/cls.py', 32, 1024), detection=('m2ae/rooms_det.py', 8, 8192))
+CASES = dict(classification=('m2ae/free_shapes/cls.py', 32, 1024), detection=('m2ae/rooms_det.py', 8, 8192),
+             segmentation=('m2ae/rooms_seg.py', 8, 8192))
 
 
 def parse_args():
@@ -28,11 +29,15 @@ def data_of(task: str, batch: int, points: int) -> dict:
     import torch
 
     from m2ae_mm.cli.bench.inputs import composed_rooms, room_clouds, room_targets, shape_clouds
-    from mmdet3d.structures import Det3DDataSample
-    if task == 'detection':
-        rooms = composed_rooms(batch, points, 0)
-        return dict(inputs=dict(points=list(room_clouds(rooms, points))), data_samples=room_targets(rooms))
+    from mmdet3d.structures import Det3DDataSample, PointData
     samples = [Det3DDataSample() for _ in range(batch)]
+    if task in ('detection', 'segmentation'):
+        rooms = composed_rooms(batch, points, 0)
+        if task == 'detection':
+            samples = room_targets(rooms)
+        for sample in samples:  # of which detection has no use; which classes they are costs nothing
+            sample.gt_pts_seg = PointData(pts_semantic_mask=torch.arange(points) % 20)
+        return dict(inputs=dict(points=list(room_clouds(rooms, points))), data_samples=samples)
     for index, sample in enumerate(samples):
         sample.gt_label = torch.tensor(index % 30)
     return dict(inputs=dict(points=shape_clouds(batch, points, 0)), data_samples=samples)

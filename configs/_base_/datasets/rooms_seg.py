@@ -41,6 +41,6 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(ann_file='scannet_infos_val.pkl', pipeline=test_pipeline, test_mode=True, **dataset))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='SegMetric')
+val_evaluator = dict(type='M2AESegMetric')
 test_evaluator = val_evaluator
 visualizer = dict(type='M2AELocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')

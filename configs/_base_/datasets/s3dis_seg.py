@@ -21,5 +21,7 @@ train_dataloader = dict(
         scene_idxs=[f'seg_info/Area_{i}_resampled_scene_idxs.npy' for i in (1, 2, 3, 4, 6)]))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
+val_evaluator = dict(type='M2AESegMetric')
+test_evaluator = val_evaluator
 # mmdet3d's own visualizer opens a window.
 visualizer = dict(type='M2AELocalVisualizer')

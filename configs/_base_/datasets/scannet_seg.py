@@ -19,5 +19,7 @@ train_dataloader = dict(
     dataset=dict(pipeline=train_pipeline, scene_idxs='seg_info/train_resampled_scene_idxs.npy'))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
+val_evaluator = dict(type='M2AESegMetric')
+test_evaluator = val_evaluator
 # mmdet3d's own visualizer opens a window.
 visualizer = dict(type='M2AELocalVisualizer')

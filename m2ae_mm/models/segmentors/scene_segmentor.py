@@ -9,6 +9,8 @@ from m2ae_mm.samples import sample_name
 from mmdet3d.models.segmentors import EncoderDecoder3D
 from mmdet3d.registry import MODELS
 
+_OF_BLOCKS = ('num_points', 'block_size', 'sample_rate', 'use_normalized_coord', 'batch_size')
+
 
 @MODELS.register_module()
 class M2AESceneSegmentor(EncoderDecoder3D):
@@ -23,7 +25,18 @@ class M2AESceneSegmentor(EncoderDecoder3D):
     - ``mode='slide'``: in overlapping blocks as in mmdet3d (``block_size``,
       ``sample_rate``, ``num_points``, ``use_normalized_coord``,
       ``batch_size``). The scores of blocks that share a point are averaged.
+
+    Raises:
+        ValueError: For another ``test_cfg``.
     """
+
+    def __init__(self, *args, test_cfg: dict | None = None, **kwargs) -> None:
+        super().__init__(*args, test_cfg=test_cfg, **kwargs)
+        mode = (test_cfg or {}).get('mode')
+        lacking = [name for name in _OF_BLOCKS if mode == 'slide' and test_cfg.get(name) is None]
+        if mode not in ('whole', 'slide') or lacking:
+            what = f'lacks {", ".join(lacking)}' if lacking else f'has mode={mode!r}'
+            raise ValueError(f"model.test_cfg {what}. Set mode='whole', or mode='slide' with {', '.join(_OF_BLOCKS)}.")
 
     def loss(self, batch_inputs_dict: dict, batch_data_samples: list) -> dict[str, Tensor]:
         """See mmdet3d.
