@@ -1,7 +1,8 @@
-"""Prepare a data set: one from the files that its authors hand out, or your own labelled rooms."""
+"""Prepare a data set: one from the files that its authors hand out, or your own rooms with labels."""
 import argparse
 import time
 
+from ..errors import UserError
 from .inference import add_frame
 
 # Of what was left out, so many are named on the screen.
@@ -33,6 +34,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
                        help='folder to write to (default: %(default)s); an interrupted run goes on where it was')
     s3dis.add_argument('--workers', type=int, default=0, help='processes (default: one per core)')
     _add_boxes(sets)
+    _add_points(sets)
     return parser.parse_args(arguments)
 
 
@@ -50,18 +52,35 @@ def _add_boxes(sets) -> None:
                        'from the files if not given)')
     boxes.add_argument('--classes', metavar='A,B,...', help='take these classes only, in this order (default: all '
                        'that occur, by name)')
-    boxes.add_argument('--val-share', type=float, default=0.2, metavar='SHARE',
-                       help='share of the scans to validate on (default: %(default)s)')
-    boxes.add_argument('--seed', type=int, default=0, help='of the draw of these scans (default: %(default)s)')
-    boxes.add_argument('--val-list', metavar='FILE', help='text file with the names of the scans to validate on, one '
-                       'a line, in place of the share')
-    boxes.add_argument('--max-points', type=int, default=200_000, metavar='N',
-                       help='keep at most so many points of a scan, drawn at random; 0 keeps all (default: '
-                       '%(default)s)')
+    _add_split(boxes)
+
+
+def _add_points(sets) -> None:
+    points = sets.add_parser('points', help='your own scans of rooms with a class for each point',
+                             description='Your own scans of rooms with a class for each point, for configs that '
+                             'inherit from configs/m2ae/rooms_seg.py; see docs/tasks/semantic_segmentation.md.')
+    points.add_argument('--scans', required=True, metavar='DIR', help='folder of scans with labels: .ply .npz .npy '
+                        '.txt .xyz')
+    points.add_argument('--classes', required=True, metavar='A,B,...', help='names in the order of their labels, for '
+                        'the values 0, 1, 2 ... in the scans, or with these: floor=2,wall=1')
+    points.add_argument('--out', default='data/mine', help='folder to write to (default: %(default)s)')
+    add_frame(points, columns=False)
+    _add_split(points)
+
+
+def _add_split(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--val-share', type=float, default=0.2, metavar='SHARE',
+                        help='share of the scans to validate on (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='of the draw of these scans (default: %(default)s)')
+    parser.add_argument('--val-list', metavar='FILE', help='text file with the names of the scans to validate on, one '
+                        'a line, in place of the share')
+    parser.add_argument('--max-points', type=int, default=200_000, metavar='N',
+                        help='keep at most so many points of a scan, drawn at random; 0 keeps all (default: '
+                        '%(default)s)')
 
 
 def main(args) -> None:
-    dict(boxes=prepare_boxes, scannet=prepare_scannet, s3dis=prepare_s3dis)[args.data](args)
+    dict(boxes=prepare_boxes, points=prepare_points, scannet=prepare_scannet, s3dis=prepare_s3dis)[args.data](args)
 
 
 def prepare_boxes(args) -> None:
@@ -81,13 +100,55 @@ def prepare_boxes(args) -> None:
     print(summary(prepared))
     print(f'written to {args.out!r} ({time.perf_counter() - start:.0f} s). Look at {len(pictures)} rooms with their '
           f'boxes: {pictures[0].parent}/*.png. Train with: m2ae train m2ae_mm::m2ae/own_det.py --data {args.out}')
-    if prepared.left_out:
-        from m2ae_mm.errors import UserError
-        lines = prepared.left_out.lines()
+    _tell(prepared.left_out, args.out)
+
+
+def prepare_points(args) -> None:
+    """Write what can be used.
+
+    Raises:
+        ValueError: At the end, if anything was left out, with the list.
+    """
+    from m2ae_mm.datasets.own_points import create_own_points, summary
+
+    start = time.perf_counter()
+    classes, values = named_values(args.classes)
+    split, left_out = create_own_points(args.scans, args.out, classes, values, args.unit, args.up, args.align,
+                                        args.val_share, args.seed, args.val_list, args.max_points)
+    print(summary(split, classes))
+    print(f'written to {args.out!r} ({time.perf_counter() - start:.0f} s). In a config that inherits from '
+          f"m2ae_mm::m2ae/rooms_seg.py: data_root={args.out + '/'!r}, metainfo=dict(classes={classes}), "
+          "ann_file='infos_train.pkl' and 'infos_val.pkl'.")
+    _tell(left_out, args.out)
+
+
+def named_values(text: str) -> tuple[list[str], dict[str, int] | None]:
+    """Names of ``a,b``, or names and values of ``a=2,b=1``.
+
+    Raises:
+        UserError: For values that are no whole numbers, or only some of the names with one.
+    """
+    entries = [entry.partition('=') for entry in text.split(',')]
+    names = [name.strip() for name, *_ in entries]
+    if not all(names):
+        raise UserError(f'--classes needs names split by commas, got {text!r}.')
+    if not any(mark for _, mark, _ in entries):
+        return names, None
+    wrong = [''.join(entry) for entry in entries if not entry[2].strip().isdigit()]
+    if wrong:
+        raise UserError(f'--classes has {wrong[0]!r} where a name and the value that it has in the scans are needed, '
+                        f'as floor=2; give all of them a value, or none.')
+    return names, {name: int(value) for name, (*_, value) in zip(names, entries)}
+
+
+def _tell(left_out, out: str) -> None:
+    """Raise what was left out."""
+    if left_out:
+        lines = left_out.lines()
         shown = [f'  {line}' for line in lines[:_SHOWN]]
         more = [f'  ... and {len(lines) - _SHOWN} more'] if len(lines) > _SHOWN else []
-        raise UserError('\n'.join([f'{len(lines)} left out, also listed in {args.out}/left_out.txt; the rest is '
-                                   'written.', *shown, *more]))
+        raise UserError('\n'.join([f'{len(lines)} left out, also listed in {out}/left_out.txt; the rest is written.',
+                                   *shown, *more]))
 
 
 def prepare_scannet(args) -> None:

@@ -26,15 +26,16 @@ def base_parser(description: str, inputs: str, formats: tuple[str, ...], weights
     return parser
 
 
-def add_frame(parser: argparse.ArgumentParser) -> None:
-    """The frame of scans."""
+def add_frame(parser: argparse.ArgumentParser, columns: bool = True) -> None:
+    """The frame of scans; ``columns`` where .bin files are read."""
     parser.add_argument('--up', choices=AXES,
                         help='axis that points up in the files (found from the floor if not given)')
     parser.add_argument('--unit', help='m, cm, mm, ft, in, or metres per unit (found from the extent if not given)')
     parser.add_argument('--no-align', dest='align', action='store_false',
                         help='leave walls turned as they are in place of turning them along the axes')
-    parser.add_argument('--columns', type=int, metavar='N',
-                        help='numbers a point has in a .bin file (found from the numbers if not given)')
+    if columns:
+        parser.add_argument('--columns', type=int, metavar='N',
+                            help='numbers a point has in a .bin file (found from the numbers if not given)')
 
 
 def add_up(parser: argparse.ArgumentParser) -> None:

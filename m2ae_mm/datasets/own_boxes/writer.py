@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -16,7 +16,7 @@ from m2ae_mm.files import read_text, write_text
 
 from ..scan_frame import LEAST_POINTS, scale_of
 from ..scannet_layout import scan_entry, write_annotations
-from .boxes import TILT, LabelledBox, LeftOut
+from .boxes import TILT, LeftOut
 from .matching import find_labels, find_scans, read_labels
 from .rooms import POINTS, Options, Room, class_list, make_room
 
@@ -67,19 +67,21 @@ def create_own_boxes(scans: str | Path, labels: str | Path, out: str | Path, uni
         ValueError: For a wrong option, or if nothing is left to train and to validate on.
     """
     scans, labels, out = Path(scans), Path(labels), Path(out)
-    _check_options(unit, val_share, seed, max_points, angles)
+    check_options(unit, val_share, seed, max_points, angles)
     classes, left_out = check_class_names(classes, '--classes'), LeftOut()
     files = find_scans(scans, labels, out)
-    validation = _listed(val_list, files) if val_list else None
+    validation = listed_scans(val_list, files) if val_list else None
     boxes = read_labels(find_labels(labels, files, out, left_out), files, scans, left_out, angles)
     options = Options(unit, up, align and any(box.follows_walls for each in boxes.values() for box in each), columns,
                       max_points, classes)
-    rooms = _make_rooms(boxes, scans, out, options, left_out)
+    (out / POINTS).mkdir(parents=True, exist_ok=True)
+    rooms = make_rooms(list(boxes), scans, left_out, lambda path, name: make_room(
+        path, name, boxes[path], out, options, left_out))
     classes = class_list(rooms, classes)
     if not classes:
         raise UserError(_nothing('box', left_out))
     rotated = any(np.abs(room.boxes[:, 6]).max(initial=0) > TILT for room in rooms)
-    split = _split(rooms, val_share, seed, validation, left_out)
+    split = split_rooms(rooms, val_share, seed, validation, left_out)
     for name in SPLITS:
         _write_infos(out, name, split[name], classes, rotated)
     write_text(out / 'left_out.txt', ''.join(f'{line}\n' for line in left_out.lines()))
@@ -90,7 +92,12 @@ def create_own_boxes(scans: str | Path, labels: str | Path, out: str | Path, uni
     return Prepared(out, split, classes, rotated, left_out)
 
 
-def _check_options(unit, val_share: float, seed: int, max_points: int, angles: str | None) -> None:
+def check_options(unit, val_share: float, seed: int, max_points: int, angles: str | None = None) -> None:
+    """Refuse numbers and words that no option can be.
+
+    Raises:
+        UserError: Naming the option.
+    """
     if unit is not None:
         scale_of(unit)
     if not 0 < val_share < 1:
@@ -103,7 +110,7 @@ def _check_options(unit, val_share: float, seed: int, max_points: int, angles: s
         raise UserError(f"--angles must be 'deg' or 'rad', got {angles!r}.")
 
 
-def _listed(path: str | Path, scans: list[Path]) -> set[Path]:
+def listed_scans(path: str | Path, scans: list[Path]) -> set[Path]:
     """The scans that a list names, by stem or file name.
 
     Raises:
@@ -118,13 +125,16 @@ def _listed(path: str | Path, scans: list[Path]) -> set[Path]:
     return {scan for each in found.values() for scan in each}
 
 
-def _make_rooms(boxes: dict[Path, list[LabelledBox]], scans: Path, out: Path, options: Options,
-                left_out: LeftOut) -> list[Room]:
-    (out / POINTS).mkdir(parents=True, exist_ok=True)
-    rooms, names = [], _names(boxes, scans)
-    for path, labelled in tqdm(boxes.items(), desc='preparing scans', unit='scan', disable=len(boxes) < 2):
+def make_rooms(files: Sequence[Path], scans: Path, left_out: LeftOut, make: Callable[[Path, str], Any]) -> list:
+    """What ``make`` gives for each file and a name of its own; files that it refuses are noted.
+
+    Raises:
+        UserError: If less than two are left.
+    """
+    rooms, names = [], _names(files, scans)
+    for path in tqdm(files, desc='preparing scans', unit='scan', disable=len(files) < 2):
         try:
-            rooms.append(make_room(path, names[path], labelled, out, options, left_out))
+            rooms.append(make(path, names[path]))
         except (ValueError, OSError, MemoryError) as error:
             left_out.add(path.name, reason(error))
     if len(rooms) < 2:
@@ -139,21 +149,24 @@ def _nothing(what: str, left_out: LeftOut) -> str:
     return f'{start}Left out:\n' + '\n'.join(f'  {line}' for line in left_out.lines()[:20]) if left_out else start
 
 
-def _names(boxes: dict[Path, list[LabelledBox]], scans: Path) -> dict[Path, str]:
+def _names(files: Sequence[Path], scans: Path) -> dict[Path, str]:
     """A name for the files of each scan, different from all others."""
     names: dict[Path, str] = {}
-    for path in boxes:
+    for path in files:
         inner = path.relative_to(scans).with_suffix('') if path != scans else Path(path.stem)
         plain = re.sub(r'[^\w.-]', '_', '_'.join(inner.parts))
-        name = next(each for each in (plain, *(f'{plain}_{number}' for number in range(2, len(boxes) + 2)))
+        name = next(each for each in (plain, *(f'{plain}_{number}' for number in range(2, len(files) + 2)))
                     if each not in names.values())
         names[path] = name
     return names
 
 
-def _split(rooms: list[Room], share: float, seed: int, listed: set[Path] | None,
-           left_out: LeftOut) -> dict[str, list[Room]]:
-    """Rooms to train on and to validate on; equal seeds give equal parts."""
+def split_rooms(rooms: list, share: float, seed: int, listed: set[Path] | None, left_out: LeftOut) -> dict[str, list]:
+    """Rooms, which have a ``scan``, to train on and to validate on; equal seeds give equal parts.
+
+    Raises:
+        UserError: If a part has none.
+    """
     if listed is None:
         count = min(max(1, round(share * len(rooms))), len(rooms) - 1)
         chosen = set(np.random.default_rng(seed).permutation(len(rooms))[:count].tolist())
