@@ -5,11 +5,10 @@ written below --out; a run that was stopped goes on where it was when started ag
 """
 import argparse
 import json
-import statistics
 import time
 from pathlib import Path
 
-from .rooms_benchmark import share
+from .rooms_benchmark import mean_and_deviation, share
 
 STARTS, MODES = ('scratch', 'pretrained'), ('linear', 'decoder', 'full', 'lora')
 # Columns of the table: title, entry of a result, and its factor.
@@ -42,7 +41,9 @@ def main(args) -> None:
     from m2ae_mm.datasets.rooms import create_rooms
     from m2ae_mm.files import write_json
 
-    from .bench.room_runs import SegRooms, pretrain, train_row
+    from .bench.room_runs import SEGMENT, Schedule, pretrain, read_config, train_segmentor
+    from .bench.room_sets import SegRooms
+    from .option_values import parse_option
     from .run_settings import check_settings, write_settings
     settings = json.loads(json.dumps({name: getattr(args, name) for name in _SETTINGS}))
     check_settings(args.out, settings, 'results/*.json', '--out')
@@ -50,6 +51,11 @@ def main(args) -> None:
     # Of another seed than the demo's rooms, which sizes and schedules were chosen on.
     create_rooms(args.out / 'rooms', args.train, args.val, seed=1)
     train, val = (SegRooms.load(args.out / 'rooms', split, args.device) for split in ('train', 'val'))
+    default = read_config(SEGMENT, {}).to_dict()
+    options = dict(parse_option(option, default) for option in args.cfg_options)
+    encoder = {key: value for key, value in options.items()
+               if key.startswith('model.backbone.') and not key.endswith(('.radii', '.drop_path_rate'))}
+    schedule = Schedule(args.steps, args.batch_size, points=args.points)
     for seed in range(args.seeds):
         for labels in args.labels:
             for row in args.rows:
@@ -57,9 +63,13 @@ def main(args) -> None:
                 if file.is_file():
                     continue
                 start, mode = row.split('-')
-                weights = pretrain(args, train, seed) if start == 'pretrained' else None
+                weights = None
+                if start == 'pretrained':
+                    weights = pretrain(args.out / 'pretrained' / f'seed_{seed}.safetensors', train,
+                                       schedule._replace(steps=args.pretrain_steps), seed, encoder)
                 begun = time.time()
-                result = train_row(args, mode, weights, train.first(labels), val, seed)
+                result = train_segmentor(read_config(SEGMENT, options), mode, weights, train.first(labels), val,
+                                         schedule, seed)
                 file.parent.mkdir(exist_ok=True)
                 write_json(file, result)
                 print(f'[{time.strftime("%H:%M:%S")}] {row}, {labels:.0%} of the labels, seed {seed}: mIoU '
@@ -81,8 +91,3 @@ def table(args) -> str:
             lines.append(f'{row:<22}{labels:>8.0%}' + ''.join(f'{cell:>16}' for cell in cells)
                          + f'{found[0]["trained"]:>18,}')
     return '\n'.join(lines)
-
-
-def mean_and_deviation(values: list[float]) -> str:
-    deviation = f' +- {statistics.stdev(values):.1f}' if len(values) > 1 else ''
-    return f'{statistics.mean(values):.1f}{deviation}'

@@ -1,13 +1,13 @@
 """Ways to tune an encoder, compared on composed rooms: rows, their steps and the table, on tiny numbers."""
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from seg_scenes import labelled_room
 
-from m2ae_mm.cli.bench.room_runs import CLASSES, SegRooms, confusion, train_row
+from m2ae_mm.cli.bench.room_runs import SEGMENT, Schedule, confusion, read_config, train_segmentor
+from m2ae_mm.cli.bench.room_sets import CLASSES, SegRooms
 from m2ae_mm.cli.seg_benchmark import main, parse_args
 
 SMALL = ['model.backbone.num_centers=[24,12,6]', 'model.backbone.num_neighbors=[4,4,4]']
@@ -72,7 +72,8 @@ def made_up(seeds):
 
 
 def test_one_linear_layer_tells_floor_wall_and_cube_apart():
-    args = SimpleNamespace(points=256, batch_size=4, steps=40, device='cpu', cfg_options=[
-        'model.backbone.num_centers=[64,24,8]', 'model.backbone.num_neighbors=[8,4,4]'])
-    result = train_row(args, 'linear', None, made_up(range(8)), made_up(range(20, 23)), seed=0)
+    config = read_config(SEGMENT, {'model.backbone.num_centers': [64, 24, 8],
+                                   'model.backbone.num_neighbors': [8, 4, 4]})
+    result = train_segmentor(config, 'linear', None, made_up(range(8)), made_up(range(20, 23)),
+                             Schedule(40, batch=4, points=256), seed=0)
     assert result['acc'] > 0.75 and result['miou'] > 0.6  # 0.83 and 0.71; chance is 0.33

@@ -16,10 +16,21 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from playbook import rooms_runs  # noqa: E402
-from playbook.detection import DETECT, PRETRAIN  # noqa: E402
 from playbook.pretrainings import CAUSES, CURVE  # noqa: E402
 from playbook.records import MEASURED, ROOT, Record, machine  # noqa: E402
+
+from m2ae_mm.cli.bench.room_runs import (  # noqa: E402
+    DETECT,
+    ENCODER,
+    Schedule,
+    build,
+    pretrain,
+    read_config,
+    score_boxes,
+    train,
+)
+from m2ae_mm.cli.bench.room_sets import DetRooms  # noqa: E402
+from m2ae_mm.datasets.rooms import create_rooms  # noqa: E402
 
 _EVERY = 100
 _STARTS = CURVE | CAUSES
@@ -45,43 +56,28 @@ def parse_args():
     return args
 
 
-def pretrain(folder: Path, name: str, seed: int) -> Path:
-    """The start's encoder, from an earlier run or made now."""
-    start = _STARTS[name]
-    path = folder / f'{start.encoder}_{seed}.safetensors'
-    if not path.is_file():
-        model, config = rooms_runs.build(PRETRAIN, seed, 'cpu', start.pretraining)
-        rooms, _ = rooms_runs.Rooms.load(folder / 'rooms.npz', 'cpu')
-        history = rooms_runs.train(model, config, rooms, rooms_runs.Schedule(**start.schedule), seed)
-        new = path.with_suffix('.new')
-        rooms_runs.save_half(model, new, 'backbone.')
-        new.replace(path)
-        print(f'{path.name}: loss {history[0]["loss"]:.4f} at first, {history[-1]["loss"]:.4f} at last', flush=True)
-    return path
-
-
 def run(args, name: str, seed: int) -> list[dict[str, Any]]:
     """One row for every time that the detector was scored."""
     import torch
     torch.set_num_threads(1)
     start = _STARTS[name]
-    encoder = pretrain(args.folder, name, seed) if start.encoder else None
-    model, config = rooms_runs.build(DETECT, seed, 'cpu', {'model.backbone.init_cfg.checkpoint': None,
-                                                           **start.detector})
-    if encoder:
-        rooms_runs.load_encoder(model, encoder)
-    train, val = rooms_runs.Rooms.load(args.folder / 'rooms.npz', 'cpu')
+    rooms, val = (DetRooms.load(args.folder / 'rooms', split) for split in ('train', 'val'))
+    encoder = None
+    if start.encoder:
+        encoder = str(pretrain(args.folder / f'{start.encoder}_{seed}.safetensors', rooms, start.schedule, seed,
+                               start.pretraining))
+    config = read_config(DETECT, {ENCODER: encoder, **start.detector})
+    model = build(config, seed, 'cpu')
     rows: list[dict[str, Any]] = []
 
-    def score(done: int) -> None:
+    def score(done: int, _: torch.Tensor) -> None:
         if done % _EVERY == 0:
             rows.append(dict(start=name, about=start.about, labelled=args.labelled, seed=seed, step=done,
-                             **rooms_runs.score(model, val)))
+                             **score_boxes(model, val)))
             model.train()
 
-    labelled = rooms_runs.Rooms(*(each[:args.labelled] for each in train))
-    rooms_runs.train(model, config, labelled, rooms_runs.Schedule(args.steps, encoder_lr=start.encoder_lr), seed,
-                     after_step=score)
+    train(model, config, rooms.first(args.labelled / args.rooms), Schedule(args.steps, encoder_lr=start.encoder_lr),
+          seed, after_step=score)
     return rows
 
 
@@ -112,9 +108,7 @@ def main() -> None:
     jobs = [(start, seed) for start in args.starts for seed in args.seeds
             if (start, args.labelled, seed) not in known]
     if jobs:
-        args.folder.mkdir(parents=True, exist_ok=True)
-        if not (args.folder / 'rooms.npz').is_file():
-            rooms_runs.compose(args.folder / 'rooms.npz', args.rooms, args.val, 0, args.jobs)
+        create_rooms(args.folder / 'rooms', args.rooms, args.val, workers=args.jobs)
         record = Record(args.out, f'detection_{args.study}', '', **machine(''), note=before.get('note', ''),
                         command=f'python tools/dev/detection_curve.py {args.study} FOLDER', steps=args.steps)
         record.set(rows=rows, complete=True)

@@ -1,4 +1,4 @@
-"""Train the detector that comes with the package: rooms of both profiles in memory, one thread; see rooms_runs."""
+"""Train the detector that comes with the package: rooms of both profiles in memory, one thread."""
 import argparse
 import sys
 import tempfile
@@ -9,7 +9,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 def main() -> None:
     import torch
-    from playbook import rooms_runs
+    from playbook.records import save_half
+
+    from m2ae_mm.cli.bench.room_runs import DETECT, Schedule, build, read_config, score_boxes, train
+    from m2ae_mm.cli.bench.room_sets import DetRooms
+    from m2ae_mm.datasets.rooms import create_rooms
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('out', type=Path, help='the .safetensors to write')
@@ -18,22 +22,20 @@ def main() -> None:
     parser.add_argument('--val', type=int, default=200, help='unseen rooms to score on (default: %(default)s)')
     args = parser.parse_args()
     torch.set_num_threads(1)
-    normal, hard = args.rooms
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
         # The normal rooms are those of the demo, the rooms to score on those of the rooms benchmark.
-        parts = []
-        for name, train, val, seed, profile in (('normal', normal, 1, 0, 'normal'), ('hard', hard, 1, 1, 'hard'),
-                                                ('val', 1, args.val, 1, 'normal')):
-            rooms_runs.compose(Path(folder) / f'{name}.npz', train, val, seed, 1, profile)
-            parts.append(rooms_runs.Rooms.load(Path(folder) / f'{name}.npz', 'cpu'))
-    (first, _), (second, _), (_, unseen) = parts
-    rooms = rooms_runs.Rooms(torch.cat([first.points, second.points]), first.boxes + second.boxes,
-                             first.labels + second.labels)
-    model, config = rooms_runs.build('configs/vdetr/vdetr-m2ae_rooms.py', 0, 'cpu')
-    for row in rooms_runs.train(model, config, rooms, rooms_runs.Schedule(steps=args.steps), 0):
-        print(f'step {row["step"]} loss {row["loss"]:.3f}', flush=True)
-    rooms_runs.save_half(model, args.out)
-    print({name: round(value, 1) for name, value in rooms_runs.score(model, unseen).items()})
+        normal, hard, val = (Path(name) / each for each in ('normal', 'hard', 'val'))
+        create_rooms(normal, args.rooms[0], 0, seed=0)
+        create_rooms(hard, args.rooms[1], 0, seed=1, profile='hard')
+        create_rooms(val, 0, args.val, seed=1)
+        rooms = DetRooms.load(normal, 'train') + DetRooms.load(hard, 'train')
+        unseen = DetRooms.load(val, 'val')
+    config = read_config(DETECT, {})
+    model = build(config, 0, 'cpu')
+    train(model, config, rooms, Schedule(steps=args.steps), 0, after_step=lambda done, loss: done % 100 or print(
+        f'step {done} loss {loss:.3f}', flush=True))
+    save_half(model, args.out)
+    print({name: round(value, 1) for name, value in score_boxes(model, unseen).items()})
 
 
 if __name__ == '__main__':

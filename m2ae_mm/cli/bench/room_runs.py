@@ -1,7 +1,7 @@
 """Trainings on composed rooms that lie in memory: no loader in the way, for comparisons of many short runs."""
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,118 +9,168 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from m2ae_mm.checkpoint import write_checkpoint
-from m2ae_mm.datasets.io.annotations import read_annotations
-from m2ae_mm.datasets.scannet_layout import MASK_VALUES
-from m2ae_mm.datasets.scene_geometry import scene_bounds
-from m2ae_mm.datasets.scene_segmentation import label_mapping
 from m2ae_mm.engine import set_tuning
 from m2ae_mm.surroundings import find_config
-from mmdet3d.datasets import ScanNetSegDataset
+from mmdet3d.evaluation.functional.indoor_eval import eval_map_recall
 from mmdet3d.evaluation.functional.seg_eval import fast_hist, get_acc, per_class_iou
 from mmdet3d.registry import MODELS
-from mmdet3d.structures import Det3DDataSample, PointData
 
-from ..option_values import parse_option
+from .room_sets import CLASSES, DetRooms, Rooms, SegRooms
 
-CLASSES = ScanNetSegDataset.METAINFO['classes']
-# As in configs/_base_/datasets/rooms_seg.py.
-_ROTATION, _SCALES = 0.087266, (0.9, 1.1)
+PRETRAIN, DETECT, SEGMENT = (f'm2ae_mm::{name}.py' for name in ('m2ae/rooms_pretrain', 'vdetr/vdetr-m2ae_rooms',
+                                                                'm2ae/rooms_seg'))
+ENCODER = 'model.backbone.init_cfg.checkpoint'
 
 
-class SegRooms(NamedTuple):
-    """Rooms of one split.
+class Schedule(NamedTuple):
+    """One linear warm-up over a twentieth of the steps, then a cosine to a hundredth.
 
     Attributes:
-        points: One ``(N, 3)`` float32 a room, in metres and in random order.
-        labels: One ``(N,)`` int64 a room; as many as there are classes for points without.
+        steps: All in all.
+        batch: Rooms a step.
+        lr: Highest learning rate; None for the config's.
+        points: Of each room.
+        encoder_lr: Factor of the encoder's learning rate.
     """
-    points: list[Tensor]
-    labels: list[Tensor]
+    steps: int
+    batch: int = 8
+    lr: float | None = None
+    points: int = 8192
+    encoder_lr: float = 1.
 
-    @classmethod
-    def load(cls, root: Path, split: str, device: str = 'cpu') -> 'SegRooms':
-        """Rooms that ``create_rooms`` has written, on a device."""
-        content = read_annotations(root / f'scannet_infos_{split}.pkl')
-        mapping = label_mapping(CLASSES, content['metainfo'][MASK_VALUES], len(CLASSES))
-        points, labels = [], []
-        for i, entry in enumerate(content['data_list']):
-            xyz = np.fromfile(root / 'points' / entry['lidar_points']['lidar_path'], '<f4').reshape(-1, 6)[:, :3]
-            xyz[:, :2] -= sum(scene_bounds(xyz.astype(np.float64)))[:2] / 2  # as M2AECenterScene
-            mask = np.fromfile(root / 'semantic_mask' / entry['pts_semantic_mask_path'], '<i8')
-            order = np.random.default_rng(i).permutation(len(xyz))
-            points.append(torch.from_numpy(xyz[order]).to(device))
-            labels.append(torch.from_numpy(mapping[mask[order]]).to(device))
-        return cls(points, labels)
-
-    def first(self, share: float) -> 'SegRooms':
-        """A share of the rooms, one at the least."""
-        count = max(1, round(share * len(self.points)))
-        return SegRooms(self.points[:count], self.labels[:count])
-
-    def batch(self, chosen: Sequence[int], count: int, generator: torch.Generator) -> dict[str, Any]:
-        """Arguments of a model for some rooms: ``count`` other points of each every time, flipped, turned, scaled."""
-        clouds, samples = [], []
-        for room in chosen:
-            draw = torch.rand(5, generator=generator).tolist()
-            start = int(draw[0] * len(self.points[room]))
-            kept = torch.arange(start, start + count, device=self.points[room].device) % len(self.points[room])
-            turn = _ROTATION * (2 * draw[1] - 1)
-            scale = _SCALES[0] + draw[2] * (_SCALES[1] - _SCALES[0])
-            x, y = ((1. if each < 0.5 else -1.) * scale for each in draw[3:])
-            cos, sin = math.cos(turn), math.sin(turn)
-            clouds.append(self.points[room][kept] @ self.points[room].new_tensor(
-                [[x * cos, x * sin, 0.], [-y * sin, y * cos, 0.], [0., 0., scale]]))
-            sample = Det3DDataSample()
-            sample.gt_pts_seg = PointData(pts_semantic_mask=self.labels[room][kept])
-            samples.append(sample)
-        return dict(inputs=dict(points=clouds), data_samples=samples)
+    def factor(self, step: int) -> float:
+        """Of the learning rate."""
+        warm = max(self.steps // 20, 1)
+        if step < warm:
+            return (step + 1) / warm
+        return 0.01 + 0.495 * (1 + math.cos(math.pi * (step - warm) / max(self.steps - warm, 1)))
 
 
-def pretrain(args, rooms: SegRooms, seed: int) -> Path:
-    """Weights of an encoder pre-trained on the rooms without their labels, from an earlier call or made now."""
-    path = args.out / 'pretrained' / f'seed_{seed}.safetensors'
+def read_config(name: str, changes: dict[str, Any]) -> Config:
+    """A config of the package with changes such as ``{'model.mask_ratio': 0.6}``."""
+    config = Config.fromfile(find_config(name))
+    config.merge_from_dict(changes)
+    return config
+
+
+def build(config: Config, seed: int, device: str) -> nn.Module:
+    """The config's model with its initial weights."""
+    init_default_scope('mmdet3d')
+    MMLogger.get_instance('rooms').setLevel('WARNING')  # without the list of initial weights
+    torch.manual_seed(seed)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    return model.to(device)
+
+
+def train(model: nn.Module, config: Config, rooms: Rooms, schedule: Schedule, seed: int, stop: float = math.inf,
+          after_step: Callable[[int, Tensor], None] = lambda done, loss: None) -> list[float]:
+    """Train a model on rooms of its device.
+
+    Args:
+        model: Of the config.
+        config: Has the optimiser.
+        rooms: With the labels that the model wants.
+        schedule: How long and how fast.
+        seed: Of what is drawn.
+        stop: ``time.time()`` at which to stop early.
+        after_step: Called with the number of steps made and the loss of the last.
+
+    Returns:
+        The loss of every step.
+    """
+    wrapper, rates = _optimiser(model.train(), config, schedule, rooms.points[0].device.type)
+    generator = torch.Generator().manual_seed(seed)
+    order: list[int] = []
+    losses: list[Tensor] = []
+    while len(losses) < schedule.steps and time.time() < stop:
+        for group, rate in zip(wrapper.optimizer.param_groups, rates):
+            group['lr'] = rate * schedule.factor(len(losses))
+        while len(order) < schedule.batch:
+            order += torch.randperm(len(rooms), generator=generator).tolist()
+        chosen, order = order[:schedule.batch], order[schedule.batch:]
+        data = rooms.batch(chosen, schedule.points, generator)
+        with wrapper.optim_context(model):
+            loss, _ = model.parse_losses(model(**data, mode='loss'))
+        wrapper.update_params(loss)
+        losses.append(loss.detach())
+        after_step(len(losses), losses[-1])
+    return [float(each) for each in losses]  # not before: the host would wait for a GPU
+
+
+def _optimiser(model: nn.Module, config: Config, schedule: Schedule, device: str) -> tuple[OptimWrapper, list[float]]:
+    """The optimiser and the highest learning rate of each of its groups."""
+    options = config.optim_wrapper.copy()
+    if schedule.lr is not None:
+        options.optimizer.lr = schedule.lr
+    options.type = 'M2AEBFloat16OptimWrapper' if device == 'cuda' else 'M2AEOptimWrapper'
+    wrapper = build_optim_wrapper(model, options)
+    if schedule.encoder_lr == 1:
+        return wrapper, [group['lr'] for group in wrapper.optimizer.param_groups]
+    encoder = {id(each) for each in model.backbone.parameters()}
+    groups = wrapper.optimizer.param_groups
+    for group in list(groups):
+        inside = [each for each in group['params'] if id(each) in encoder]
+        if inside and len(inside) < len(group['params']):
+            group['params'] = [each for each in group['params'] if id(each) not in encoder]
+            wrapper.optimizer.add_param_group({**group, 'params': inside})
+    return wrapper, [group['lr'] * (schedule.encoder_lr if id(group['params'][0]) in encoder else 1.)
+                     for group in groups]
+
+
+def in_parts(losses: list[float], parts: int = 20) -> list[float]:
+    """Mean losses of equal parts of a training."""
+    return [float(part.mean()) for part in np.array_split(losses, min(parts, len(losses)))]
+
+
+def pretrain(path: Path, rooms: Rooms, schedule: Schedule, seed: int, changes: dict[str, Any] | None = None) -> Path:
+    """Weights of an encoder pre-trained on the rooms without their labels: those of ``path``, or made now."""
     if not path.is_file():
-        encoder = {key: value for key, value in _options(args).items()
-                   if key.startswith('model.backbone.') and not key.endswith(('.radii', '.drop_path_rate'))}
-        config = _config('m2ae_mm::m2ae/rooms_pretrain.py', encoder)
-        model = _build(config, seed, args.device)
-        losses = _train(model, config, rooms, args, args.pretrain_steps, seed)
-        print(f'pre-trained, seed {seed}: {len(losses)} steps, loss {np.mean(losses[:50]):.4f} at first, '
-              f'{np.mean(losses[-50:]):.4f} at last', flush=True)
-        write_checkpoint(model.state_dict(), path)
+        config = read_config(PRETRAIN, changes or {})
+        model = build(config, seed, rooms.points[0].device.type)
+        losses = in_parts(train(model, config, rooms, schedule, seed))
+        print(f'{path.name}: {schedule.steps} steps of pre-training, loss {losses[0]:.4f} at first, {losses[-1]:.4f} '
+              'at last', flush=True)
+        write_checkpoint({f'backbone.{name}': value for name, value in model.backbone.state_dict().items()}, path)
     return path
 
 
-def train_row(args, mode: str, weights: Path | None, train: SegRooms, val: SegRooms, seed: int) -> dict[str, Any]:
+def train_segmentor(config: Config, mode: str, weights: Path | None, train_rooms: SegRooms, val_rooms: SegRooms,
+                    schedule: Schedule, seed: int) -> dict[str, Any]:
     """Train a segmentor and score it on unseen rooms.
 
     Args:
-        args: Of ``seg_benchmark``.
+        config: Of the segmentor, changed in place.
         mode: What learns, see :func:`set_tuning`.
         weights: To start the encoder from; None for random ones.
-        train, val: Rooms.
+        train_rooms, val_rooms: Rooms.
+        schedule: Of the training.
         seed: Of the initial weights and of all that is drawn.
 
     Returns:
         ``miou``, ``acc``, ``iou`` by class, ``ms_per_step`` (the median), ``trained`` weights and the last ``loss``.
     """
-    config = _config('m2ae_mm::m2ae/rooms_seg.py', _options(args))
     set_tuning(config, mode)
-    config.model.backbone.init_cfg.checkpoint = str(weights) if weights else None
-    config.model.test_cfg.num_points = args.points  # as many as in training
-    model = _build(config, seed, args.device)
-    times: list[float] = []
-    losses = _train(model, config, train, args, args.steps, seed, times)
-    matrix = confusion(model, val)
+    config.merge_from_dict({ENCODER: str(weights) if weights else None,
+                            'model.test_cfg.num_points': schedule.points})  # as many as in training
+    model = build(config, seed, train_rooms.points[0].device.type)
+    times = [time.perf_counter()]
+
+    def clock(done: int, loss: Tensor) -> None:
+        float(loss)  # once a GPU is there, too
+        times.append(time.perf_counter())
+
+    losses = train(model, config, train_rooms, schedule, seed, after_step=clock)
+    matrix = confusion(model, val_rooms)
     iou = per_class_iou(matrix)
     return dict(miou=float(np.nanmean(iou)), acc=float(get_acc(matrix)), loss=float(np.mean(losses[-20:])),
                 iou={name: None if np.isnan(value) else float(value) for name, value in zip(CLASSES, iou)},
-                ms_per_step=1000 * float(np.median(times)),
+                ms_per_step=1000 * float(np.median(np.diff(times))),
                 trained=sum(each.numel() for each in model.parameters() if each.requires_grad))
 
 
@@ -135,53 +185,30 @@ def confusion(model: nn.Module, rooms: SegRooms) -> np.ndarray:
     return matrix
 
 
-def _options(args) -> dict[str, Any]:
-    config = Config.fromfile(find_config('m2ae_mm::m2ae/rooms_seg.py')).to_dict()
-    return dict(parse_option(option, config) for option in args.cfg_options)
-
-
-def _config(name: str, options: dict[str, Any]) -> Config:
-    config = Config.fromfile(find_config(name))
-    config.merge_from_dict(options)
-    return config
-
-
-def _build(config: Config, seed: int, device: str) -> nn.Module:
-    init_default_scope('mmdet3d')
-    MMLogger.get_instance('benchmark', log_level='WARNING')  # without the list of initial weights
-    torch.manual_seed(seed)
-    model = MODELS.build(config.model)
-    model.init_weights()
-    return model.to(device)
-
-
-def _train(model: nn.Module, config: Config, rooms: SegRooms, args, steps: int, seed: int,
-           times: list[float] | None = None) -> list[float]:
-    """Losses of all steps: a linear warm-up over a twentieth of them, then a cosine to a hundredth."""
-    wrapper = build_optim_wrapper(model.train(), config.optim_wrapper)
-    rates = [group['lr'] for group in wrapper.optimizer.param_groups]
-    generator = torch.Generator().manual_seed(seed)
-    order: list[int] = []
-    losses = []
-    for step in range(steps):
-        begun = time.perf_counter()
-        for group, rate in zip(wrapper.optimizer.param_groups, rates):
-            group['lr'] = rate * _factor(step, steps)
-        while len(order) < args.batch_size:
-            order += torch.randperm(len(rooms.points), generator=generator).tolist()
-        chosen, order = order[:args.batch_size], order[args.batch_size:]
-        data = rooms.batch(chosen, args.points, generator)
-        with wrapper.optim_context(model):
-            loss, _ = model.parse_losses(model(**data, mode='loss'))
-        wrapper.update_params(loss)
-        losses.append(float(loss.detach()))
-        if times is not None:
-            times.append(time.perf_counter() - begun)
-    return losses
-
-
-def _factor(step: int, steps: int) -> float:
-    warm = max(steps // 20, 1)
-    if step < warm:
-        return (step + 1) / warm
-    return 0.01 + 0.495 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1)))
+def score_boxes(model: nn.Module, rooms: DetRooms, points: int = 8192, batch: int = 8) -> dict[str, float]:
+    """AP and recall at 0.25 and 0.5 as mmdet3d's indoor evaluation counts them, in percent."""
+    truths: dict[int, dict[int, list]] = {}
+    found: dict[int, dict[int, list]] = {}
+    model.eval()
+    for start in range(0, len(rooms), batch):
+        chosen = range(start, min(start + batch, len(rooms)))
+        data = rooms.batch(chosen, points, None)
+        with torch.no_grad(), torch.autocast('cuda', torch.bfloat16, enabled=rooms.points[0].is_cuda):
+            results = model(**data, mode='predict')
+        for room, result in zip(chosen, results):
+            truth, boxes = result.gt_instances_3d.cpu(), result.pred_instances_3d.cpu()
+            for i, label in enumerate(truth.labels_3d.tolist()):
+                truths.setdefault(label, {}).setdefault(room, []).append(truth.bboxes_3d[i])
+            for i, (label, confidence) in enumerate(zip(boxes.labels_3d.tolist(), boxes.scores_3d.tolist())):
+                found.setdefault(label, {}).setdefault(room, []).append((boxes.bboxes_3d[i], confidence))
+    found = {label: found[label] for label in truths if label in found}
+    for label, rooms_found in found.items():
+        for room in rooms_found:
+            truths[label].setdefault(room, [])
+    recall, _, precision = eval_map_recall(found, truths, [0.25, 0.5])
+    result = {}
+    for i, name in enumerate(('25', '50')):
+        average = [np.ravel(precision[i].get(label, 0.))[0] for label in truths]
+        recalled = [np.ravel(recall[i].get(label, 0.))[-1] for label in truths]
+        result.update({f'AP{name}': 100 * float(np.mean(average)), f'AR{name}': 100 * float(np.mean(recalled))})
+    return result

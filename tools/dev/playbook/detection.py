@@ -5,49 +5,63 @@ and as many as there are cores go on at once.
 """
 import json
 import multiprocessing
+import tempfile
 import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-from . import rooms_runs
+from m2ae_mm.cli.bench.room_runs import (
+    DETECT,
+    ENCODER,
+    Schedule,
+    build,
+    in_parts,
+    pretrain,
+    read_config,
+    score_boxes,
+    train,
+)
+from m2ae_mm.cli.bench.room_sets import DetRooms
+from m2ae_mm.datasets.rooms import create_rooms
+
 from .records import MEASURED
 
-PRETRAIN, DETECT = 'configs/m2ae/rooms_pretrain.py', 'configs/vdetr/vdetr-m2ae_rooms.py'
 SHARES, SEEDS = (1., 0.3, 0.1), (0, 1, 2)
 # Of the encoder's learning rate.
 STARTS = dict(scratch=1., pretrained=1., pretrained_slow=0.2)
+PRETRAINING = Schedule(steps=1200, batch=32, lr=2e-3)
 _PROCESSES = 12
 _TRAIN, _VAL = 400, 60
-PRETRAINING = dict(steps=1200, batch=32, lr=2e-3)
-_FINE_TUNING = dict(steps=400, batch=8)
+_FINE_TUNING, _FEW = Schedule(steps=400), Schedule(steps=2, batch=2)
 
 
 def run(context) -> None:
     few = context.rehearse
-    rooms = context.out / 'rooms.npz'
-    if not rooms.is_file():
-        rooms_runs.compose(rooms, *((4, 2) if few else (_TRAIN, _VAL)), 0, 1 if few else 16)
-    context.record.set(train_rooms=4 if few else _TRAIN, val_rooms=2 if few else _VAL, pretraining=PRETRAINING,
-                       fine_tuning=_FINE_TUNING)
     seeds = SEEDS[:1] if few else SEEDS
     jobs = [(share, start, seed) for seed in seeds for share in (SHARES[:1] if few else SHARES)
             for start in (list(STARTS)[:2] if few else STARTS)]
+    train_count, val_count = (4, 2) if few else (_TRAIN, _VAL)
+    context.record.set(train_rooms=train_count, val_rooms=val_count, pretraining=PRETRAINING._asdict(),
+                       fine_tuning=_FINE_TUNING._asdict())
     known = _known(context)
     for row in known.values():
         context.record.add(**row)
     jobs = [job for job in jobs if job not in known]
-    if few:
-        _pretrain(rooms, context.out, context.data, 0, context.device, True)
-        for job in jobs:
-            context.record.add(**_fine_tune(rooms, context.out, *job, True))
-        return
-    with ProcessPoolExecutor(_PROCESSES, multiprocessing.get_context('spawn')) as pool:
-        encoders = {seed: pool.submit(_pretrain, rooms, context.out, context.data, seed, context.device, False)
-                    for seed in seeds}
-        futures = [pool.submit(_fine_tune, rooms, context.out, *job, False) for job in jobs]
-        for future in as_completed([*encoders.values(), *futures]):
-            context.record.add(**future.result())
+    with tempfile.TemporaryDirectory() as name:
+        rooms = Path(name)
+        create_rooms(rooms, train_count, val_count)
+        if few:
+            context.record.add(**_pretrain(rooms, context.out, context.data, 0, context.device, True))
+            for job in jobs:
+                context.record.add(**_fine_tune(rooms, context.out, *job, True))
+            return
+        with ProcessPoolExecutor(_PROCESSES, multiprocessing.get_context('spawn')) as pool:
+            encoders = [pool.submit(_pretrain, rooms, context.out, context.data, seed, context.device, False)
+                        for seed in seeds]
+            futures = [pool.submit(_fine_tune, rooms, context.out, *job, False) for job in jobs]
+            for future in as_completed([*encoders, *futures]):
+                context.record.add(**future.result())
 
 
 def _known(context) -> dict:
@@ -69,14 +83,8 @@ def _pretrain(rooms: Path, out: Path, data: Path, seed: int, device: str, few: b
         _encoder(out, seed).write_bytes(_encoder(data, seed).read_bytes())
         return dict(pretraining='carried along', seed=seed)
     start = time.time()
-    schedule = rooms_runs.Schedule(**(dict(steps=2, batch=2) if few else PRETRAINING))
-    model, config = rooms_runs.build(PRETRAIN, seed, device)
-    train_rooms, _ = rooms_runs.Rooms.load(rooms, device)
-    history = rooms_runs.train(model, config, train_rooms, schedule, seed)
-    new = out / f'encoder_{seed}.tmp'
-    rooms_runs.save_half(model, new, 'backbone.')
-    new.rename(_encoder(out, seed))
-    return dict(pretraining='done', seed=seed, seconds=time.time() - start, losses=[each['loss'] for each in history])
+    pretrain(_encoder(out, seed), DetRooms.load(rooms, 'train', device), _FEW if few else PRETRAINING, seed)
+    return dict(pretraining='done', seed=seed, seconds=time.time() - start)
 
 
 def _fine_tune(rooms: Path, out: Path, share: float, start: str, seed: int, few: bool) -> dict:
@@ -84,20 +92,16 @@ def _fine_tune(rooms: Path, out: Path, share: float, start: str, seed: int, few:
     torch.set_num_threads(1)
     row = dict(share=share, start=start, seed=seed)
     try:
+        encoder = None if start == 'scratch' else _encoder(out, seed)
+        while encoder and not encoder.is_file():  # another process is at it
+            time.sleep(0.5)
         begun = time.time()
-        model, config = rooms_runs.build(DETECT, seed, 'cpu', {'model.backbone.init_cfg.checkpoint': None})
-        if start != 'scratch':
-            while not _encoder(out, seed).is_file():  # another process is at it
-                time.sleep(0.5)
-            begun = time.time()
-            rooms_runs.load_encoder(model, _encoder(out, seed))
-        train_rooms, val_rooms = rooms_runs.Rooms.load(rooms, 'cpu')
-        labelled = max(int(share * len(train_rooms.boxes)), 1)
-        train_rooms = rooms_runs.Rooms(*(each[:labelled] for each in train_rooms))
-        schedule = rooms_runs.Schedule(**(dict(steps=2, batch=2) if few else _FINE_TUNING), encoder_lr=STARTS[start])
-        history = rooms_runs.train(model, config, train_rooms, schedule, seed)
+        config = read_config(DETECT, {ENCODER: encoder and str(encoder)})
+        model = build(config, seed, 'cpu')
+        schedule = (_FEW if few else _FINE_TUNING)._replace(encoder_lr=STARTS[start])
+        losses = train(model, config, DetRooms.load(rooms, 'train').first(share), schedule, seed)
         trained = time.time() - begun
-        row.update(rooms_runs.score(model, val_rooms), loss=history[-1]['loss'], train_seconds=trained,
+        row.update(score_boxes(model, DetRooms.load(rooms, 'val')), loss=in_parts(losses)[-1], train_seconds=trained,
                    seconds=time.time() - begun)
     except Exception:
         row.update(error=traceback.format_exc()[-1500:])

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from m2ae_mm.cli.bench.room_runs import Schedule
 from m2ae_mm.models.heads.point_m2ae_pretrain_head import PointM2AEPretrainHead, Reconstruction
 from m2ae_mm.ops import gather, knn
 from mmdet3d.registry import MODELS
@@ -55,7 +56,7 @@ class Start(NamedTuple):
     about: str
     encoder: str | None = None
     pretraining: dict[str, Any] = {}
-    schedule: dict[str, Any] = dict(steps=800)
+    schedule: Schedule = Schedule(steps=800)
     encoder_lr: float = 0.2
     detector: dict[str, Any] = {}
 
@@ -76,7 +77,7 @@ CAUSES = dict(
         'model.neck.embed_dims': [128, 64, 32], 'model.neck.depths': [1, 1, 1], 'model.head.in_channels': 32}),
     normals=Start('reconstructs normals, too', 'normals', {'model.head.type': 'NormalsPretrainHead'}),
     coarse=Start('half as many centres in pre-training', 'coarse', {'model.backbone.num_centers': [192, 96, 24]}),
-    long=Start('2,400 steps', 'long', schedule=dict(steps=2400)),
+    long=Start('2,400 steps', 'long', schedule=Schedule(steps=2400)),
     wide_scratch=Start('groups of 32, 16, 8; random weights', encoder_lr=1., detector=_WIDE),
     wide=Start('groups of 32, 16, 8', 'wide', _WIDE, detector=_WIDE),
     base_fast=Start('as `rooms_pretrain.py`, the full learning rate', 'base', encoder_lr=1.),

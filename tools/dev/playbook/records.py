@@ -88,3 +88,12 @@ def _git_commit() -> str:
     except OSError:
         return ''
     return done.stdout.strip()
+
+
+def save_half(model, path: Path, keys: str = '') -> None:
+    """Weights below ``keys`` in half precision; running statistics of norms, some too small for it, as they are."""
+    from safetensors.torch import save_file
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
+               if name.startswith(keys)}
+    save_file({name: value.half() if value.is_floating_point() and '.running_' not in name else value
+               for name, value in weights.items()}, path)

@@ -5,9 +5,12 @@ import time
 import numpy as np
 import torch
 
-from . import compact, rooms_runs
+from m2ae_mm.cli.bench.room_runs import build, read_config
 
-CONFIG, SOURCES = 'configs/m2ae/shapenet_pretrain.py', ('ldraw', 'kicad', 'sweethome3d')
+from . import compact
+from .records import save_half
+
+CONFIG, SOURCES = 'm2ae_mm::m2ae/shapenet_pretrain.py', ('ldraw', 'kicad', 'sweethome3d')
 _PROBE_POINTS = 1024
 # Published batch and learning rate. With 500 steps of warm-up the model stays where all predictions are alike; a fifth
 # of the schedule and clipped gradients lead it away from there. A random half of a pack's 2,048 points a step; half of
@@ -18,8 +21,9 @@ _SETTINGS = dict(batch=128, lr=1e-3, warm_up=0.2, clip=5., points=1024, turned=0
 def run(context) -> None:
     few = context.rehearse
     packs = _packs(context, few)
-    small = {'model.backbone.num_centers': [32, 16, 8], 'model.backbone.depths': [1, 1, 1]} if few else None
-    model, config = rooms_runs.build(CONFIG, 0, context.device, small)
+    small = {'model.backbone.num_centers': [32, 16, 8], 'model.backbone.depths': [1, 1, 1]} if few else {}
+    config = read_config(CONFIG, small)
+    model = build(config, 0, context.device)
     carried = context.data / 'shapes.xz'  # of compact.py
     clouds = (torch.from_numpy(compact.read(carried)) if carried.is_file() and not few
               else torch.cat([points[train] for points, _, train in packs.values()])).to(context.device)
@@ -27,7 +31,7 @@ def run(context) -> None:
     for name, accuracy in probe(model, packs, context.device).items():
         context.record.add(epoch=0, source=name, accuracy=accuracy)
     steps, seconds = train(model, config, clouds, 2 if few else None, context, bool(packs))
-    rooms_runs.save_half(model, context.out / 'shapes.safetensors', 'backbone.')
+    save_half(model, context.out / 'shapes.safetensors', 'backbone.')
     seen = steps * _SETTINGS['batch']
     epochs = seen / len(clouds)
     context.record.set(steps=steps, epochs=epochs, train_seconds=seconds, samples_a_second=seen / seconds)

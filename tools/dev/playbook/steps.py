@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .rooms_runs import build
+from m2ae_mm.cli.bench.room_runs import build, read_config
 
 _CONFIGS = dict(pretrain='m2ae/shapenet_pretrain.py', features='m2ae/shapenet_pretrain.py',
                 classify='m2ae/modelnet40_cls.py', detect='3detr/3detr-m_scannet.py',
@@ -19,7 +19,8 @@ _SMALL = dict(num_centers=[32, 16, 8], num_neighbors=[8, 4, 4], depths=[1, 1, 1]
 
 def build_step(case: str, device: str, small: bool) -> tuple[nn.Module, Callable[[], Tensor], int]:
     """The model, a function that makes a step and returns its loss, and the clouds of a step."""
-    model, config = build(f'configs/{_CONFIGS[case]}', 0, device, _small_sizes(case) if small else None)
+    config = read_config(f'm2ae_mm::{_CONFIGS[case]}', _small_sizes(case) if small else {})
+    model = build(config, 0, device)
     batch = 2 if small else _BATCHES[case]
     rooms = 'detr' in case or 'detect' in case
     points = 40000 if rooms else 2048 if case == 'pretrain' else 1024
