@@ -1,4 +1,4 @@
-"""Draw learning curves, folds of few-shot classification, t-SNE maps of features, or shapes with those most like them."""
+"""Draw learning curves, folds of few-shot classification, t-SNE maps of features, or shapes beside similar ones."""
 import argparse
 import contextlib
 import json

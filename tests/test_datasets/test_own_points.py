@@ -93,7 +93,8 @@ def test_what_cannot_be_used_is_told_and_the_rest_is_written(tmp_path, capsys, s
 
 
 @pytest.mark.parametrize('options, text', [
-    (['--classes', 'floor=1,rest'], "--classes has 'rest' where"), (['--classes', 'floor,floor'], 'lists floor more than once'),
+    (['--classes', 'floor=1,rest'], "--classes has 'rest' where"),
+    (['--classes', 'floor,floor'], 'lists floor more than once'),
     (['--classes', 'floor=300,rest=1'], 'values from 0 to 254'), (['--val-share', '2'], '--val-share'),
     (['--classes', ''], '--classes'), (['--scans', 'nowhere'], "no folder 'nowhere'"),
 ])

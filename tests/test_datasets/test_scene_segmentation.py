@@ -5,8 +5,8 @@ import pytest
 from mmengine.registry import init_default_scope
 from seg_scenes import NAMES, labelled_room, write_seg_layout
 
-from m2ae_mm.datasets.scannet_layout import NYU40, write_seg_info
 from m2ae_mm.datasets.rooms.furniture import CLASS_NYU40
+from m2ae_mm.datasets.scannet_layout import NYU40, write_seg_info
 from m2ae_mm.datasets.scene_segmentation import label_mapping, seg_palette
 from m2ae_mm.datasets.transforms.map_labels import mapped
 from mmdet3d.datasets import ScanNetSegDataset

@@ -158,7 +158,8 @@ def test_scenes_smaller_than_a_block_are_labelled_too(extent):
 
 @pytest.mark.parametrize('test_cfg, text', [
     (dict(mode='windows'), "has mode='windows'. Set mode='whole', or mode='slide' with num_points, block_size"),
-    (dict(num_points=3), 'has mode=None'), (dict(mode='slide', num_points=32), 'lacks block_size, sample_rate, use_nor')])
+    (dict(num_points=3), 'has mode=None'),
+    (dict(mode='slide', num_points=32), 'lacks block_size, sample_rate, use_nor')])
 def test_ways_to_test_that_there_are_not_are_named(test_cfg, text):
     with pytest.raises(ValueError, match=text):
         segmentor(test_cfg=test_cfg)

@@ -41,7 +41,8 @@ def test_folds_are_drawn_beside_each_other_with_their_means(tmp_path, capsys):
         (tmp_path / name).mkdir()
         (tmp_path / name / 'folds.json').write_text(json.dumps(folds))
     out = tmp_path / 'folds.svg'
-    main(parse_args(['folds', f'from scratch={tmp_path / "scratch"}', f'again={tmp_path / "scratch"}', '--out', str(out)]))
+    scratch = tmp_path / 'scratch'
+    main(parse_args(['folds', f'from scratch={scratch}', f'again={scratch}', '--out', str(out)]))
     assert capsys.readouterr().out.strip() == str(out) and 'again, mean 65.0 %' in out.read_text()
     with pytest.raises(ValueError, match="'b' has no fold that is done"):
         main(parse_args(['folds', f'b={tmp_path / "none"}', '--out', str(out)]))

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from mmdet3d.registry import MODELS
 
-from ..layers.token_layers import check_rows
 from ..layers.initialization import PretrainableModule
+from ..layers.token_layers import check_rows
 
 # Name -> function of (B, M, C) tokens and the width of its result over C.
 POOLINGS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {

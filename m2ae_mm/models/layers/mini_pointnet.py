@@ -14,8 +14,8 @@ from m2ae_mm.ops import cpu_kernels, gpu_kernels, max_over_members, reference_on
 from .exactness import are_exactly
 from .token_layers import (
     compute_dtype,
-    is_frozen_batch_norm,
     ignores_padding,
+    is_frozen_batch_norm,
     norm_relu,
     takes_batch_statistics,
     update_running_statistics,
