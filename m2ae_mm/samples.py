@@ -7,7 +7,7 @@ from mmdet3d.structures import Det3DDataSample
 def sample_name(sample: Det3DDataSample | Mapping) -> str:
     """Name of the shape, path of the scene, or else the position in the data set; for messages, in a pipeline, too."""
     for name in (sample.get('name'), sample.get('lidar_path'), (sample.get('lidar_points') or {}).get('lidar_path')):
-        if name is not None:
+        if name:
             return repr(str(name))
     return f'sample {sample.get("sample_idx", "without a name")}'
 

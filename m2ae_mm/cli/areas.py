@@ -79,7 +79,11 @@ def areas_of(config) -> dict[str, tuple[str, str | None]]:
     stems = {file: Path(file).stem for file in files}
     common = os.path.commonprefix(list(stems.values())).rpartition('_')
     start = len(common[0] + common[1])
-    return dict(sorted((stem[start:], (file, files[file])) for file, stem in stems.items()))
+    areas = dict(sorted((stem[start:], (file, files[file])) for file, stem in stems.items()))
+    if len(areas) < len(files):
+        raise UserError(f'--areas names an area by its file, and several of {", ".join(files)} have the same name. '
+                        'Rename them.')
+    return areas
 
 
 def area_config(config, areas: Mapping[str, tuple[str, str | None]], name: str):
@@ -111,15 +115,16 @@ def summary(confusions: Mapping[str, np.ndarray], classes: Sequence[str], count:
 
 
 def _classes(config) -> Sequence[str]:
+    from m2ae_mm.engine.config_parts import class_of
     from m2ae_mm.evaluation import M2AESegMetric
     from mmdet3d.registry import DATASETS, METRICS
     metrics = config.get('val_evaluator') or []
-    kinds = [METRICS.get(each['type']) for each in (metrics if isinstance(metrics, (list, tuple)) else [metrics])]
+    kinds = [class_of(METRICS, each) for each in (metrics if isinstance(metrics, (list, tuple)) else [metrics])]
     if not any(isinstance(kind, type) and issubclass(kind, M2AESegMetric) for kind in kinds):
         raise UserError("--areas needs val_evaluator=dict(type='M2AESegMetric'), which adds the areas up, got "
                         f'{metrics!r}.')
     dataset = config.val_dataloader.dataset
-    return (dataset.get('metainfo') or {}).get('classes') or DATASETS.get(dataset.type).METAINFO['classes']
+    return (dataset.get('metainfo') or {}).get('classes') or class_of(DATASETS, dataset).METAINFO['classes']
 
 
 def _listed(names) -> list[str]:

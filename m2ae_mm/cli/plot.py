@@ -91,8 +91,11 @@ def main(args) -> None:
         from m2ae_mm.visualization import folds_chart
 
         from .fewshot import read_folds
-        print(folds_chart({title: read_folds(Path(folder, 'folds.json')) for title, folder in pairs(args.runs).items()},
-                          args.out))
+        tables = {title: Path(folder, 'folds.json') for title, folder in pairs(args.runs).items()}
+        for table in tables.values():
+            if not table.is_file():
+                raise UserError(f'there is no {str(table)!r}; give work folders of tools/fewshot.py.')
+        print(folds_chart({title: read_folds(table) for title, table in tables.items()}, args.out))
     else:
         from m2ae_mm.visualization import learning_curves
         print(learning_curves({title: read_curve(folder, args.metric) for title, folder in pairs(args.runs).items()},

@@ -9,7 +9,7 @@ from .run_settings import check_settings, write_settings
 
 
 def begin(folder: Path, settings: dict, results: str) -> None:
-    """Refuse a work folder with trainings of other settings, and write these there.
+    """Note the settings in the work folder; refuse a folder that has trainings of other settings.
 
     Args:
         folder: The work folder of all.
@@ -43,10 +43,11 @@ def only_last(config) -> None:
 
 
 def finish(config):
-    """Train, or validate only where the last epoch has been trained; the runner."""
+    """Train, or validate only where all of it has been trained; the runner."""
     from m2ae_mm.engine import training_runner
     runner = training_runner(config)
-    last = Path(config.work_dir) / f'epoch_{config.train_cfg.get("max_epochs")}.pth'
+    epochs = config.train_cfg.get('max_epochs')
+    last = Path(config.work_dir) / (f'epoch_{epochs}.pth' if epochs else f'iter_{config.train_cfg.max_iters}.pth')
     if config.get('resume') and last.is_file():  # stopped in its last validation
         runner.logger.info(f'{last.parent.name}: trained already, scored again from {last}')
         runner.val()
@@ -77,7 +78,7 @@ def run_missing(table: Path, names: Sequence[str], run: Callable[[str], Any],
     for name in names:
         if name in done:
             if is_main_process():
-                print(f'{name}: taken from {table}')
+                print(f'{table.stem}, {name}: taken from {table}')
             continue
         done[name] = run(name)
         if is_main_process():

@@ -52,7 +52,7 @@ class M2AESegMetric(SegMetric):
         if self.submission_prefix:
             return super().compute_metrics(results)
         classes = [name for _, name in sorted(self.dataset_meta['label2cat'].items())]
-        self.confusion = sum(results)
+        self.confusion = sum(results, np.zeros((len(classes), ) * 2, np.int64))
         found = figures(self.confusion, classes)
         print_log(f'\n{table(self.confusion, classes)}', logger='current')
         return found

@@ -9,7 +9,7 @@ import numpy as np
 from m2ae_mm.files import write_text
 
 from .colours import NO_CLASS, NO_CLASS_NAME, WRONG, distinct_colours
-from .labels import mistakes
+from .labels import has_class, mistakes
 from .render import EDGES, box_corners
 
 # More points make a page heavy without showing more.
@@ -95,7 +95,8 @@ def write_labels_page(path: str | Path, xyz: np.ndarray, truth: np.ndarray | Non
             named.add(name)
     if truth is not None:
         wrong = xyz[mistakes(truth, found, len(class_names))]
-        traces.append(dict(_one_colour(wrong, WRONG, f'wrong ({len(wrong) / max(len(xyz), 1):.0%})'),
+        counted = max(int(has_class(truth, len(class_names)).sum()), 1)  # as in the picture
+        traces.append(dict(_one_colour(wrong, WRONG, f'wrong ({len(wrong) / counted:.0%})'),
                            visible='legendonly'))
     write_page(path, traces, title)
 

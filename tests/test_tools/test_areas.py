@@ -52,6 +52,12 @@ def test_areas_are_the_annotation_files_of_training_and_validation(config):
     assert full.val_dataloader.dataset.ann_files == 's3dis_infos_Area_5.pkl'
 
 
+def test_areas_with_files_of_one_name_are_refused(config):
+    config.train_dataloader.dataset.ann_files = ['Area_1/infos.pkl', 'Area_2/infos.pkl']
+    with pytest.raises(ValueError, match='several of Area_1/infos.pkl, Area_2/infos.pkl, .* have the same name'):
+        areas_of(config)
+
+
 def test_every_area_is_tested_once_and_none_twice(config, tmp_path, capsys, monkeypatch):
     train_areas(config, ['5'])
     table = tmp_path / 'work' / 'areas.json'

@@ -33,6 +33,7 @@ from m2ae_mm.cli.bench.room_sets import DetRooms  # noqa: E402
 from m2ae_mm.datasets.rooms import create_rooms  # noqa: E402
 
 _EVERY = 100
+_STUDIES = dict(curve=CURVE, causes=CAUSES)
 _STARTS = CURVE | CAUSES
 _COLOURS = dict(scratch='#c3461c', pretrained_slow='#1a7f4b')
 
@@ -51,8 +52,10 @@ def parse_args():
     parser.add_argument('--steps', type=int, default=400, help='of 8 rooms (default: %(default)s)')
     parser.add_argument('--jobs', type=int, default=2, help='runs at a time (default: %(default)s)')
     args = parser.parse_args()
+    if args.steps < _EVERY or args.jobs < 1 or not 1 <= args.labelled <= args.rooms or args.val < 1:
+        parser.error(f'--steps must be {_EVERY} or more, --jobs and --val 1 or more, --labelled from 1 to --rooms')
     args.out = args.out or MEASURED / f'detection_{args.study}.json'
-    args.starts = args.starts or list(dict(curve=CURVE, causes=CAUSES)[args.study])
+    args.starts = args.starts or list(_STUDIES[args.study])
     return args
 
 
@@ -60,7 +63,7 @@ def run(args, name: str, seed: int) -> list[dict[str, Any]]:
     """One row for every time that the detector was scored."""
     import torch
     torch.set_num_threads(1)
-    start = _STARTS[name]
+    start = {**_STARTS, **_STUDIES[args.study]}[name]
     rooms, val = (DetRooms.load(args.folder / 'rooms', split) for split in ('train', 'val'))
     encoder = None
     if start.encoder:
@@ -96,7 +99,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         axes.set(xlabel=f'steps of 8 rooms, of {rows[0]["labelled"]} labelled ones', ylabel=f'{metric}, percent',
                  ylim=(0, None))
         axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+        axes.legend(frameon=False, loc='upper left')
     figure.savefig(path, dpi=120)
 
 
@@ -104,6 +107,8 @@ def main() -> None:
     args = parse_args()
     before = json.loads(args.out.read_text()) if args.out.is_file() else dict(rows=[])
     rows = before['rows']
+    if rows and before.get('steps') != args.steps:
+        sys.exit(f'error: {args.out} has runs of {before.get("steps")} steps. Choose another --out.')
     known = {(row['start'], row['labelled'], row['seed']) for row in rows}
     jobs = [(start, seed) for start in args.starts for seed in args.seeds
             if (start, args.labelled, seed) not in known]
@@ -117,7 +122,7 @@ def main() -> None:
                 for row in done.result():
                     record.add(**row)
     if args.study == 'curve':
-        draw(rows, args.picture)
+        draw([row for row in rows if row['labelled'] == args.labelled], args.picture)
 
 
 if __name__ == '__main__':
