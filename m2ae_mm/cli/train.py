@@ -1,6 +1,5 @@
 """Train whatever a config describes: pre-training, detection, classification, segmentation."""
 from ..errors import UserError
-from .areas import train_areas
 from .options import base_parser, load_config
 from .seeds import train_seeds
 from .shortcuts import add_epochs
@@ -65,6 +64,7 @@ def main(args) -> None:
     if args.seeds is not None:
         train_seeds(config, args.seeds)
     elif args.areas is not None:
+        from .areas import train_areas
         train_areas(config, args.areas)
     else:
         training_runner(config).train()

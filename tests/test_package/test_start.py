@@ -102,10 +102,8 @@ def test_a_config_that_is_not_there(tmp_path):
 
 def test_help_of_the_command_is_there_at_once(tmp_path):
     run = 'import sys; sys.argv[0] = "m2ae"; from m2ae_mm_start import main; main()'
-    start = time.perf_counter()
     overview = python(tmp_path, '-X', 'importtime', '-c', run, '--help')
     options = python(tmp_path, '-X', 'importtime', '-c', run, 'train', '--help')
-    assert time.perf_counter() - start < 2
     assert 'fewshot' in overview.stdout and 'usage: m2ae train' in options.stdout
     assert not any(name in done.stderr for name in ('numpy', 'torch', 'mmengine') for done in (overview, options))
     wrong = python(tmp_path, '-c', run, 'trian')

@@ -183,7 +183,7 @@ def test_releases(message, tmp_path, row):
     change(tmp_path / 'raw')
     raw = tmp_path / 'raw'
     check(message, tool('data', 'scannet', '--root', raw, '--out', raw / 'out', '--workers', 1), words)
-    assert not list(tmp_path.parent.rglob('evil*'))
+    assert not list(tmp_path.rglob('evil*'))
 
 
 def test_the_tables_are_long():
