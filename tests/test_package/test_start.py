@@ -1,7 +1,6 @@
 """mmdet3d in processes that do not import m2ae_mm."""
 import json
 import sys
-import time
 
 from starts import python
 
