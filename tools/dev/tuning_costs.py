@@ -49,10 +49,12 @@ class Step:
     def __init__(self, name: str, mode: str, data: dict) -> None:
         import torch
         from mmengine.optim import build_optim_wrapper
+        from mmengine.registry import init_default_scope
 
         from m2ae_mm.cli.bench.models import read_config
         from m2ae_mm.engine import set_tuning
         from mmdet3d.registry import MODELS
+        init_default_scope('mmdet3d')
         config = read_config(name)
         set_tuning(config, mode)
         torch.manual_seed(0)
