@@ -7,6 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import MMLogger
+from mmengine.optim.scheduler.param_scheduler import LinearParamScheduler
 from mmengine.registry import RUNNERS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
@@ -55,6 +56,19 @@ class M2AERunner(Runner):
                 handler.addFilter(_for_the_screen)
         logger.info(f'environment, config and all else are logged in {self.log_dir}')
         return logger
+
+    def _build_param_scheduler(self, scheduler, optim_wrapper) -> list:
+        """As mmengine's; a warm-up of a single step, as in an epoch of one batch, ends before the first step.
+
+        mmengine's would never leave its first value, and the schedule after
+        it goes on from there.
+        """
+        schedulers = super()._build_param_scheduler(scheduler, optim_wrapper)
+        for each in schedulers:
+            if isinstance(each, LinearParamScheduler) and each.begin == 0 and each.total_iters < 1:
+                for group, value in zip(each.optimizer.param_groups, each.base_values):
+                    group[each.param_name] = value * each.end_factor
+        return schedulers
 
     def train(self) -> nn.Module:
         """See mmengine."""
