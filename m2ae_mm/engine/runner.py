@@ -65,7 +65,8 @@ class M2AERunner(Runner):
         """
         schedulers = super()._build_param_scheduler(scheduler, optim_wrapper)
         for each in schedulers:
-            if isinstance(each, LinearParamScheduler) and each.begin == 0 and each.total_iters < 1:
+            one_step = isinstance(each, LinearParamScheduler) and each.begin == 0 and each.total_iters < 1
+            if one_step and not each.by_epoch:
                 for group, value in zip(each.optimizer.param_groups, each.base_values):
                     group[each.param_name] = value * each.end_factor
         return schedulers

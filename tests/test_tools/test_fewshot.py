@@ -55,7 +55,7 @@ def test_folds_are_run_once(tool, tmp_path):
     # Fold 0 is kept as it stands; fold 1 is finished and only scored again; fold 2 is new.
     table.write_text(json.dumps({'0': 100.}))
     second, lines = tool(3, 'train_dataloader.num_workers=1', 'log_level=ERROR')  # loading and logging do not matter
-    assert f'0: taken from {table}' in lines
+    assert f'folds, 0: taken from {table}' in lines
     assert second['0'] == 100 and second['1'] == first['1'] and set(second) == {'0', '1', '2'}
     mean = sum(second.values()) / 3
     assert re.fullmatch(rf'{mean:.2f} \+- \d+\.\d\d % over 3 folds', lines[-1])
