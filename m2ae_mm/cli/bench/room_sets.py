@@ -1,5 +1,6 @@
 """Composed rooms that lie in memory, and batches of them with the labels of a task."""
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -22,7 +23,7 @@ _ROTATION, _SCALES = 0.087266, (0.9, 1.1)
 _UNCHANGED = dict(start=0., turn=0.5, scale=0.5, x=0., y=0.)
 
 
-class Rooms:
+class Rooms(ABC):
     """Rooms of one split, on a device.
 
     Attributes:
@@ -56,14 +57,14 @@ class Rooms:
         return rooms
 
     @staticmethod
+    @abstractmethod
     def read(xyz: np.ndarray, order: np.ndarray, root: Path, entry: dict, metainfo: dict) -> tuple[np.ndarray, Any]:
         """Points and labels of a room: of its points ``(N, 3)``, their new order, and what the annotations say."""
-        raise NotImplementedError
 
     @staticmethod
+    @abstractmethod
     def sample(labels: Any, kept: Tensor, matrix: Tensor) -> Det3DDataSample:
         """Labels of the points kept, in a room that ``matrix`` (3, 3) has moved: ``points @ matrix``."""
-        raise NotImplementedError
 
     def first(self, share: float) -> 'Rooms':
         """A share of the rooms, one at the least."""
