@@ -69,3 +69,10 @@ def test_every_page_is_in_the_site():
 @pytest.mark.parametrize('name, most', [('README.md', 1000), ('docs/performance.md', 800)])
 def test_pages_that_are_to_be_short_are_short(name, most):
     assert len((ROOT / name).read_text().split()) <= most
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_lines_have_at_most_120_characters(name):
+    """Those of tables, of measured notes and of references to papers may be longer."""
+    text = re.sub(r'^```latex.*?^```', '', _MEASURED.sub('', (ROOT / name).read_text()), flags=re.DOTALL | re.MULTILINE)
+    assert not [line for line in text.splitlines() if len(line) > 120 and not line.startswith('|')]
