@@ -81,4 +81,6 @@ CAUSES = dict(
     wide_scratch=Start('groups of 32, 16, 8; random weights', encoder_lr=1., detector=_WIDE),
     wide=Start('groups of 32, 16, 8', 'wide', _WIDE, detector=_WIDE),
     base_fast=Start('as `rooms_pretrain.py`, the full learning rate', 'base', encoder_lr=1.),
+    base_frozen=Start('as `rooms_pretrain.py`, frozen', 'base', encoder_lr=0.),
+    scratch_frozen=Start('random weights, frozen', encoder_lr=0.),
 )
