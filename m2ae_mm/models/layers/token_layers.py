@@ -136,7 +136,8 @@ def norm_relu(norm: nn.Module | None, x: Tensor, shared: Tensor | None = None, t
     if kernels is None or norm is None or not takes_batch_statistics(norm) or count * k < 2:
         if shared is not None:
             x = x.add_(shared.unsqueeze(1)) if norm is None else x + shared.unsqueeze(1)
-        return F.relu(x if norm is None else norm(x.flatten(0, 1)).view_as(x), inplace=True)
+        # What a norm returned may be seen by its hooks, and autograd would copy it, as it is a view.
+        return F.relu(x, inplace=True) if norm is None else F.relu(norm(x.flatten(0, 1)).view_as(x))
     if total is None:
         total = torch.full((1, ), count, dtype=torch.long, device=x.device)
     rows, mean, variance = kernels.batch_norm.BatchNormReLU.apply(
