@@ -38,3 +38,10 @@ def assert_close(ours, published):
     bound = 1e-4 * published.abs() + 1e-5 * published.abs().max().clamp(min=1)
     excess = ((ours - published).abs() - bound).max()
     assert ours.shape == published.shape and excess <= 0, f'{excess:.3g} above the tolerance'
+
+
+def encoder_of(config, **options):
+    """Our encoder's config, of the sizes in a reference file's."""
+    return dict(type='PointM2AEEncoder', num_centers=config['num_groups'], num_neighbors=config['group_sizes'],
+                embed_dims=config['encoder_dims'], depths=config['encoder_depths'], num_heads=config['num_heads'],
+                **options)

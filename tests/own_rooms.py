@@ -9,8 +9,8 @@ TABLE, CUPBOARD = [2.75, 1.8, 0.4, 1.5, 1.6, 0.8, 0.], [0.4, 0.7, 0.5, 0.6, 1.2,
 COLUMNS = ['file', 'class', 'x', 'y', 'z', 'dx', 'dy', 'dz', 'yaw']
 
 
-def room_points(seed=0, count=3000):
-    """5 x 4 x 2.5 m: floor, four walls, a table and a cupboard; ``(N, 3)``."""
+def room_points(seed=0, count=3000, ceiling=False):
+    """5 x 4 x 2.5 m: four walls, floor, a table and a cupboard, perhaps a ceiling; ``(N, 3)``."""
     rng = np.random.default_rng(seed)
     size = np.array([5, 4, 2.5])
     walls = rng.random((count, 3)) * size
@@ -18,7 +18,8 @@ def room_points(seed=0, count=3000):
     walls[np.arange(count), side] = rng.integers(0, 2, count) * size[side]
     floor = rng.random((count, 3)) * size * [1, 1, 0]
     few = rng.random((count // 6, 3))
-    return np.concatenate([walls, floor, few * [1.5, 1.6, 0] + [2, 1, 0.75], few * [0.6, 1.2, 1] + [0.1, 0.1, 0]])
+    things = [few * [1.5, 1.6, 0] + [2, 1, 0.75], few * [0.6, 1.2, 1] + [0.1, 0.1, 0]]
+    return np.concatenate([walls, floor, *things, *[floor + [0, 0, 2.5]] * ceiling])
 
 
 def write_scans(folder, names=('a', 'b', 'c'), change=lambda xyz: xyz):

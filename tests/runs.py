@@ -53,6 +53,26 @@ def tiny_config(name, work_dir, root=None, epochs=1, batch_size=4, **options):
     return config
 
 
+SEG = dict(num_centers=[24, 12, 6], num_neighbors=[8, 4, 4], embed_dims=[8, 12, 16], depths=[1, 1, 1], num_heads=2,
+           point_hidden=[4, 8, 8])
+
+
+def seg_config(name, root, work_dir):
+    """A config of semantic segmentation on data under ``root``, with a model of the sizes :data:`SEG`."""
+    config = Config.fromfile(CONFIGS / f'{name}.py')
+    config.model.backbone.update(SEG)
+    config.model.neck.update(encoder_dims=SEG['embed_dims'], out_channels=[16, 16, 16])
+    config.model.decode_head.update(in_channels=16, channels=16)
+    for loader in LOADERS:
+        config[loader].update(num_workers=0, persistent_workers=False, batch_size=2 if 'train' in loader else 1)
+        config[loader].dataset.data_root = str(root)
+    config.update(work_dir=str(work_dir), log_level='WARNING')
+    config.train_cfg.update(max_epochs=1, val_interval=1)
+    config.merge_from_dict({'train_dataloader.dataset.pipeline.4.num_points': 128,
+                            'model.test_cfg.num_points': 128, 'model.test_cfg.batch_size': 2})
+    return config
+
+
 def train(config, resume_to=None):
     """Train and evaluate, then resume up to ``resume_to`` epochs; returns the last runner."""
     runner = Runner.from_cfg(config)

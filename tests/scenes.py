@@ -1,4 +1,4 @@
-"""Scenes in ScanNet's mmdet3d layout for tests: the real sample, and made-up ones."""
+"""Scenes in ScanNet's mmdet3d layout, made up."""
 import pickle
 from pathlib import Path
 
@@ -6,14 +6,6 @@ import numpy as np
 
 CLASSES = ('cabinet', 'bed', 'chair', 'sofa', 'table', 'door', 'window', 'bookshelf', 'picture', 'counter', 'desk',
            'curtain', 'refrigerator', 'showercurtrain', 'toilet', 'sink', 'bathtub', 'garbagebin')
-SAMPLE = Path(__file__).resolve().parents[2] / 'shared' / 'data' / 'scannet_sample' / 'scene0000_00.npz'
-
-
-def sample_scene():
-    """The real scan: points (N, 6), alignment (4, 4), boxes (27, 6), labels (27,)."""
-    with np.load(SAMPLE, allow_pickle=False) as file:
-        points = np.hstack([file['points'], file['color'].astype(np.float32)]).astype(np.float32)
-        return dict(points=points, alignment=file['axis_align_matrix'], boxes=file['boxes'], labels=file['labels'])
 
 
 def box_scene(seed, num_boxes=4, num_points=2000):
@@ -33,14 +25,14 @@ def box_scene(seed, num_boxes=4, num_points=2000):
                 labels=rng.integers(0, len(CLASSES), num_boxes))
 
 
-def write_layout(root, train, val):
-    """Write scenes as an mmdet3d ScanNet data set under ``root``."""
+def write_layout(root, train, val, prefix='scannet'):
+    """Write scenes as an mmdet3d data set of ScanNet, or of another prefix, under ``root``."""
     root = Path(root)
     (root / 'points').mkdir(parents=True, exist_ok=True)
     for split, scenes in (('train', train), ('val', val)):
         infos = [_write_scene(root, f'{split}_{i:04d}.bin', scene) for i, scene in enumerate(scenes)]
         metainfo = dict(dataset='scannet', info_version='1.0', categories={c: i for i, c in enumerate(CLASSES)})
-        with open(root / f'scannet_infos_{split}.pkl', 'wb') as file:
+        with open(root / f'{prefix}_infos_{split}.pkl', 'wb') as file:
             pickle.dump(dict(metainfo=metainfo, data_list=infos), file)
     return root
 

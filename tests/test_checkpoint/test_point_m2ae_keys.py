@@ -16,7 +16,6 @@ def test_a_linear_layer_with_one_input_keeps_its_axes():
     assert torch.equal(convert_point_m2ae_pretrain({'rec_head.weight': weights})['head.predict_points.weight'], weights)
 
 
-
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="'cls_token' is no name of a published Point-M2AE"):
         convert_point_m2ae_pretrain({'cls_token': torch.zeros(1)})

@@ -107,8 +107,10 @@ def test_pretraining_goes_on_from_the_whole_model(name, config):
 
 
 @pytest.mark.parametrize('name', shipped_names())
-def test_models_know_their_config(name):
+def test_models_are_built_by_name_and_know_their_config(name):
     model = shipped_model(name)
+    stored, own = read_checkpoint(name), model.state_dict()
+    assert not model.training and all(torch.equal(value.to(own[key]), own[key]) for key, value in stored.items())
     assert model.cfg.model == describe(name)['model'] and model.cfg.default_scope == 'mmdet3d'
     assert model.cfg.test_dataloader.dataset.pipeline
 
@@ -182,12 +184,3 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         read_checkpoint('shapenet')
     with pytest.raises(ValueError, match="no weights 'shapenet' come with the package, only .*shapes_small"):
         describe('shapenet')
-
-
-def test_models_are_built_by_name():
-    model = shipped_model('shapes_small')
-    assert not model.training and model.backbone.num_centers == [128, 64, 32]
-    stored = read_checkpoint('shapes_small')
-    assert all(torch.equal(value, stored[name]) for name, value in model.state_dict().items())
-    with pytest.raises(ValueError, match="no weights 'nothing' come with the package, only rooms_det, shapes, "):
-        shipped_model('nothing')

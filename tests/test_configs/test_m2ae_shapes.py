@@ -74,13 +74,6 @@ def test_fine_tuning_decays_what_the_published_code_does(name):
         assert decay[id(parameter)] == (0 if free else 0.05), key
 
 
-def test_published_augmentation():
-    votes = Config.fromfile(CONFIGS / 'modelnet40_cls.py').model.data_preprocessor.vote_transforms
-    assert [step.type for step in votes] == ['M2AEBatchSample', 'M2AEBatchScaleShift']
-    parts = Config.fromfile(CONFIGS / 'shapenetpart_seg.py').model.data_preprocessor.train_transforms
-    assert parts == [dict(type='M2AEBatchScaleShift', scale_range=(0.8, 1.25), per_axis=False, shift_range=0.1)]
-
-
 def test_linear_probe_stand_alone_gives_the_same_figure(pretrained, tmp_path):
     runner, checkpoint = pretrained
     config = tiny_config('modelnet40_svm.py', tmp_path, write_modelnet40_h5(tmp_path / 'm'))
@@ -89,11 +82,10 @@ def test_linear_probe_stand_alone_gives_the_same_figure(pretrained, tmp_path):
     assert tester.test()['linear_probe/accuracy'] == score(runner, 'linear_probe/accuracy')
 
 
-@pytest.mark.parametrize('name, constant', [('scanobjectnn_svm', 0.042), ('../i2p_mae/scanobjectnn_svm', 0.018)])
-def test_linear_probe_on_scanobjectnn(name, constant, tmp_path):
-    config = tiny_config(f'{name}.py', tmp_path, write_scanobjectnn(tmp_path / 's'))
+def test_linear_probe_on_scanobjectnn(tmp_path):
+    config = tiny_config('../i2p_mae/scanobjectnn_svm.py', tmp_path, write_scanobjectnn(tmp_path / 's'))
     scores = Runner.from_cfg(config).test()
-    assert scores['linear_probe/C'] == constant and 0 <= scores['linear_probe/accuracy'] <= 100
+    assert scores['linear_probe/C'] == 0.018 and 0 <= scores['linear_probe/accuracy'] <= 100
 
 
 def test_classification_from_the_pretrained_encoder_with_votes(pretrained, tmp_path):
@@ -107,28 +99,20 @@ def test_classification_from_the_pretrained_encoder_with_votes(pretrained, tmp_p
     assert config.model.head.label_smoothing == 0.3
 
 
-@pytest.mark.parametrize('variant', ['objbg', 'objonly', 'pbt50rs'])
-def test_scanobjectnn(variant, tmp_path):
-    config = tiny_config(f'scanobjectnn_{variant}_cls.py', tmp_path / 'work', write_scanobjectnn(tmp_path / 's'))
-    assert {config[loader].dataset.variant for loader in LOADERS} == {variant}
+@pytest.mark.parametrize('name', ['scanobjectnn_objonly_cls', '../i2p_mae/scanobjectnn_pbt50rs_cls'])
+def test_scanobjectnn(name, tmp_path):
+    config = tiny_config(f'{name}.py', tmp_path / 'work', write_scanobjectnn(tmp_path / 's'))
     sample, pack = config.train_dataloader.dataset.pipeline
     assert sample == dict(type='M2AESamplePoints', num_points=2048)  # all, in another order every time
     assert config.test_dataloader.dataset.pipeline == [pack]
     assert 0 <= score(train(config), 'accuracy/overall') <= 100
 
 
-@pytest.mark.parametrize('name', ['scanobjectnn_objonly_rotated_cls', '../i2p_mae/scanobjectnn_pbt50rs_cls'])
-def test_scanobjectnn_with_turned_clouds(name, tmp_path):
-    config = tiny_config(f'{name}.py', tmp_path / 'work', write_scanobjectnn(tmp_path / 's'))
-    assert 0 <= score(train(config), 'accuracy/overall') <= 100
-
-
-@pytest.mark.parametrize('way, shot', [(5, 10), (5, 20), (10, 10), (10, 20)])
-def test_fewshot(way, shot, tmp_path):
-    root = write_fewshot(tmp_path / 'f', way, shot, num_points=110)
-    config = tiny_config(f'modelnet40_fewshot_{way}way_{shot}shot.py', tmp_path / 'work', root, batch_size=50)
+def test_fewshot(tmp_path):
+    root = write_fewshot(tmp_path / 'f', 10, 20, num_points=110)
+    config = tiny_config('modelnet40_fewshot_10way_20shot.py', tmp_path / 'work', root, batch_size=50)
     runner = train(config)
-    assert len(runner.train_dataloader.dataset) == way * shot
+    assert len(runner.train_dataloader.dataset) == 200
     assert 0 <= score(runner, 'accuracy/overall') <= 100
 
 

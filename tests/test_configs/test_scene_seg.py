@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 from processes import program
-from runs import CONFIGS, LOADERS
+from runs import CONFIGS, SEG, seg_config
 from seg_scenes import NAMES, labelled_room, write_seg_layout
 
 from m2ae_mm.cli import segment
@@ -18,9 +18,7 @@ from m2ae_mm.engine import check_data
 from mmdet3d.datasets import ScanNetSegDataset
 from mmdet3d.registry import MODELS
 
-SMALL = dict(num_centers=[24, 12, 6], num_neighbors=[8, 4, 4], embed_dims=[8, 12, 16], depths=[1, 1, 1], num_heads=2,
-             point_hidden=[4, 8, 8])
-SIZES = [f'model.backbone.{name}={str(value).replace(" ", "")}' for name, value in SMALL.items()]
+SIZES = [f'model.backbone.{name}={str(value).replace(" ", "")}' for name, value in SEG.items()]
 SIZES += ['model.neck.encoder_dims=[8,12,16]', 'model.neck.out_channels=[16,16,16]',
           'model.decode_head.in_channels=16', 'model.decode_head.channels=16']
 RUN = [f'{loader}_dataloader.{option}' for loader in ('train', 'val', 'test')
@@ -97,21 +95,6 @@ def test_pictures_pages_and_scans_of_ones_own(trained, own, tmp_path, capsys):
         segment.main(segment.parse_args(['x.ply', '--model', str(checkpoint), '--category', 'Chair']))
 
 
-def published(name, root, **changes):
-    """A config on tiny data with a tiny model."""
-    config = Config.fromfile(CONFIGS / f'{name}.py')
-    config.model.backbone.update(SMALL)
-    config.model.neck.update(encoder_dims=SMALL['embed_dims'], out_channels=[16, 16, 16])
-    config.model.decode_head.update(in_channels=16, channels=16)
-    for loader in LOADERS:
-        config[loader].update(num_workers=0, persistent_workers=False, batch_size=2 if 'train' in loader else 1)
-        config[loader].dataset.data_root = str(root)
-    config.update(work_dir=str(root / 'work'), log_level='WARNING')
-    config.train_cfg.update(max_epochs=1, val_interval=1)
-    config.merge_from_dict(changes)
-    return config
-
-
 @pytest.mark.parametrize('name, prefix, splits, classes, values', [
     ('scannet_seg', 'scannet_infos', ('train', 'val'), 20, (2, 1, 5)),
     ('s3dis_seg', 's3dis_infos', ('Area_1', 'Area_2', 'Area_3', 'Area_4', 'Area_5', 'Area_6'), 13, (1, 2, 8)),
@@ -119,8 +102,7 @@ def published(name, root, **changes):
 def test_published_layouts_train_and_are_scored_in_blocks(tmp_path, name, prefix, splits, classes, values):
     rooms = [labelled_room(i, 400, values) for i in range(2)]
     root = write_seg_layout(tmp_path, dict.fromkeys(splits, rooms), prefix)
-    sampling = 'train_dataloader.dataset.pipeline.4.num_points'
-    config = published(name, root, **{sampling: 128, 'model.test_cfg.num_points': 128, 'model.test_cfg.batch_size': 2})
+    config = seg_config(name, root, root / 'work')
     assert config.model.decode_head.num_classes == config.model.decode_head.ignore_index == classes
     check_data(config, ('train_dataloader', 'val_dataloader'))
     runner = Runner.from_cfg(config)

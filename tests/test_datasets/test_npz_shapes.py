@@ -67,14 +67,9 @@ def test_arrays_with_a_column_are_those_without(tmp_path, name):
     assert [(data[i]['name'], data[i]['gt_label']) for i in range(len(data))] == [('a/mug', 0), ('a/vase', 2)]
 
 
-@pytest.mark.parametrize('arrays, message', [
-    (dict(label=['a', 'b', 'c']), 'label holds <U1, it must hold whole numbers'),
-    (dict(label=[0., 1.5, 2.]), 'label holds float64, it must hold whole numbers'),
-    (dict(label=[0, 1, 2], split=['train', 'test', 'test']), 'split holds <U5, it must hold whole numbers'),
-])
-def test_labels_and_splits_are_numbers(tmp_path, arrays, message):
-    np.savez(tmp_path / 'a.npz', points=np.zeros((3, 5, 3)), **arrays)
-    with pytest.raises(ValueError, match=rf'a.npz \({message}'):
+def test_splits_are_numbers(tmp_path):
+    np.savez(tmp_path / 'a.npz', points=np.zeros((3, 5, 3)), label=[0, 1, 2], split=['train', 'test', 'test'])
+    with pytest.raises(ValueError, match=r'a.npz \(split holds <U5, it must hold whole numbers'):
         build(tmp_path, files=['a.npz'])
 
 

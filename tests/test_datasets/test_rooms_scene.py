@@ -8,7 +8,7 @@ from m2ae_mm.datasets.rooms import scene as scene_module
 from m2ae_mm.datasets.rooms import shapes
 from m2ae_mm.datasets.rooms.colours import colours
 from m2ae_mm.datasets.rooms.furniture import CLASS_NYU40, CLASSES, OTHER, load_furniture
-from m2ae_mm.datasets.rooms.kernels import FIRST_WALL, FLOOR, NOTHING, see_pieces, see_shell
+from m2ae_mm.datasets.rooms.kernels import FIRST_WALL, FLOOR, NOTHING, see_shell
 from m2ae_mm.datasets.rooms.layout import Layout, Placed, overlap
 from m2ae_mm.datasets.rooms.programs import CYCLE, PROGRAMS, furnish
 from m2ae_mm.datasets.rooms.scan import PROFILES, scan_room
@@ -107,25 +107,6 @@ def test_openings_let_the_view_out():
     assert seen[0, 0] == NOTHING
     _, _, _, seen, _ = cast([[1, 0, 0]], holes=[(1.5, 2.5, 1.0, 2.0)])
     assert seen[0, 0] == FIRST_WALL - 1
-
-
-def test_pieces_hide_what_is_behind_them():
-    # A panorama of one row of 1 degree; the piece stands 1 to 1.4 m in front of the camera.
-    step = np.deg2rad(1.0)
-    azimuth = (np.arange(360) + 0.5) * step - np.pi
-    rays = np.stack([np.cos(azimuth), np.sin(azimuth), np.zeros(360)], axis=1)
-    camera, rays, range_, seen, facing = cast(rays)
-    behind = range_.copy()
-    placed = Placed(table_block((0.6, 0.4, 2.0)), np.array([2.2, 1.0, 0.0]), 90.0)
-    points = len(placed.points)
-    see_pieces(camera, rays, step / 2, step, placed.points, placed.normals, np.full(points, 0.04),
-               np.zeros(points, dtype=np.int64), placed.position[None], placed.rotation[:, 0][None],
-               placed.piece.size[None], range_, seen, facing)
-    ahead = np.abs(azimuth) < np.deg2rad(14)  # the front face spans +-16.7 degrees
-    assert (seen[0, ahead] == 0).all()
-    np.testing.assert_allclose(range_[0, ahead], 1.0 / np.cos(azimuth[ahead]), atol=1e-9)
-    aside = np.abs(azimuth) > np.deg2rad(18)
-    np.testing.assert_array_equal(range_[0, aside], behind[0, aside])
 
 
 def test_box_is_tight_around_an_unoccluded_piece():

@@ -1,23 +1,10 @@
 """Frames of scans: found from floor and extent, applied and undone."""
 import numpy as np
 import pytest
+from own_rooms import room_points as room
 
 from m2ae_mm.datasets.scan_frame import UNITS, ScanFrame, find_frame, scale_of
 from m2ae_mm.datasets.scene_geometry import TO_Z_UP
-
-
-def room(ceiling=False, count=9000):
-    """5 x 4 x 2.5 m: floor, four walls, a table and a cupboard; perhaps a ceiling."""
-    rng = np.random.default_rng(0)
-    size = np.array([5, 4, 2.5])
-    walls = rng.random((count, 3)) * size
-    side = rng.integers(0, 2, count)
-    walls[np.arange(count), side] = rng.integers(0, 2, count) * size[side]
-    flat = rng.random((count, 3)) * size
-    table = flat[: count // 6] * [0.3, 0.4, 0] + [2, 1, 0.75]
-    cupboard = rng.random((count // 6, 3)) * [0.6, 1.2, 1] + [0.1, 0.1, 0]
-    planes = [walls, flat * [1, 1, 0], table, cupboard]
-    return np.concatenate([*planes, flat * [1, 1, 0] + [0, 0, 2.5]] if ceiling else planes)
 
 
 def turned(xyz, angle):
@@ -29,7 +16,7 @@ def turned(xyz, angle):
 @pytest.mark.parametrize('up', TO_Z_UP)
 def test_unit_up_axis_heading_and_place_are_found(up, ceiling):
     for unit, heading in (('m', 0.), ('cm', 0.3), ('mm', -0.5)):
-        recorded = turned(room(ceiling), heading) @ TO_Z_UP[up] / UNITS[unit] + [300, -7000, 20]
+        recorded = turned(room(ceiling=ceiling), heading) @ TO_Z_UP[up] / UNITS[unit] + [300, -7000, 20]
         frame = find_frame(recorded)
         assert (frame.unit, frame.up_axis) == (unit, up)
         assert frame.heading == pytest.approx(heading, abs=0.01)

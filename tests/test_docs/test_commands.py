@@ -18,7 +18,6 @@ from pages import NAMES, ROOT, blocks, calls, inline, registered, split, text, t
 
 from m2ae_mm.checkpoint.shipped import shipped_names
 from m2ae_mm.cli import COMMANDS, options
-from m2ae_mm.cli.option_values import present_value
 
 # The modules of m2ae_mm.cli behind the tools whose names differ.
 _MODULES = dict(convert_checkpoint='convert', create_data='data', create_rooms='rooms')
@@ -240,15 +239,3 @@ def test_weights_that_are_named_come_along():
     pages = text('README.md') + text('docs/weights.md')
     found = set(re.findall(r'--pretrained (\w+)', pages))
     assert found - {'NAME'} <= set(shipped_names())
-
-
-def test_what_is_no_key_is_found():
-    """That the check above is one."""
-    config = config_file(ROOT / 'configs/m2ae/modelnet40_cls.py')
-    for key in ('model.head.num_classes', 'model.votes', 'model.backbone.lora.rank', 'randomness.seed',
-                'train_dataloader.batch_size', 'optim_wrapper.paramwise_cfg.layer_decay_rate'):
-        assert is_read(config, key), key
-    for key in ('model.head.num_class', 'model.vote', 'modle.votes', 'train_dataloader.dataset.pipeline.9.size',
-                'optim_wrapper.paramwise_cfg.decay'):
-        assert not is_read(config, key), key
-    assert present_value(config.to_dict(), 'model.vote') is None

@@ -62,7 +62,6 @@ def test_a_history_keeps_no_graph_alive():
     assert graph() is None
 
 
-
 @pytest.mark.parametrize('clone', [copy.deepcopy, lambda history: pickle.loads(pickle.dumps(history))])
 def test_copies_and_checkpoints_hold_mmengines_class(clone):
     history = LateHistory(HistoryBuffer([1.], [1]))

@@ -18,16 +18,21 @@ RUNNER = SimpleNamespace(
     logger=MMLogger.get_instance('pictures'))
 
 
-def test_detections_are_drawn_over_the_file_up_to_the_limit(tmp_path):
-    scene = box_scene(0)
-    scene['points'].tofile(tmp_path / 'room.bin')
-    sample = Det3DDataSample(metainfo=dict(lidar_path=str(tmp_path / 'room.bin'), num_pts_feats=6))
+def detected(scene, **metainfo):
+    """All that is in a scene, found."""
+    sample = Det3DDataSample(metainfo=metainfo)
     boxes = DepthInstance3DBoxes(torch.from_numpy(scene['boxes']), box_dim=6, with_yaw=False, origin=(.5, .5, .5))
     labels = torch.from_numpy(scene['labels'])
     sample.pred_instances_3d = InstanceData(bboxes_3d=boxes, labels_3d=labels, scores_3d=torch.ones(len(labels)))
-    sample.eval_ann_info = dict(gt_bboxes_3d=boxes, gt_labels_3d=scene['labels'])
+    return sample, torch.from_numpy(scene['points'][:, :3])
+
+
+def test_detections_are_drawn_over_the_file_up_to_the_limit(tmp_path):
+    scene = box_scene(0)
+    scene['points'].tofile(tmp_path / 'room.bin')
+    sample, points = detected(scene, lidar_path=str(tmp_path / 'room.bin'), num_pts_feats=6)
+    sample.eval_ann_info = dict(gt_bboxes_3d=sample.pred_instances_3d.bboxes_3d, gt_labels_3d=scene['labels'])
     hook = M2AEPictureHook(str(tmp_path / 'out'), limit=1)
-    points = torch.from_numpy(scene['points'][:, :3])
     hook.after_test_iter(RUNNER, 0, dict(inputs=dict(points=[points, points])), [sample, sample])
     hook.after_test(RUNNER)
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['room.png']
@@ -35,12 +40,7 @@ def test_detections_are_drawn_over_the_file_up_to_the_limit(tmp_path):
 
 
 def test_detections_are_drawn_over_the_batch_where_the_file_is_not_known(tmp_path):
-    scene = box_scene(0)
-    sample = Det3DDataSample(metainfo=dict(sample_idx=7))
-    boxes = DepthInstance3DBoxes(torch.from_numpy(scene['boxes']), box_dim=6, with_yaw=False, origin=(.5, .5, .5))
-    labels = torch.from_numpy(scene['labels'])
-    sample.pred_instances_3d = InstanceData(bboxes_3d=boxes, labels_3d=labels, scores_3d=torch.ones(len(labels)))
-    points = torch.from_numpy(scene['points'][:, :3])
+    sample, points = detected(box_scene(0), sample_idx=7)
     M2AEPictureHook(str(tmp_path)).after_test_iter(RUNNER, 0, dict(inputs=dict(points=[points])), [sample])
     assert np.asarray(Image.open(tmp_path / 'sample_00007.png')).std() > 10
 

@@ -1,61 +1,24 @@
 """A resumed training follows its config where the user has changed it, and else goes on as it was."""
-from itertools import count
-
 import pytest
 import torch
+import training
 from mmengine.config import Config
-from mmengine.model import BaseModel
-from mmengine.registry import DATASETS, MODELS
 from mmengine.runner import Runner
-from torch import nn
-from torch.utils.data import Dataset
 
 from m2ae_mm.engine import training_runner
 
-NUMBERS = count()  # for names: mmengine keeps one logger each
+
+def cosine(end):
+    return [dict(type='LinearLR', start_factor=0.1, begin=0, end=1, convert_to_iter_based=True),
+            dict(type='CosineAnnealingLR', eta_min=1e-6, begin=1, end=end, convert_to_iter_based=True)]
 
 
-@MODELS.register_module(force=True)
-class ResumeTestModel(BaseModel):
-    """Two weights and a norm."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer, self.norm = nn.Linear(2, 1), nn.LayerNorm(1)
-
-    def forward(self, x, mode):
-        return dict(loss=self.norm(self.layer(x)).square().mean())
-
-
-@DATASETS.register_module(force=True)
-class ResumeTestData(Dataset):
-    """As many samples as asked for."""
-
-    def __init__(self, count=4):
-        self.samples = torch.linspace(0, 1, 2 * count).view(count, 2)
-
-    def __len__(self):
-        return len(self.samples)
-
-    def __getitem__(self, index):
-        return dict(x=self.samples[index])
-
-
-def cosine(end, **options):
-    return [dict(type='LinearLR', start_factor=0.1, begin=0, end=1, convert_to_iter_based=True, **options),
-            dict(type='CosineAnnealingLR', eta_min=1e-6, begin=1, end=end, convert_to_iter_based=True, **options)]
-
-
-def config(folder, epochs, schedules, batch_size=2, optimizer=(), **more):
-    return Config(dict(
-        model=dict(type='ResumeTestModel'), work_dir=str(folder), default_scope='mmengine', log_level='ERROR',
-        randomness=dict(seed=0), experiment_name=f'resume_test_{next(NUMBERS)}',
-        train_dataloader=dict(batch_size=batch_size, num_workers=0, dataset=dict(type='ResumeTestData'),
-                              sampler=dict(type='DefaultSampler', shuffle=False),
-                              collate_fn=dict(type='default_collate')),
-        train_cfg=dict(by_epoch=True, max_epochs=epochs), param_scheduler=schedules,
-        optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-2, weight_decay=0.1, **dict(optimizer))),
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)), **more))
+def config(folder, epochs, schedules, batch_size=4, **more):
+    """Two steps an epoch."""
+    options = training.config(folder, epochs, batch_size=batch_size, param_scheduler=schedules, **more)
+    options.train_dataloader.dataset.count = 8
+    options.optim_wrapper.optimizer.weight_decay = 0.1
+    return options
 
 
 def run(options):
@@ -84,10 +47,10 @@ def resumed(folder, *args, **options):
     return run(config(folder, *args, resume=True, **options))
 
 
-@pytest.fixture
-def whole(tmp_path):
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
     """Four epochs in one go: rates, and final weights."""
-    rates, _, runner = run(config(tmp_path / 'whole', 4, cosine(4)))
+    rates, _, runner = run(config(tmp_path_factory.mktemp('whole'), 4, cosine(4)))
     return rates, runner.model.state_dict()
 
 
@@ -135,7 +98,8 @@ def test_other_learning_rate_and_weight_decay(tmp_path, whole):
 
 
 def test_groups_of_parameters_keep_their_factors(tmp_path):
-    groups = dict(paramwise_cfg=dict(norm_decay_mult=0., custom_keys=dict(layer=dict(lr_mult=0.5))))
+    half = dict(lr_mult=0.5)
+    groups = dict(paramwise_cfg=dict(norm_decay_mult=0., custom_keys=dict(first=half, last=half)))
 
     def options(lr, decay, **more):
         found = config(tmp_path, 4, cosine(4), **more)
@@ -155,8 +119,8 @@ def test_groups_of_parameters_keep_their_factors(tmp_path):
 
 def test_another_batch_size_changes_the_length_of_an_epoch(tmp_path):
     run(config(tmp_path, 2, cosine(4)))
-    expected = run(config(tmp_path / 'other', 4, cosine(4), batch_size=1))[0]
-    second, told, _ = resumed(tmp_path, 4, cosine(4), batch_size=1)
+    expected = run(config(tmp_path / 'other', 4, cosine(4), batch_size=2))[0]
+    second, told, _ = resumed(tmp_path, 4, cosine(4), batch_size=2)
     assert second == expected[8:] and 'end 16 instead of 8' in told[0]
 
 
@@ -189,7 +153,7 @@ def test_without_schedules_none_have_to_be_there(tmp_path):
 
 @pytest.mark.parametrize('change, message', [
     (dict(optimizer=dict(type='SGD', lr=1e-2, momentum=0.9)), 'has the options .*betas.* another one. Resume with'),
-    (dict(paramwise_cfg=dict(norm_decay_mult=0.)), r'groups of \[4\] parameters, .* of \[1, 1, 1, 1\].*load_from'),
+    (dict(paramwise_cfg=dict(norm_decay_mult=0.)), r'groups of \[6\] parameters, .* of \[1, 1, 1, .*load_from'),
 ])
 def test_the_state_of_another_optimizer_is_refused(tmp_path, change, message):
     run(config(tmp_path, 1, cosine(4)))

@@ -45,18 +45,6 @@ def test_missing_and_short_scenes_are_named_together(root):
     assert 'point files of train_dataloader.dataset.dataset:' in text
 
 
-def test_a_split_without_scenes_is_named(root):
-    (root / 'scannet_infos_train.pkl').write_bytes(pickle.dumps(dict(metainfo={}, data_list=[])))
-    with pytest.raises(ValueError, match="scannet_infos_train.pkl' lists no scene"):
-        check(root)
-
-
-def test_empty_scenes_are_short(root):
-    (root / 'points' / 'train_0003.bin').write_bytes(b'')
-    with pytest.raises(ValueError, match='of 8 files checked, 1 short'):
-        check(root)
-
-
 def test_a_point_has_as_many_values_as_mmdet3d_assumes(root):
     values = inspect.signature(TRANSFORMS.get('LoadPointsFromFile')).parameters['load_dim'].default
     (root / 'points' / 'train_0003.bin').write_bytes(b'1' * 4 * values * 7)
@@ -64,7 +52,6 @@ def test_a_point_has_as_many_values_as_mmdet3d_assumes(root):
     (root / 'points' / 'train_0003.bin').write_bytes(b'1' * 4 * (values * 7 + 3))
     with pytest.raises(ValueError, match=f'no multiple of {4 * values}'):
         check(root, load=dict(use_dim=3))
-
 
 
 def test_the_folder_is_the_prefix_of_the_config_or_the_default(root):
@@ -157,17 +144,6 @@ def test_corrected_scenes_are_fine(tmp_path, logged):
 def test_without_the_step_the_message_says_what_to_add(tmp_path, logged):
     check(strange(tmp_path, millimetres_y_up), steps=[ALIGN])
     assert "corrected by a step: dict(type='M2AESceneFrame', unit_scale=0.001, up_axis='y') behind" in logged[0]
-
-
-@pytest.mark.parametrize('change, seen', [
-    (lambda xyz: xyz / 100, 'rooms in metres are 0.5 to 100'),
-    (lambda xyz: xyz * 50, 'rooms in metres are 0.5 to 100'),
-    (lambda xyz: xyz @ TO_Z_UP['-z'], 'its floor is where z is high, not at low z'),
-    (lambda xyz: xyz + [388096, 3948996, 40], 'from the origin, where single precision has steps of 0.25'),
-])
-def test_what_else_is_strange(tmp_path, logged, change, seen):
-    check(strange(tmp_path, change), steps=[FRAME])
-    assert len(logged) == 1 and seen in logged[0]
 
 
 def test_one_strange_scene_of_many_and_other_kinds_of_data_are_no_reason(tmp_path, logged):

@@ -1,6 +1,4 @@
 """Our indoor metric against average precision computed from its definition."""
-import math
-import warnings
 
 import numpy as np
 import pytest
@@ -81,16 +79,6 @@ def test_equals_the_definition(seed):
         assert result[f'mAP_{threshold:.2f}'] == pytest.approx(np.mean(expected), abs=1e-6)
         assert 0 < np.mean(expected) < 1
     assert 'sofa_AP_0.25' not in result
-
-
-def test_mmdet3d_returns_nan_where_ours_does_not():
-    rng = np.random.default_rng(0)
-    scenes = [scene(rng, 5)]
-    scenes[0]['classes'][-1] = 3
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        assert math.isnan(evaluate(IndoorMetric(), scenes)['mAP_0.25'])
-    assert math.isfinite(evaluate(M2AEIndoorMetric(), scenes)['mAP_0.25'])
 
 
 def test_equals_mmdet3d_when_every_class_occurs():

@@ -39,7 +39,6 @@ def test_an_unlabelled_sample_amid_a_class_changes_no_figure(split, figure):
         f'linear_probe/{figure}'] == 100
 
 
-
 def test_folds_need_as_many_shapes():
     few = samples('train', [0, 1] * 4) + samples('test', [0, 1])
     with pytest.raises(ValueError, match='folds=5 needs a class with as many training shapes, the largest has 4'):
@@ -70,11 +69,6 @@ def test_the_constant_does_not_depend_on_the_state_of_random_generators():
         chosen.add(METRICS.build(dict(type='M2AELinearProbeMetric', C=[0.1, 1., 10.], folds=3))
                    .choose_constant(features, labels))
     assert len(chosen) == 1
-
-
-def test_the_published_constant_is_the_default():
-    assert METRICS.build(dict(type='M2AELinearProbeMetric')).C == [0.01]
-
 
 
 def test_clear_errors():

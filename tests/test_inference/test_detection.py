@@ -226,7 +226,6 @@ def test_detectors_of_mmdet3d_keep_one_box_a_thing_too(room, tmp_path):
     np.testing.assert_allclose(again['boxes'][:, :3] - [30, 0, 2], found['boxes'][:, :3], atol=0.005)
 
 
-
 def seen_from_a_camera(room):
     """The farther half of a room as SUN RGB-D has it: x to the right, y ahead, the camera 1.3 m above the floor."""
     low, high = room[:, :3].min(0), room[:, :3].max(0)

@@ -108,7 +108,6 @@ def test_points_and_boxes_on_two_devices_are_refused():
             operator(points, boxes)
 
 
-
 def test_box_iou_rotated_directions():
     """Only the angle's direction tells the two cases apart: 'clockwise' turns x towards y."""
     bar, dot = torch.tensor([[0., 0, 4, 0.2, math.pi / 4]]), torch.tensor([[1., 1, 0.1, 0.1, 0]])
@@ -147,7 +146,6 @@ def test_corners_may_be_the_last_pixels_and_distant_boxes_share_nothing():
     assert mmcv.ops.nms(apart, torch.tensor([0.9, 0.8]), 0.3)[1].tolist() == [0, 1]
 
 
-
 def test_sigmoid_focal_loss():
     """Against mmdet's formula in plain PyTorch; background is class 3 of 3."""
     from mmdet.models.losses.focal_loss import py_focal_loss_with_prob
@@ -167,7 +165,6 @@ def test_focal_loss_weights_a_row_by_its_class_and_leaves_background_alone():
     plain, weighted = (mmcv.ops.sigmoid_focal_loss(logits, target, 2.0, 0.25, weight, 'none')
                        for weight in (None, torch.tensor([2., 3., 5.])))
     torch.testing.assert_close(weighted, plain * torch.tensor([2., 3, 5, 1, 1]).unsqueeze(1))
-
 
 
 def test_missing_operator_says_what_to_do():

@@ -90,7 +90,6 @@ def test_what_a_compiled_mmcv_has_for_the_cpu_stays_there(name):
     assert extension.called == [name]
 
 
-
 def test_compiled_wrappers_choose_by_device(compiled_mmcv):
     install()
     points = torch.rand(1, 5, 3)

@@ -85,18 +85,3 @@ def test_detector_trains_and_is_scored(name):
             metric.process({}, [result.to_dict() for result in results])
     scores = metric.evaluate(size=2)
     assert 0 <= scores[f'{config.metainfo.classes[0]}_AP_0.25'] <= 1
-
-
-@pytest.mark.parametrize(('shift', 'expected'), [(0., (1., 1.)), (0.5, (1., 0.)), (0.8, (0., 0.))])
-def test_indoor_metric_measures_overlap(shift, expected):
-    """Boxes shifted by half their width have IoU 1/3: found at 0.25, missed at 0.5."""
-    sample = _sample()
-    moved = BOXES.clone()
-    moved[:, 0] += shift * BOXES[:, 3]
-    sample.pred_instances_3d = InstanceData(
-        bboxes_3d=DepthInstance3DBoxes(moved), labels_3d=LABELS, scores_3d=torch.tensor([0.9, 0.8]))
-    metric = IndoorMetric()
-    metric.dataset_meta = {'classes': ('table', 'chair')}
-    metric.process({}, [sample.to_dict()])
-    scores = metric.evaluate(size=1)
-    assert (scores['mAP_0.25'], scores['mAP_0.50']) == pytest.approx(expected, abs=1e-6)

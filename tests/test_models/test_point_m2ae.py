@@ -90,14 +90,6 @@ def test_a_probe_tests_checkpoints_of_any_decoder(tmp_path):
     assert torch.equal(probe.backbone.norms[0].weight, trained.backbone.norms[0].weight)
 
 
-def test_published_shares_are_the_defaults():
-    model = MODELS.build({key: value for key, value in CONFIG.items() if key != 'mask_ratio'})
-    assert model.mask_ratio == 0.8
-    for last in (model.backbone.stages[-1].blocks[-1], model.neck.stages[-1].blocks[-1]):
-        assert last.drop_path.drop_prob == 0.1
-
-
-
 def test_independent_masks_give_another_loss(clouds):
     ours, independent = build(), build(multi_scale_masking=False)
     masks = independent.make_masks(independent.backbone.build_scales(clouds), torch.Generator().manual_seed(1))

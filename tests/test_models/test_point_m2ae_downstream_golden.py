@@ -3,7 +3,7 @@ import json
 
 import pytest
 import torch
-from golden import TOLERANCE, assert_close, load_vector, published_weights, tensor
+from golden import TOLERANCE, assert_close, encoder_of, load_vector, published_weights, tensor
 
 from m2ae_mm.checkpoint.point_m2ae_downstream_keys import convert_point_m2ae_classifier, convert_point_m2ae_segmentor
 from mmdet3d.registry import MODELS
@@ -19,24 +19,10 @@ from mmdet3d.structures import Det3DDataSample
 def test_classification(name, pooling, num_classes, smoothing):
     vector = load_vector(name)
     config = json.loads(str(vector['config']))
-    model = MODELS.build(
-        dict(
-            type='PointM2AEClassifier',
-            backbone=dict(
-                type='PointM2AEEncoder',
-                num_centers=config['num_groups'],
-                num_neighbors=config['group_sizes'],
-                embed_dims=config['encoder_dims'],
-                depths=config['encoder_depths'],
-                num_heads=config['num_heads'],
-                radii=config['local_radius'],
-                stage_norm=False),
-            head=dict(
-                type='PointM2AEClsHead',
-                num_classes=num_classes,
-                in_channels=config['encoder_dims'][-1],
-                pooling=pooling,
-                label_smoothing=smoothing)))
+    head = dict(type='PointM2AEClsHead', num_classes=num_classes, in_channels=config['encoder_dims'][-1],
+                pooling=pooling, label_smoothing=smoothing)
+    backbone = encoder_of(config, radii=config['local_radius'], stage_norm=False)
+    model = MODELS.build(dict(type='PointM2AEClassifier', backbone=backbone, head=head))
     model.load_state_dict(convert_point_m2ae_classifier(published_weights(vector)), strict=True)
     model.eval()
     points = tensor(vector, 'points')

@@ -82,12 +82,6 @@ def test_extra_channels_enter_the_first_scale(cloud):
     assert torch.equal(model(coloured)['sa_features'][0], coloured[..., 3:].transpose(1, 2))
 
 
-def test_fewer_points_than_centers():
-    with pytest.warns(UserWarning, match='from clouds of 5 points'):
-        outputs = encoder()(torch.rand(2, 5, 3))
-    assert torch.isfinite(outputs['fp_features'][-1]).all()
-
-
 @pytest.mark.parametrize('changes, message', [
     (dict(depths=(1, 1)), 'one entry per scale'),
     (dict(radii=(0.1, )), 'one entry per scale'),
@@ -109,7 +103,6 @@ def test_wrong_sizes_are_refused(changes, message):
 def test_propagation_has_at_most_a_step_to_each_finer_scale_and_one_to_the_points(channels):
     with pytest.raises(ValueError, match='3 scales allow 1 to 3 steps'):
         PointM2AEPropagation((12, 24, 48), channels)
-
 
 
 def test_wrong_columns_are_named():

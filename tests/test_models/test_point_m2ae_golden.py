@@ -3,7 +3,7 @@ import json
 
 import pytest
 import torch
-from golden import TOLERANCE, assert_close, load_vector, published_weights, tensor
+from golden import TOLERANCE, assert_close, encoder_of, load_vector, published_weights, tensor
 
 from m2ae_mm.checkpoint.point_m2ae_keys import convert_i2p_mae_pretrain, convert_point_m2ae_pretrain
 from m2ae_mm.models.layers.scales_and_masks import back_project_mask
@@ -11,29 +11,11 @@ from mmdet3d.registry import MODELS
 
 
 def build(config, num_points, kind='PointM2AE', **options):
-    dims = config['encoder_dims']
-    return MODELS.build(
-        dict(
-            type=kind,
-            backbone=dict(
-                type='PointM2AEEncoder',
-                num_centers=config['num_groups'],
-                num_neighbors=config['group_sizes'],
-                embed_dims=dims,
-                depths=config['encoder_depths'],
-                num_heads=config['num_heads'],
-                radii=None),
-            neck=dict(
-                type='PointM2AEDecoder',
-                encoder_dims=dims,
-                embed_dims=config['decoder_dims'],
-                depths=config['decoder_depths'],
-                num_heads=config['num_heads']),
-            head=dict(
-                type='PointM2AEPretrainHead',
-                in_channels=config['decoder_dims'][-1],
-                num_points=num_points),
-            **options))
+    dims, widths = config['encoder_dims'], config['decoder_dims']
+    neck = dict(type='PointM2AEDecoder', encoder_dims=dims, embed_dims=widths, depths=config['decoder_depths'],
+                num_heads=config['num_heads'])
+    head = dict(type='PointM2AEPretrainHead', in_channels=widths[-1], num_points=num_points)
+    return MODELS.build(dict(type=kind, backbone=encoder_of(config, radii=None), neck=neck, head=head, **options))
 
 
 @pytest.fixture(scope='module', params=['point_m2ae_pretrain', 'point_m2ae_pretrain_batch'])

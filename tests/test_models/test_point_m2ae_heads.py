@@ -42,7 +42,6 @@ def test_one_class_is_nothing_to_tell_apart():
         MODELS.build(dict(type='PointM2AEClsHead', num_classes=1))
 
 
-
 def test_label_smoothing_spreads_over_the_other_classes():
     logits = torch.tensor([[2., 0.5, -1., 0., 1.]])
     log_probs = logits.log_softmax(1)[0]
@@ -75,7 +74,6 @@ def test_class_token_reaches_beyond_the_radius():
 def test_accuracy_is_in_percent():
     logits = torch.eye(5)[[3, 1, 0, 2]]
     assert head().loss(logits, torch.tensor([3, 4, 0, 2]))['accuracy'] == 75
-
 
 
 def test_the_class_token_sees_every_other_token():
@@ -174,7 +172,6 @@ def test_every_vote_is_a_pass_over_transformed_clouds():
     assert sample.pred_label == 0 and sample.vote_label == 2  # which the mean says, though the best single vote is 1
     for clouds, factor in zip(passes, [1, 0.5, 0.5, 0.5], strict=True):
         torch.testing.assert_close(clouds, factor * points(1))
-
 
 
 def segmentor(**options):

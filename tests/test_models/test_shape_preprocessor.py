@@ -86,7 +86,6 @@ def test_every_candidate_may_be_in_the_subset(monkeypatch):
     assert len({tuple(sorted(subset.tolist())) for subset in subsets}) > 50
 
 
-
 @pytest.mark.parametrize('candidates', [None, 80])
 def test_small_clouds_keep_every_point_and_repeat_evenly(candidates):
     points = clouds()

@@ -148,35 +148,6 @@ def test_wrong_options_are_explained(options, message):
         MODELS.build(encoder_config(**options))
 
 
-def test_our_autoencoder_pretrains_this_encoder():
-    """Two scales, one decoder stage (Point-M2AE paper, section 4.3)."""
-    model = MODELS.build(
-        dict(
-            type='PointM2AE',
-            backbone=encoder_config(),
-            neck=dict(type='PointM2AEDecoder', encoder_dims=[16, 16], embed_dims=[16], depths=[1], num_heads=4),
-            head=dict(type='PointM2AEPretrainHead', in_channels=16, num_points=8),
-            mask_ratio=0.8))
-    losses = model(dict(points=[cloud(200, 1), cloud(200, 2)]), mode='loss')
-    losses['loss_chamfer'].backward()
-    assert losses['loss_chamfer'].isfinite() and losses['loss_chamfer'] > 0
-    missing = [name for name, p in model.backbone.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
-    assert not missing
-
-
-def test_detector_starts_from_the_pretrained_encoder(tmp_path):
-    torch.manual_seed(1)
-    pretrained = MODELS.build(encoder_config())
-    torch.save(dict(state_dict={f'backbone.{k}': v for k, v in pretrained.state_dict().items()}), tmp_path / 'p.pth')
-    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'p.pth'), prefix='backbone.')
-    model = detector(encoder_config(init_cfg=init_cfg))
-    before = model.backbone.stages[1][0].self_attn.in_proj.weight.clone()
-    model.init_weights()
-    after = model.backbone.state_dict()
-    assert all(torch.equal(after[name], value) for name, value in pretrained.state_dict().items())
-    assert not torch.equal(before, after['stages.1.0.self_attn.in_proj.weight'])
-
-
 # --- detector
 
 

@@ -145,10 +145,6 @@ def test_where_all_boxes_are_empty_the_most_certain_stays(two_boxes):
     assert result.bboxes_3d.gravity_center[:, 0].tolist() == [0, 0] and result.labels_3d.tolist() == [0, 1]
 
 
-def test_published_thresholds_are_the_defaults():
-    assert DetectionConfig() == (0.25, 0.05, 5, True, False)
-
-
 def test_thresholds_and_single_proposals(two_boxes):
     predictions, points = two_boxes
     result, = detect(predictions, points, DetectionConfig(min_points=4, per_class_proposal=False))

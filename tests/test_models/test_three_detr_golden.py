@@ -74,13 +74,6 @@ def test_encoder_output_is_the_published_one(published):
     torch.testing.assert_close(projected, tensor(vector, 'encoder_features'), rtol=1e-4, atol=3e-5)
 
 
-def test_indices_refer_to_the_input(published):
-    vector, _, feats, _ = published
-    points = tensor(vector, 'points')
-    picked = points.take_along_dim(feats['fp_indices'][-1].unsqueeze(-1), 1)
-    torch.testing.assert_close(picked, feats['fp_xyz'][-1], rtol=0, atol=0)
-
-
 def test_every_decoder_layer_predicts_the_published_boxes(published):
     vector, _, _, predictions = published
     ours = dict(

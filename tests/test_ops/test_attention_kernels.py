@@ -1,5 +1,4 @@
 """Attention on packed rows against PyTorch's on each cloud, and which pairs of tokens are near each other."""
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -103,53 +102,6 @@ def test_padding_is_cleared(padding, monkeypatch):
     result.backward(torch.ones_like(result))
     for values in (result, qkv.grad):
         assert values[:5].isfinite().all() and values[5:].eq(0).all()
-
-
-@runs_kernels
-def test_pairs_at_the_radius_are_left_out():
-    centers = torch.tensor([[0., 0, 0], [0.5, 0, 0], [1., 0, 0]], device=DEVICE)
-    qkv = torch.zeros(3, 3, 1, 16, device=DEVICE)  # equal weights for all that is seen
-    qkv[:, 2, 0, 0] = torch.tensor([1., 2, 6], device=DEVICE)
-    spans = torch.tensor([0], device=DEVICE), torch.tensor([3], device=DEVICE)
-    seen = {radius: gpu.PackedAttention.apply(qkv, *spans, 3, gpu.near_marks(centers, *spans, 3, radius))
-            for radius in (0.5, 0.6)}
-    assert {radius: x[:, 0, 0].tolist() for radius, x in seen.items()} == {0.5: [1, 2, 6], 0.6: [1.5, 3, 4]}
-    assert gpu.PackedAttention.apply(qkv, *spans, 3, None)[:, 0, 0].tolist() == [3, 3, 3]
-
-
-@runs_kernels
-def test_clouds_before_the_last_clear_nothing():
-    """Short clouds have programs without a query of their own."""
-    torch.manual_seed(0)
-    counts = [1, 1, 70]
-    exact = torch.randn(72, 3, 2, 16).requires_grad_()
-    packed = exact.detach().to(DEVICE).requires_grad_()
-    expected = _cloud_by_cloud(exact, counts, None, None)
-    starts, lengths = torch.tensor([0, 1, 2]).to(DEVICE), torch.tensor(counts).to(DEVICE)
-    result = gpu.PackedAttention.apply(packed, starts, lengths, 70, None)
-    for output in (expected, result):
-        output.square().sum().backward()
-    for ours, theirs in ((result, expected), (packed.grad, exact.grad)):
-        torch.testing.assert_close(ours.cpu(), theirs, rtol=1e-4, atol=1e-5)
-
-
-def _unpacked(marks, row, count):
-    """Bits of the first ``count`` columns of a row."""
-    return np.unpackbits(marks[row].cpu().numpy().view(np.uint8), bitorder='little')[:count].astype(bool)
-
-
-@runs_kernels
-def test_marks_are_those_of_the_distances():
-    counts, starts = [70, 1, 33], [0, 70, 71]
-    centers = torch.rand(110, 3, generator=torch.Generator().manual_seed(0)).to(DEVICE)  # six rows of padding
-    marks = gpu.near_marks(centers, torch.tensor(starts, device=DEVICE), torch.tensor(counts, device=DEVICE), 100, 0.4)
-    assert marks.shape == (110, 4)
-    for start, count in zip(starts, counts):
-        own = centers[None, start:start + count]
-        near = squared_distances(own, own)[0] < np.float32(0.4**2)
-        for row in range(count):
-            np.testing.assert_array_equal(_unpacked(marks, start + row, 128)[:count], near[row].cpu())
-            assert not _unpacked(marks, start + row, 128)[count:].any()
 
 
 @runs_kernels

@@ -71,16 +71,6 @@ def test_kernels_are_imported_at_their_first_use():
     assert in_fresh_process(_kernels_imported, True) == ['m2ae_mm.ops.sampling.cpu']
 
 
-def test_compiles_into_one_graph():
-
-    def group(points):
-        centers = ops.gather(points, ops.furthest_point_sample(points, 8))
-        return ops.gather(points, ops.knn(centers, points, 4)).sum() + ops.ball_query(centers, points, 0.2, 3).sum()
-
-    points = cloud('random', 2, 50)
-    assert torch.equal(torch.compile(group, backend='aot_eager', fullgraph=True)(points), group(points))
-
-
 def test_points_that_are_not_finite_are_named():
     points = cloud('random', 2, 5)
     ops.check_finite(points, 'points')

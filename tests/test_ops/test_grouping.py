@@ -45,11 +45,6 @@ def test_interpolate_matches_brute_force():
             assert result[b, m] == pytest.approx(expected, rel=1e-4)
 
 
-def test_interpolate_at_a_point_returns_its_value():
-    points, values = cloud('random', 1, 20), torch.rand(1, 20, 4)
-    assert torch.allclose(ops.interpolate(points, points, values), values, atol=1e-4)
-
-
 @pytest.mark.parametrize('num_points', [1, 2])
 def test_interpolate_with_fewer_than_three_points(num_points):
     values = torch.full((1, num_points, 2), 5.)

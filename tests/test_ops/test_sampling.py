@@ -43,23 +43,6 @@ def test_keeps_the_promises_of_an_operator():
     torch.library.opcheck(_furthest_point_sample, (cloud('random', 2, 40), 7))
 
 
-def test_known_corners():
-    """From a corner of a square, the opposite one comes next, then the lower index of the two left."""
-    square = torch.tensor([[[0., 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]]])
-    assert ops.furthest_point_sample(square, 4).tolist() == [[0, 3, 1, 2]]
-
-
-def test_index_zero_repeats_when_distinct_points_run_out():
-    points = torch.tensor([[[0., 0, 0], [0, 0, 0], [2, 0, 0], [2, 0, 0]]])
-    assert ops.furthest_point_sample(points, 5).tolist() == [[0, 2, 0, 0, 0]]
-
-
-def test_clouds_of_a_batch_are_independent():
-    points = cloud('random', 5, 200)
-    together = ops.furthest_point_sample(points, 30)
-    assert torch.equal(together, torch.cat([ops.furthest_point_sample(one[None], 30) for one in points]))
-
-
 def test_non_contiguous_double_and_grad_input():
     points = cloud('random', 2, 90)
     strided = points.transpose(1, 2).contiguous().transpose(1, 2).double().requires_grad_()

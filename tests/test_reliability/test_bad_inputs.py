@@ -42,26 +42,17 @@ ANNOTATIONS = {
     'points that are a name': (first(lidar_points='a.bin'), 'cannot be read at entry 0'),
     'points without a name': (first(lidar_points={}), "no 'lidar_path', 'num_pts_feats' in lidar_points"),
     'points that lead out': (first(lidar_points=dict(lidar_path='../../a', num_pts_feats=6)), 'is no name of a file'),
-    'instances that are a dictionary': (first(instances={'a': 1}), 'cannot be read at entry 0'),
     'instances of numbers': (first(instances=[1]), 'cannot be read at entry 0'),
-    'instances of None': (first(instances=None), 'cannot be read at entry 0'),
     'a mask that is a number': (first(pts_instance_mask_path=5), 'while building'),
-    'a box of five numbers': (first_box(bbox_3d=BOX[:5]), 'a box of 5 numbers'),
     'a box of words': (first_box(bbox_3d='small'), 'could not convert string to float'),
     'a box of boxes': (first_box(bbox_3d=[BOX]), 'a box [['),
     'a box of nan': (first_box(bbox_3d=[float('nan')] * 6), 'a box [nan'),
-    'a box without width': (first_box(bbox_3d=[0, 0, 0, 1, 0, 1]), 'a box with the sides [1.0, 0.0, 1.0]'),
     'a box of negative height': (first_box(bbox_3d=[0, 0, 0, 1, 1, -1]), 'a box with the sides [1.0, 1.0, -1.0]'),
     'label 0.5': (first_box(bbox_label_3d=.5), 'a box with bbox_label_3d=0.5'),
-    'label 1.0': (first_box(bbox_label_3d=1.), 'a box with bbox_label_3d=1.0'),
-    'label chair': (first_box(bbox_label_3d='chair'), "a box with bbox_label_3d='chair'"),
-    'label 18': (first_box(bbox_label_3d=18), 'a box with bbox_label_3d=18'),
     'an alignment of zeros': (first(axis_align_matrix=np.zeros((4, 4)).tolist()), 'which scales, shears or mirrors'),
-    'an alignment that scales': (first(axis_align_matrix=np.diag([2., 2, 2, 1]).tolist()), 'axis_align_matrix which s'),
     'an alignment that mirrors': (first(axis_align_matrix=np.diag([-1., 1, 1, 1]).tolist()), 'scales, shears or mirro'),
     'an alignment of 3 x 3': (first(axis_align_matrix=np.eye(3).tolist()), 'no 4 x 4 matrix of finite numbers'),
     'an alignment of words': (first(axis_align_matrix='none'), 'which holds other things than numbers'),
-    'an alignment of nan': (first(axis_align_matrix=np.full((4, 4), np.nan).tolist()), 'no 4 x 4 matrix of finite'),
 }
 
 
@@ -77,10 +68,7 @@ def test_annotations(message, scenes, tmp_path, row):
 
 FILES_OF_SCENES = {
     'annotations that are empty': ('scannet_infos_train.pkl', b'', 'cannot be read safely (0 bytes)'),
-    'annotations that are text': ('scannet_infos_train.pkl', b'hello', 'cannot be read safely'),
-    'annotations that are a list': ('scannet_infos_train.pkl', pickle.dumps([1]), 'is no annotation file of mmdet3d 1'),
     'points cut within a point': ('points/train_0000.bin', bytes(100), '100 bytes, no multiple of 24'),
-    'points that are empty': ('points/train_0000.bin', b'', '1 short ... empty'),
 }
 
 
@@ -127,25 +115,18 @@ def group(**changes):
 SEGMENTS, TEXT = '_vh_clean_2.0.010000.segs.json', '.txt'
 RAW = {
     'segIndices of null': (scan_json(SEGMENTS, segIndices=[None] * 9), 'segIndices must be whole numbers'),
-    'segIndices nested': (scan_json(SEGMENTS, segIndices=[[1], [2, 3]]), 'segIndices must be whole numbers'),
-    'segIndices of fractions': (scan_json(SEGMENTS, segIndices=[.5] * 9), 'segIndices must be whole numbers'),
-    'segIndices too large': (scan_json(SEGMENTS, segIndices=[10**30] * 9), 'segIndices must be whole numbers'),
     'segIndices too few': (scan_json(SEGMENTS, segIndices=[1]), '1 vertices, but ... has 9'),
     'segIndices that are null': (scan_json(SEGMENTS, segIndices=None), 'segIndices is NoneType, not a list'),
     'segments that are no JSON': (scan_file(SEGMENTS, b'{"segIndices": [1,'), 'cannot be read as JSON'),
-    'segments that are a list': (scan_file(SEGMENTS, b'[1]'), 'it holds list, dict is needed'),
     'segments that are not UTF-8': (scan_file(SEGMENTS, b'\xff\xfe{}'), 'cannot be read as JSON'),
-    'segments of a group nested': (group(segments=[[1]]), 'has no list of segments, but [[1]]'),
     'segments of a group null': (group(segments=[None]), 'has no list of segments, but [None]'),
     'segments of a group unknown': (group(segments=[77]), 'has segment 77'),
     'groups that are null': (scan_json('.aggregation.json', segGroups=None), 'segGroups is NoneType'),
     'groups of numbers': (scan_json('.aggregation.json', segGroups=[1]), 'segGroups is no list of objects'),
     'objectId too large': (group(objectId=10**30), 'objectIds are numbers from 0 on'),
-    'objectId of half': (group(objectId=.5), 'objectIds are numbers from 0 on'),
     'label that is a list': (group(label=['chair']), 'which is no text'),
     'label unknown': (group(label='dragon'), "labels that are not in the label table: 'dragon'"),
     'alignment of zeros': (scan_file(TEXT, b'axisAlignment = ' + b'0 ' * 16), 'which scales, shears or mirrors'),
-    'alignment that scales': (scan_file(TEXT, b'axisAlignment = 2 0 0 0 0 2 0 0 0 0 2 0 0 0 0 1'), 'which scales'),
     'alignment of 15 numbers': (scan_file(TEXT, b'axisAlignment = ' + b'1 ' * 15), 'needs 16 numbers'),
     'alignment of words': (scan_file(TEXT, b'axisAlignment = ' + b'x ' * 16), 'could not convert'),
     'alignment not UTF-8': (scan_file(TEXT, b'\xff\xfe'), 'Save it as text in UTF-8'),
@@ -165,7 +146,6 @@ def test_raw_scans(message, tmp_path, row):
 
 RELEASES = {
     'a list that leads out': (lambda r: (r / 'scannetv2_train.txt').write_text('../../evil'), 'is no name of a file i'),
-    'a list of an absolute name': (lambda r: (r / 'scannetv2_train.txt').write_text('/etc'), 'is no name of a file in'),
     'a list of folders': (lambda r: (r / 'scannetv2_train.txt').write_text('a/b'), 'is no name of a scene'),
     'a list that is not UTF-8': (lambda r: (r / 'scannetv2_train.txt').write_bytes(b'sc\xe4ne'), 'Save it as text in'),
     'a list of very long names': (lambda r: (r / 'scannetv2_train.txt').write_text('a' * 5000), 'name too long'),
@@ -184,9 +164,3 @@ def test_releases(message, tmp_path, row):
     raw = tmp_path / 'raw'
     check(message, tool('data', 'scannet', '--root', raw, '--out', raw / 'out', '--workers', 1), words)
     assert not list(tmp_path.rglob('evil*'))
-
-
-def test_the_tables_are_long():
-    from test_bad_options import ARGUMENTS, CONFIG_FILES, OPTIONS, RESUMED
-    tables = (ANNOTATIONS, FILES_OF_SCENES, RAW, RELEASES, OPTIONS, ARGUMENTS, CONFIG_FILES, RESUMED)
-    assert sum(map(len, tables)) >= 120

@@ -176,7 +176,8 @@ def test_scans_that_cannot_be_read_can_be_left_out(tmp_path, capsys):
 
 
 @pytest.mark.parametrize('text', ['model = dict(', 'model = dict(**x)', 'model = {[]: 1}', '\0', 'model =' + '(' * 9999,
-                                  'model = 5', 'x[0] = 1', 'model = dict(backbone=5)', 5, None])
+                                  'model = 5', 'x[0] = 1', 'model = dict(backbone=5)', 5, None,
+                                  'model = __import__("os")._exit(3)'])
 def test_stored_configs_that_make_no_sense_say_nothing(text):
     from m2ae_mm.checkpoint.trained_with import other_settings, trained_classes
     assert other_settings(dict(backbone=dict(depth=1)), dict(meta=dict(cfg=text)), Path('a.pth')) in (

@@ -26,13 +26,3 @@ def test_full_disks(chaos, tmp_path):
     report = chaos.Report()
     chaos.fill_disks(tmp_path, 2, 0, report)
     assert not report.wrong, str(report)
-
-
-@pytest.mark.parametrize('aim', ['open', 'fsync', 'replace', 'remove', 'save'])
-def test_an_aimed_kill_hits(chaos, tmp_path, aim):
-    """What the report counts has happened."""
-    def work():
-        chaos.die_at(aim, 1)
-        chaos.run(chaos.options(tmp_path))
-
-    assert chaos.finished(chaos.fork(work)) == -9

@@ -155,17 +155,3 @@ def test_meshes_come_back_as_they_were(points, data):
     binary = bytes(80) + struct.pack('<I', len(faces)) + records.tobytes()
     for found, triangles in (parse_stl((text + 'endsolid\n').encode()), parse_stl(binary)):
         assert np.array_equal(found[triangles], soup)
-
-
-@settings(max_examples=40, **COMMON)
-@given(st.integers(0, 40), st.integers(0, 40))
-def test_meshes_hold_the_faces_they_declare(declared, held):
-    body = CORNERS + '3 0 1 2\n' * held
-    off, stl = f'OFF\n4 {declared} 0\n{body}'.encode(), bytes(80) + struct.pack('<I', declared) + bytes(50 * held)
-    for parse, content in ((parse_off, off), (parse_stl, stl)):
-        if declared > held:
-            with pytest.raises(ValueError, match='cut short'):
-                parse(content)
-        else:
-            triangles = parse(content)[1]
-            assert (0 if triangles is None else len(triangles)) == declared

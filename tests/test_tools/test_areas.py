@@ -4,15 +4,13 @@ import json
 import numpy as np
 import pytest
 from mmengine.config import Config
-from runs import CONFIGS, LOADERS
+from runs import CONFIGS, LOADERS, seg_config
 from seg_scenes import labelled_room, write_seg_layout
 
 from m2ae_mm.cli.areas import area_config, areas_of, summary, train_areas
 from m2ae_mm.cli.train import apply_args, parse_args
 
 AREAS = ('Area_1', 'Area_2', 'Area_5')
-SMALL = dict(num_centers=[24, 12, 6], num_neighbors=[8, 4, 4], embed_dims=[8, 12, 16], depths=[1, 1, 1], num_heads=2,
-             point_hidden=[4, 8, 8])
 
 
 @pytest.fixture
@@ -21,19 +19,9 @@ def config(tmp_path):
     rooms = {area: [labelled_room(10 * i + j, 300 + 10 * i, (1, 2, 8)) for j in range(2 if i == 0 else 1)]
              for i, area in enumerate(AREAS)}
     root = write_seg_layout(tmp_path / 'data', rooms, 's3dis_infos')
-    config = Config.fromfile(CONFIGS / 's3dis_seg.py')
-    config.model.backbone.update(SMALL)
-    config.model.neck.update(encoder_dims=SMALL['embed_dims'], out_channels=[16, 16, 16])
-    config.model.decode_head.update(in_channels=16, channels=16)
-    config.model.test_cfg.update(num_points=128, batch_size=2)
-    for loader in LOADERS:
-        config[loader].update(num_workers=0, persistent_workers=False, batch_size=2 if 'train' in loader else 1)
-        config[loader].dataset.data_root = str(root)
-    config.train_dataloader.dataset.pipeline[4].num_points = 128
+    config = seg_config('s3dis_seg', root, tmp_path / 'work')
     config.train_dataloader.dataset.update(ann_files=[f's3dis_infos_{area}.pkl' for area in AREAS[:2]], scene_idxs=[
         f'seg_info/{area}_resampled_scene_idxs.npy' for area in AREAS[:2]])
-    config.update(work_dir=str(tmp_path / 'work'), log_level='WARNING')
-    config.train_cfg.update(max_epochs=1, val_interval=1)
     return config
 
 

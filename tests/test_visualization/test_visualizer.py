@@ -7,7 +7,6 @@ import torch
 from mmengine.structures import InstanceData
 from PIL import Image
 
-from m2ae_mm.visualization import M2AELocalVisualizer
 from m2ae_mm.visualization.boxes import shown_boxes
 from m2ae_mm.visualization.figures import PREDICTED_COLOUR, TRUE_COLOUR
 from mmdet3d.engine.hooks import Det3DVisualizationHook
@@ -133,11 +132,6 @@ def test_messages(visualizer, sample):
     visualizer.dataset_meta = None
     with pytest.raises(ValueError, match='class names are not known'):
         visualizer.add_datasample('x', {'points': np.zeros((1, 3))}, sample, vis_task='lidar_det')
-
-
-def test_is_mmdet3ds_visualizer():
-    from mmdet3d.visualization import Det3DLocalVisualizer
-    assert issubclass(M2AELocalVisualizer, Det3DLocalVisualizer)
 
 
 @pytest.mark.parametrize('kind', ['M2AELocalVisualizer', 'Det3DLocalVisualizer'])

@@ -114,7 +114,6 @@ def test_a_variance_that_rounding_made_negative_is_zero():
     assert norm.variance == 0 and norm.inverse.item() == pytest.approx(10)
 
 
-
 def test_without_fast_paths_training_goes_operator_by_operator():
     layer = random_layer(lambda: MiniPointNet(3, (8, 12, 16), 5))
     groups = torch.randn(6, 4, 3)
