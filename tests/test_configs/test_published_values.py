@@ -255,20 +255,16 @@ def effective(name, key):
     return found
 
 
-def cases(table):
-    return [pytest.param(name, key, value, id=f'{name.removeprefix("../")}-{key}')
-            for name, values in table.items() for key, value in values.items()]
-
-
-@pytest.mark.parametrize('name, key, value', cases(SHAPES) + cases(FIELD) + cases(SCENES))
-def test_option_is_the_published_one(name, key, value):
-    found = effective(name, key)
-    if isinstance(found, (int, float)) and not isinstance(found, bool):
-        assert found == pytest.approx(value, rel=1e-5)
-    elif isinstance(found, (list, tuple)) and value and not isinstance(value[0], str):
-        assert list(found) == pytest.approx(value, rel=1e-5)
-    else:
-        assert found == value
+@pytest.mark.parametrize('name', TABLES := {**SHAPES, **FIELD, **SCENES})
+def test_options_are_the_published_ones(name):
+    for key, value in TABLES[name].items():
+        found = effective(name, key)
+        if isinstance(found, (int, float)) and not isinstance(found, bool):
+            assert found == pytest.approx(value, rel=1e-5), key
+        elif isinstance(found, (list, tuple)) and value and not isinstance(value[0], str):
+            assert list(found) == pytest.approx(value, rel=1e-5), key
+        else:
+            assert found == value, key
 
 
 @pytest.mark.parametrize('name, epochs', [

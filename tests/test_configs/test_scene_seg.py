@@ -48,7 +48,8 @@ def own(tmp_path_factory):
 def trained(own, tmp_path_factory):
     folder = tmp_path_factory.mktemp('work')
     tool('train', own, '--work-dir', folder, '--epochs', 30, '--cfg-options', *SIZES, *RUN,
-         'train_dataloader.batch_size=2', 'optim_wrapper.optimizer.lr=2e-3')  # running statistics need 100 steps
+         'train_dataloader.batch_size=2', 'train_dataloader.dataset.pipeline.5.num_points=600',
+         'optim_wrapper.optimizer.lr=2e-3')  # running statistics need 100 steps
     return folder
 
 
@@ -100,7 +101,7 @@ def test_pictures_pages_and_scans_of_ones_own(trained, own, tmp_path, capsys):
     ('s3dis_seg', 's3dis_infos', ('Area_1', 'Area_2', 'Area_3', 'Area_4', 'Area_5', 'Area_6'), 13, (1, 2, 8)),
 ])
 def test_published_layouts_train_and_are_scored_in_blocks(tmp_path, name, prefix, splits, classes, values):
-    rooms = [labelled_room(i, 400, values) for i in range(2)]
+    rooms = [labelled_room(i, 400, values, 1.5) for i in range(2)]
     root = write_seg_layout(tmp_path, dict.fromkeys(splits, rooms), prefix)
     config = seg_config(name, root, root / 'work')
     assert config.model.decode_head.num_classes == config.model.decode_head.ignore_index == classes

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 from mmengine.config import Config
-from runs import CONFIGS, tiny_config, train
+from runs import CONFIGS, LOADERS, tiny_config, train
 from scenes import box_scene, write_layout
 
 from m2ae_mm.checkpoint import write_checkpoint
@@ -37,8 +37,9 @@ def train_and_score(folder, name, prefix, columns, options):
         scene.update(boxes=boxes, labels=scene['labels'][:len(boxes)] % 10)
     root = write_layout(folder / 'data', scenes, scenes, prefix)
     config = tiny_config(f'../{name}', folder / 'work', root, batch_size=2, **options)
-    config.train_dataloader.dataset.pipeline = [
-        step for step in config.train_dataloader.dataset.pipeline if step.type != 'PointSample']
+    for loader in LOADERS:  # all points, which are fewer than a config draws
+        data = config[loader].dataset
+        data.pipeline = [step for step in data.pipeline if step.type not in ('PointSample', 'M2AESamplePoints')]
     hub = train(config).message_hub
     assert 0 < hub.get_scalar('train/loss').current() < 200
     assert 0 <= hub.get_scalar('val/mAP_0.25').current() <= 1

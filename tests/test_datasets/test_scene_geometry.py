@@ -38,7 +38,7 @@ def test_frames_are_turned_and_not_mirrored(up):
 
 
 def test_coverage_of_floor_open_top_and_walls():
-    cover = end_coverage(room())
+    cover = end_coverage(room(count=6000))
     assert cover['z'][0] > 0.9 and cover['z'][1] < 0.2
     assert min(cover['x']) > 0.6 and min(cover['y']) > 0.6
 

@@ -111,8 +111,7 @@ def _compare_encoders(ours, theirs):
 
 
 @runs_kernels
-@pytest.mark.parametrize('mode', ['train', 'eval'])
-@pytest.mark.parametrize('batch', [1, 3])
+@pytest.mark.parametrize('batch, mode', [(1, 'train'), (3, 'eval')])
 def test_whole_clouds(batch, mode):
     """What classifiers and detectors see, with local attention."""
     encoder = getattr(_model(radii=(0.3, 0.6, 1.2)).backbone, mode)()

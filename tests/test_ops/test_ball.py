@@ -19,8 +19,9 @@ def brute_force(center, points, radius, num_samples, min_radius):
 
 
 @every_path
-@pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize(('radius', 'min_radius'), [(0.3, 0.), (1.5, 0.), (2., 1.)])
+@pytest.mark.parametrize('kind, radius, min_radius', [
+    ('random', 0.3, 0.), ('random', 1.5, 0.), ('random', 2., 1.), ('grid', 1.5, 0.), ('grid', 2., 1.),
+    ('equal', 0.3, 0.), ('equal', 2., 1.), ('line', 0.3, 0.), ('far', 1.5, 0.), ('spread', 0.3, 0.)])
 def test_matches_brute_force(kind, radius, min_radius, device, monkeypatch):
     monkeypatch.setattr('m2ae_mm.ops.distances._PAIRS_AT_ONCE', 300)  # two centres at a time
     points = cloud(kind, 2, 60)

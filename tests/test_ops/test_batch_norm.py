@@ -10,8 +10,7 @@ EPS = 1e-5
 
 
 @compiles_kernels
-@pytest.mark.parametrize('dtype', ['fp32', 'bf16', 'fp16'])
-@pytest.mark.parametrize('shared', [False, True])
+@pytest.mark.parametrize('shared, dtype', [(False, 'fp32'), (True, 'bf16'), (True, 'fp16')])
 def test_kernels_compile_without_a_gpu(shared, dtype):
     """Arguments equal to 1 become constants."""
     types = dict(count='*i64', groups='i32', programs='i32', channels='i32', eps='fp32')
@@ -62,8 +61,8 @@ def _error(result, expected):
 
 
 @runs_kernels
-@pytest.mark.parametrize('shared', [False, True])
-@pytest.mark.parametrize(('groups', 'k', 'channels'), [(3, 1, 5), (45, 3, 24), (33, 8, 96), (3, 70, 24)])
+@pytest.mark.parametrize('groups, k, channels, shared', [
+    (3, 1, 5, True), (45, 3, 24, False), (33, 8, 96, True), (3, 70, 24, False)])
 def test_values_statistics_and_gradients(groups, k, channels, shared):
     x, vectors, weight, bias, d_y = _inputs(groups, k, channels, shared)
     results = _kernels(x, vectors, k, groups, weight, bias, d_y)
@@ -72,8 +71,7 @@ def test_values_statistics_and_gradients(groups, k, channels, shared):
 
 
 @runs_kernels
-@pytest.mark.parametrize('shared', [False, True])
-@pytest.mark.parametrize('count', [2, 30])
+@pytest.mark.parametrize('count, shared', [(2, True), (30, False)])
 def test_padding_is_zero_whatever_it_holds(count, shared):
     x, vectors, weight, bias, d_y = _inputs(45, 3, 24, shared)
     expected = _pytorch(x, vectors, 3, count, weight, bias, d_y)
@@ -97,8 +95,7 @@ def test_no_real_groups():
 
 
 @runs_kernels
-@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize('shared', [False, True])
+@pytest.mark.parametrize('shared, dtype', [(True, torch.bfloat16), (False, torch.float16)])
 def test_half_precision(shared, dtype):
     """Only the results are rounded: the float32 results of the same values are half a unit away."""
     x, vectors, weight, bias, d_y = _inputs(17, 8, 96, shared)

@@ -23,8 +23,7 @@ def _expected(x, bias, grad):
 
 
 @compiles_kernels
-@pytest.mark.parametrize('capability', [80, 90])
-@pytest.mark.parametrize('dtype', ['fp32', 'bf16', 'fp16'])
+@pytest.mark.parametrize('dtype, capability', [('fp32', 80), ('bf16', 90), ('fp16', 80)])
 def test_kernels_compile_without_a_gpu(dtype, capability):
     """Half precision moves 16 bytes at a time."""
     types, constants = dict(bias='*fp32', partial='*fp32', rows='i32'), dict(CHANNELS=384, ROWS=16, COLUMNS=128)
@@ -36,8 +35,8 @@ def test_kernels_compile_without_a_gpu(dtype, capability):
 
 
 @runs_kernels
-@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize(('rows', 'columns'), [(1, 7), (70, 96), (45, 130)])
+@pytest.mark.parametrize('rows, columns, dtype', [
+    (1, 7, torch.float32), (70, 96, torch.bfloat16), (45, 130, torch.float16), (45, 130, torch.float32)])
 def test_bias_gelu(rows, columns, dtype, monkeypatch):
     """Several tiles per program and several programs, rows and columns beyond the last."""
     monkeypatch.setattr(gpu, '_PROGRAMS', 4)

@@ -61,13 +61,11 @@ def _compare_gradients(inputs, doubles):
 
 
 @compiles_kernels
-@pytest.mark.parametrize('capability', [80, 90])
-@pytest.mark.parametrize('absent', [
-    (),
-    ('position', 'delta_bias', 'factor', 'd_total', 'd_position', 'd_sum', 'd_delta'),
-    ('weight', 'bias', 'total', 'normed', 'mean', 'rstd', 'd_normed', 'd_x'),
+@pytest.mark.parametrize('dtype, capability, absent', [
+    ('fp32', 80, ()),
+    ('bf16', 90, ('position', 'delta_bias', 'factor', 'd_total', 'd_position', 'd_sum', 'd_delta')),
+    ('fp16', 80, ('weight', 'bias', 'total', 'normed', 'mean', 'rstd', 'd_normed', 'd_x')),
 ])
-@pytest.mark.parametrize('dtype', ['fp32', 'bf16', 'fp16'])
 def test_kernels_compile_without_a_gpu(dtype, absent, capability):
     """Arguments that are None become constants."""
     types = dict.fromkeys(('delta_bias', 'factor', 'weight', 'bias', 'mean', 'rstd', 'partial'), '*fp32')
@@ -82,10 +80,10 @@ def test_kernels_compile_without_a_gpu(dtype, absent, capability):
 
 
 @runs_kernels
-@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize('with_factor', [False, True])
-@pytest.mark.parametrize('with_bias', [False, True])
-@pytest.mark.parametrize(('rows', 'channels', 'with_position'), [(37, 96, True), (53, 24, False)])
+@pytest.mark.parametrize('rows, channels, with_position, with_bias, with_factor, dtype', [
+    (37, 96, True, True, True, torch.float32), (37, 96, False, False, True, torch.bfloat16),
+    (37, 96, True, False, False, torch.float16), (53, 24, False, True, False, torch.float32),
+    (53, 24, True, True, True, torch.bfloat16), (53, 24, False, False, False, torch.float16)])
 def test_add_layer_norm(rows, channels, with_position, with_bias, with_factor, dtype):
     inputs, grads = _inputs(rows, channels, dtype, with_factor, with_bias, with_position)
     total, normed, _ = gpu.AddLayerNorm.apply(*inputs, EPS)
@@ -118,8 +116,7 @@ def test_many_rows(rows, channels):
 
 
 @runs_kernels
-@pytest.mark.parametrize('with_factor', [False, True])
-@pytest.mark.parametrize('used', [0, 1])
+@pytest.mark.parametrize('used, with_factor', [(0, True), (1, False)])
 def test_one_result_used(used, with_factor):
     """Also with an upstream gradient that is not contiguous."""
     inputs, _ = _inputs(21, 24, torch.float32, with_factor)
@@ -131,9 +128,9 @@ def test_one_result_used(used, with_factor):
 
 
 @runs_kernels
-@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize('with_factor', [False, True])
-@pytest.mark.parametrize('absent', [(), (3, ), (2, 3), (1, 2, 3)])
+@pytest.mark.parametrize('absent, with_factor, dtype', [
+    ((), True, torch.bfloat16), ((3, ), True, torch.float32), ((2, 3), False, torch.bfloat16),
+    ((1, 2, 3), False, torch.float32), ((1, ), False, torch.float32)])
 def test_nothing_to_normalise(absent, with_factor, dtype):
     """Only sums, of what there is: position (1), delta (2) and its bias (3)."""
     inputs, grads = _inputs(21, 24, dtype, with_factor and 2 not in absent)

@@ -70,8 +70,7 @@ def _normal(*shape):
 
 
 @compiles_kernels
-@pytest.mark.parametrize('capability', [80, 90])
-@pytest.mark.parametrize('dtype', ['fp32', 'bf16', 'fp16'])
+@pytest.mark.parametrize('dtype, capability', [('fp32', 80), ('bf16', 90), ('fp16', 80)])
 def test_kernel_compiles_without_a_gpu(dtype, capability):
     from m2ae_mm.ops.linear.gpu import _sum_chunks
     types = dict(values=f'*{dtype}', partial='*fp32')
@@ -80,8 +79,9 @@ def test_kernel_compiles_without_a_gpu(dtype, capability):
 
 
 @runs_kernels
-@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize(('rows', 'columns'), [(0, 24), (1, 1), (70, 96), (150, 24), (45, 130)])
+@pytest.mark.parametrize('rows, columns, dtype', [
+    (0, 24, torch.float32), (1, 1, torch.bfloat16), (70, 96, torch.float32), (150, 24, torch.bfloat16),
+    (45, 130, torch.float32)])
 def test_column_sum(rows, columns, dtype, monkeypatch):
     from m2ae_mm.ops.linear import gpu
     monkeypatch.setattr(gpu, '_PROGRAMS', 6)
@@ -104,9 +104,9 @@ def test_column_sum_of_many_rows(rows, columns):
 
 
 @runs_kernels
-@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize('with_bias', [False, True])
-@pytest.mark.parametrize('autocast', [False, True])
+@pytest.mark.parametrize('autocast, with_bias, dtype', [
+    (False, True, torch.float32), (True, False, torch.float32), (True, True, torch.bfloat16),
+    (False, False, torch.bfloat16)])
 def test_linear(autocast, with_bias, dtype):
     """Autocast is to a third dtype, which no product may use."""
     from m2ae_mm.ops.linear.gpu import Linear

@@ -15,8 +15,8 @@ def brute_force(query, points, k):
 
 
 @every_path
-@pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize(('num_points', 'k'), [(1, 1), (3, 5), (130, 7), (60, 60)])
+@pytest.mark.parametrize('kind, num_points, k', [
+    *((kind, 130, 7) for kind in KINDS), ('random', 1, 1), ('random', 3, 5), ('grid', 3, 5), ('grid', 60, 60)])
 def test_matches_brute_force(kind, num_points, k, device, monkeypatch):
     monkeypatch.setattr('m2ae_mm.ops.distances._PAIRS_AT_ONCE', 300)  # a query at a time, or a few
     points = cloud(kind, 2, num_points)

@@ -28,8 +28,9 @@ def test_other_shapes_are_refused(shape):
 
 
 @every_kernel
-@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize('shape', [(1, 1, 1), (7, 5, 3), (17, 3, 24), (5, 40, 96), (50, 16, 33)])
+@pytest.mark.parametrize('shape, dtype', [
+    ((1, 1, 1), torch.float32), ((7, 5, 3), torch.bfloat16), ((17, 3, 24), torch.float16),
+    ((5, 40, 96), torch.float32), ((50, 16, 33), torch.bfloat16)])
 def test_equals_the_reference(shape, dtype, device):
     values = torch.randn(shape, generator=torch.Generator().manual_seed(0)).round(decimals=1).to(dtype)  # equals, too
     fast = pooled_with_gradient(values.to(device))

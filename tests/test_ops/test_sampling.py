@@ -20,8 +20,8 @@ def brute_force(points, num_samples):
 
 
 @every_path
-@pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize(('num_points', 'num_samples'), [(1, 4), (3, 3), (130, 40)])
+@pytest.mark.parametrize('kind, num_points, num_samples', [
+    *((kind, 130, 40) for kind in KINDS), ('random', 1, 4), ('random', 3, 3), ('equal', 3, 3)])
 def test_matches_brute_force(kind, num_points, num_samples, device):
     points = cloud(kind, 2, num_points)
     expected = [brute_force(one.numpy(), num_samples) for one in points]
@@ -80,8 +80,7 @@ def slices_of_64(monkeypatch):
 
 
 @runs_kernels
-@pytest.mark.parametrize('kind', ['random', 'grid'])
-@pytest.mark.parametrize('running', [2, 6])  # three slices a cloud: not one cloud at once, or two
+@pytest.mark.parametrize('kind, running', [('random', 2), ('grid', 6)])  # of three slices a cloud
 def test_by_slices(kind, running, slices_of_64, monkeypatch):
     monkeypatch.setattr(slices_of_64, '_running_programs', lambda device: running)
     points = cloud(kind, 3, 150).to(DEVICE)

@@ -1,7 +1,7 @@
 """Files that strangers may have written: whatever they ask for, no code of theirs runs and nothing is written.
 
-Every payload makes a file called ``owned`` in the current folder. It goes into every kind of file that is read, and
-every kind is read in every way that leads to it.
+Every payload makes a file called ``owned`` in the current folder. It goes into every kind of file that is read; the
+ways that lead to a kind of file take turns.
 """
 import io
 import os
@@ -154,7 +154,7 @@ def test_checkpoints(clean, container):
                 lambda path: load_pretrained_init(model, dict(type='Pretrained', checkpoint=str(path))),
                 lambda _, start=start: check_start(Config(dict(start, resume=False))),
                 lambda _, start=start: check_start(Config(dict(start, resume=True))))
-        for way in ways:
+        for way in ways if i < 2 else [ways[i % 6]]:
             with pytest.raises(ValueError, match=rf'{i}\.(pth|safetensors)'):
                 way(path)
 
@@ -175,27 +175,27 @@ def test_pickles(clean, protocol):
     for path in (few, shapes):
         path.parent.mkdir(parents=True)
     (shapes.parent / 'modelnet40_shape_names.txt').write_text('a\n')
-    for name in ALL:
+    ways = (lambda: read_pickle(few), lambda: M2AEModelNet40(str(shapes.parent), pipeline=[]),
+            lambda: M2AEFewShot(str(clean / 'few'), pipeline=[]))
+    for i, name in enumerate(ALL):
         for path in (few, shapes):
             path.write_bytes(pickled(name, protocol))
-        for read in (lambda: read_pickle(few), lambda: M2AEModelNet40(str(shapes.parent), pipeline=[]),
-                     lambda: M2AEFewShot(str(clean / 'few'), pipeline=[])):
-            with pytest.raises(ValueError, match='cannot be read safely'):
-                read()
+        with pytest.raises(ValueError, match='cannot be read safely'):
+            ways[(i + protocol) % 3]()
 
 
 @pytest.mark.parametrize('suffix', ['.pkl', '.pickle'])
 def test_annotations(clean, suffix):
     root = write_layout(clean, [box_scene(0, num_points=20)], [box_scene(1, num_points=20)])
     step = dict(type='LoadPointsFromFile', coord_type='DEPTH', load_dim=6)
-    for kind in ('ScanNetDataset', 'SUNRGBDDataset', 'M2AESceneDataset', 'KittiDataset'):
-        for name in ALL:
-            (root / f'infos{suffix}').write_bytes(pickled(name))
-            data = dict(type=kind, data_root=f'{root}/', ann_file=f'infos{suffix}', pipeline=[step],
-                        metainfo=dict(classes=['Car' if kind == 'KittiDataset' else 'chair']))
-            with pytest.raises(ValueError, match='cannot be read safely'):
-                check_data(Config(dict(train_dataloader=dict(dataset=data))), ['train_dataloader'])
-                mmengine.load(root / f'infos{suffix}')  # what the data set would do then
+    kinds = ('ScanNetDataset', 'SUNRGBDDataset', 'M2AESceneDataset', 'KittiDataset')
+    for i, name in enumerate(ALL):
+        (root / f'infos{suffix}').write_bytes(pickled(name))
+        data = dict(type=kinds[i % 4], data_root=f'{root}/', ann_file=f'infos{suffix}', pipeline=[step],
+                    metainfo=dict(classes=['Car' if i % 4 == 3 else 'chair']))
+        with pytest.raises(ValueError, match='cannot be read safely'):
+            check_data(Config(dict(train_dataloader=dict(dataset=data))), ['train_dataloader'])
+            mmengine.load(root / f'infos{suffix}')  # what the data set would do then
 
 
 def test_yaml(clean):

@@ -16,7 +16,7 @@ AREAS = ('Area_1', 'Area_2', 'Area_5')
 @pytest.fixture
 def config(tmp_path):
     """s3dis_seg.py on three areas of two, one and one small rooms."""
-    rooms = {area: [labelled_room(10 * i + j, 300 + 10 * i, (1, 2, 8)) for j in range(2 if i == 0 else 1)]
+    rooms = {area: [labelled_room(10 * i + j, 300 + 10 * i, (1, 2, 8), 1.5) for j in range(2 if i == 0 else 1)]
              for i, area in enumerate(AREAS)}
     root = write_seg_layout(tmp_path / 'data', rooms, 's3dis_infos')
     config = seg_config('s3dis_seg', root, tmp_path / 'work')

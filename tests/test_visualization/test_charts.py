@@ -26,14 +26,6 @@ def test_a_curve_without_points_is_named(tmp_path):
         learning_curves({'empty': []}, 'loss', tmp_path / 'a.png')
 
 
-def test_a_map_shows_the_classes_that_occur(tmp_path):
-    random = np.random.default_rng(0)
-    labels = np.repeat([0, 2], 6)
-    features = random.normal(size=(12, 4)) + 10 * labels[:, None]
-    path = feature_map({'all': features, 'again': features}, labels, ['chair', 'unused', 'table'], tmp_path / 'map.png')
-    assert coloured(path) > 0.0005
-
-
 @pytest.mark.parametrize('count', [3, 15])
 def test_the_legend_of_a_map_names_the_classes_in_their_colours(count, tmp_path):
     labels, names = np.repeat(np.arange(count), 2), [f'class {i}' for i in range(count)]

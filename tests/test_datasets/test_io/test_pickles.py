@@ -1,21 +1,19 @@
+import codecs
 import collections
+import gc
 import os
 import pickle
+import resource
 import struct
-import subprocess
-import sys
-from pathlib import Path
 
 import mmengine
 import numpy as np
 import pytest
+from processes import in_fresh_process
 
-import m2ae_mm
 from m2ae_mm.datasets.io import annotations
 from m2ae_mm.datasets.io.annotations import read_annotations, restrict_annotations
 from m2ae_mm.datasets.io.pickles import read_pickle
-
-ROOT = Path(m2ae_mm.__file__).parent.parent
 
 
 class Attack:
@@ -110,29 +108,25 @@ def test_hostile_pickles_are_refused(tmp_path, monkeypatch, name):
     assert os.listdir(tmp_path) == ['a.pkl']
 
 
+def refused(folder):
+    """How many pickles are refused, by a process of its own with little memory, whose NumPy stays as it was."""
+    os.chdir(folder)
+    resource.setrlimit(resource.RLIMIT_DATA, (3 * 2**30, 3 * 2**30))
+    count = 0
+    for path in sorted(folder.glob('*.pkl')):
+        try:
+            assert read_pickle(path).dtype.flags == 0
+        except ValueError:
+            count += 1
+    gc.collect()
+    assert np.dtype('f8').flags == 0 and codecs.encode('a', 'latin1') == b'a' and np.zeros(3).tolist() == [0, 0, 0]
+    return count
+
+
 def test_nothing_that_hostile_pickles_ask_for_has_stayed(tmp_path):
-    """In a process of its own, with little memory, which ends well and whose NumPy is as it was."""
     for i, content in enumerate([*HOSTILE.values(), FLAGS]):
         (tmp_path / f'{i:02d}.pkl').write_bytes(content)
-    code = '''
-import codecs, gc, pathlib, resource, sys
-import numpy as np
-from m2ae_mm.datasets.io.pickles import read_pickle
-resource.setrlimit(resource.RLIMIT_DATA, (3 * 2**30, 3 * 2**30))
-refused = 0
-for path in sorted(pathlib.Path(sys.argv[1]).glob('*.pkl')):
-    try:
-        assert read_pickle(path).dtype.flags == 0
-    except ValueError:
-        refused += 1
-gc.collect()
-assert np.dtype('f8').flags == 0 and codecs.encode('a', 'latin1') == b'a' and np.zeros(3).tolist() == [0, 0, 0]
-print(refused)
-'''
-    done = subprocess.run([sys.executable, '-c', code, tmp_path], cwd=tmp_path, capture_output=True, text=True,
-                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) == len(HOSTILE) and not list(tmp_path.glob('stolen*'))
+    assert in_fresh_process(refused, tmp_path) == len(HOSTILE) and not list(tmp_path.glob('stolen*'))
 
 
 @pytest.fixture
