@@ -14,7 +14,7 @@ demo: $(READY)
 	$(VENV)/bin/python tools/demo.py --out demo_output
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest -n 2
+	$(VENV)/bin/python -m pytest -n 2 --dist worksteal
 
 docs: $(READY)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[docs]'

@@ -1,19 +1,16 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from interpreted import compiles_kernels
+from processes import program
 
 FILES = [file for file in sorted(Path(__file__).parent.glob('*/test_*.py')) if 'from interpreted' in file.read_text()]
 
 
 @compiles_kernels
-@pytest.mark.parametrize('folder', sorted({file.parent.name for file in FILES}))
-def test_kernels_interpreted(folder):
-    """All tests of Triton kernels that need no GPU, in a process that interprets them; a folder each, side by side."""
-    files = [str(file) for file in FILES if file.parent.name == folder]
-    command = [sys.executable, '-m', 'pytest', '-q', '-x', '-p', 'no:cacheprovider', *files]
-    result = subprocess.run(command, env={**os.environ, 'TRITON_INTERPRET': '1'}, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout[-3000:]
+@pytest.mark.parametrize('file', FILES, ids=lambda file: file.stem)
+def test_kernels_interpreted(file):
+    """All tests of Triton kernels that need no GPU, in a process that interprets them."""
+    main = Path(pytest.__file__).with_name('__main__.py')
+    done = program(main, '-q', '-x', '-p', 'no:cacheprovider', file, TRITON_INTERPRET='1')
+    assert done.returncode == 0, done.stdout[-3000:]

@@ -2,17 +2,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
 from ends import ROOMS, TINY
 from scenes import box_scene, write_layout
-
-from m2ae_mm import errors
-from m2ae_mm.cli.running import run
 
 
 @pytest.fixture
 def message(capfd, monkeypatch, tmp_path_factory):
     """Runs a function as a tool; the message it ended with."""
+    from m2ae_mm import errors
+    from m2ae_mm.cli.running import run
     monkeypatch.setattr('m2ae_mm.cli.running.tune_process', lambda: None)
     monkeypatch.setattr('m2ae_mm.cli.running.gc', SimpleNamespace(collect=lambda: None))  # takes longer than most rows
     monkeypatch.setattr('tempfile.tempdir', str(tmp_path_factory.mktemp('temporary')))
@@ -40,6 +38,8 @@ def scenes(tmp_path_factory):
 @pytest.fixture(scope='module')
 def resumable(scenes, tmp_path_factory):
     """A checkpoint that fits, as mmengine writes it, and the options of its training."""
+    import torch
+
     from m2ae_mm.cli.options import load_config
     from m2ae_mm.cli.train import parse_args
     from mmdet3d.registry import MODELS
