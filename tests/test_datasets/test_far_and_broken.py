@@ -118,7 +118,7 @@ def logged(monkeypatch):
 
 def build(tmp_path, write, clouds, cache=None, **options):
     root = tmp_path / 'data'
-    root.mkdir(exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
     cache = dict(cache_dir=str(tmp_path / cache)) if cache else {}
     return DATASETS.build(dict(write(root, clouds), data_root=str(root), serialize_data=False,
                                pipeline=[dict(type='M2AENormalizeUnitSphere')], **cache, **options))
@@ -159,13 +159,8 @@ def test_what_was_left_out_is_said_from_the_cache_of_a_folder_too(tmp_path, logg
 
 def test_points_are_chosen_after_the_shape_is_near(tmp_path, logged):
     near = build(tmp_path, modelnet40_text, [BALL], num_points=60)[0]['points']
-    far = build(tmp_path / 'b', modelnet40_text_anew(tmp_path / 'b'), [BALL + UTM], num_points=60)[0]['points']
+    far = build(tmp_path / 'b', modelnet40_text, [BALL + UTM], num_points=60)[0]['points']
     np.testing.assert_allclose(far, near, atol=1e-4)
-
-
-def modelnet40_text_anew(root):
-    root.mkdir()
-    return modelnet40_text
 
 
 def test_drawn_episodes_have_near_shapes(tmp_path, logged):

@@ -40,9 +40,13 @@ def state(runner):
         runner.optim_wrapper.optimizer.state.values()) for name, value in entries.items()}}
 
 
-@pytest.mark.parametrize('kind', ['OptimWrapper', 'M2AEBFloat16OptimWrapper'])
-@pytest.mark.parametrize('clip', [None, dict(max_norm=1.), dict(type='value', clip_value=1.)])
-@pytest.mark.parametrize('breaks', [at([3], lambda x: x * float('nan')), at([3], Break.apply), infinite_input([3])])
+@pytest.mark.parametrize('kind, clip, breaks', [
+    ('OptimWrapper', None, at([3], lambda x: x * float('nan'))),
+    ('OptimWrapper', dict(max_norm=1.), at([3], Break.apply)),
+    ('OptimWrapper', dict(type='value', clip_value=1.), infinite_input([3])),
+    ('M2AEBFloat16OptimWrapper', None, at([3], Break.apply)),
+    ('M2AEBFloat16OptimWrapper', dict(max_norm=1.), infinite_input([3])),
+    ('M2AEBFloat16OptimWrapper', dict(type='value', clip_value=1.), at([3], lambda x: x * float('nan')))])
 def test_a_broken_step_is_as_if_it_had_not_been(tmp_path, kind, clip, breaks):
     states, wrapper = {}, dict(type=kind, clip_grad=clip)
 

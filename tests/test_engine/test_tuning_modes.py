@@ -283,16 +283,6 @@ def test_nothing_is_fetched_or_followed_in_circles_for_a_strangers_base(tmp_path
         read_content(path)
 
 
-@pytest.mark.parametrize('mode', ['linear', 'decoder'])
-def test_a_frozen_encoder_ends_as_it_began(tmp_path, data, base, mode):
-    runner = train(config_for(tmp_path / 'work', data, base, mode))
-    before = read_content(base)['state_dict']
-    after = runner.model.state_dict()
-    assert all(torch.equal(value, after[name]) for name, value in before.items())
-    assert sum(len(group['params']) for group in runner.optim_wrapper.optimizer.param_groups) == len(
-        list(runner.model.head.parameters()))
-
-
 def test_lora_is_not_lost_without_a_word(tmp_path, data, base):
     train(config_for(tmp_path / 'work', data, base))
     path = tmp_path / 'work' / 'epoch_1.pth'

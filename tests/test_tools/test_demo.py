@@ -1,16 +1,14 @@
 """The demo with tiny settings, and what it says in the end."""
 import json
-import subprocess
-import sys
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from processes import program
 
 from m2ae_mm.cli import demo_summary
 from m2ae_mm.cli.demo import Demo, parse_args
 from m2ae_mm.cli.demo_summary import summary
 
-ROOT = Path(__file__).resolve().parents[2]
 AP = {'mAP_0.25': 0.4, 'mAP_0.50': 0.1}
 RESULTS = {'first look': dict(probe_untrained=37., probe_pretrained=63.),
            'pre-training': {'reconstruction/chamfer': 0.01},
@@ -66,15 +64,19 @@ def test_the_seed_is_that_of_every_training(tmp_path, monkeypatch):
     assert all('randomness.seed=7' in options for options in trained.values())
 
 
-def test_the_demo_runs_and_goes_on(tmp_path, monkeypatch):
+def test_the_demo_runs_and_goes_on(tmp_path, monkeypatch, capfd):
     """All steps, of the smallest size; a second call does not look at what ships once more."""
+    def forked(command, env, stdout, **_):
+        done = program(*command[1:], **env)
+        stdout.write(done.stdout + done.stderr)
+        return done
+
+    monkeypatch.setattr('m2ae_mm.cli.steps.subprocess', SimpleNamespace(run=forked, DEVNULL=None, STDOUT=None))
     tiny = ['--out', str(tmp_path), '--train', '8', '--val', '2', '--cfg-options', 'train_cfg.max_epochs=1',
             'model.backbone.num_centers=[64,32,16]', 'test_dataloader.num_workers=0',
             'test_dataloader.persistent_workers=False']
-    done = subprocess.run([sys.executable, 'tools/demo.py', *tiny], cwd=ROOT, capture_output=True, text=True,
-                          timeout=900)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert 'What to expect is known for the default settings only' in done.stdout
+    Demo(parse_args(tiny)).main()
+    assert 'What to expect is known for the default settings only' in capfd.readouterr().out
     found = json.loads((tmp_path / 'results.json').read_text())
     assert found['first look']['probe_pretrained'] > found['first look']['probe_untrained'] + 6
     assert 0 < found['pre-trained']['picture_score_thr'] <= 1
