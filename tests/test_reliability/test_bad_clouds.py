@@ -43,7 +43,7 @@ CLOUDS = {
     'ply with a face of vertex 7': ('a.ply', PLY.replace(b'3 0 1 2', b'3 0 1 7'), 'faces between vertices 0 and 7, bu'),
     'ply with a negative corner': ('a.ply', PLY.replace(b'3 0 1 2', b'3 0 1 -2'), 'between vertices -2 and 1'),
     'ply with words': ('a.ply', PLY.replace(b'1 1 0', b'1 x 0'), 'could not convert'),
-    'ply with a row too long': ('a.ply', PLY.replace(b'1 1 0', b'1 1 0 9'), 'with 4 numbers where its header'),
+    'ply with a row too long': ('a.ply', PLY.replace(b'1 2\n', b'1 2 9\n'), 'with 14 numbers where its he'),
     'ply without z': ('a.ply', PLY.replace(b'property float z\n', b''), 'PLY'),
     'ply of no known format': ('a.ply', PLY.replace(b'ascii', b'klingon'), "PLY"),
     'ply of three equal points': ('a.ply', PLY.replace(b'1 0 0', b'0 0 0').replace(b'1 1 0', b'0 0 0'), 'without area'),

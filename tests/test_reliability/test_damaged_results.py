@@ -116,11 +116,7 @@ def test_other_readers(message, tmp_path):
     check(message, lambda: create_scannet(folder, tmp_path / 'out', max_points=-1), 'must be at least 0, got -1')
 
 
-@pytest.mark.parametrize('ending, content', [
-    ('.json', b'{"kept": ["a'), ('.json', b'[]'), ('.json', b'{}'), ('.json', b'\xff'), ('.points.npy', b''),
-    ('.points.npy', b'\x93NUMPY'), ('.ends.npy', b''), ('.ends.npy', npy((1, ), '<i8', bytes(8))), ('.ends.npy', None),
-])
-def test_damaged_caches_are_made_anew(tmp_path, ending, content):
+def test_damaged_caches_are_made_anew(tmp_path):
     (tmp_path / 'data').mkdir()
     for i in range(2):
         np.save(tmp_path / 'data' / f'{i}.npy', shape_points(i, 40))
@@ -130,29 +126,35 @@ def test_damaged_caches_are_made_anew(tmp_path, ending, content):
         return [found.cloud(found.get_data_info(i)).copy() for i in range(len(found))]
 
     expected = clouds()
-    file, = (path for path in (tmp_path / 'cache').iterdir() if path.name.endswith(ending))
-    file.unlink()  # not written over: it may still be mapped
-    if content is not None:
-        file.write_bytes(content)
-    assert len(clouds()) == 2 and all(map(np.array_equal, clouds(), expected))
+    for ending, content in (
+            ('.json', b'{"kept": ["a'), ('.json', b'[]'), ('.json', b'{}'), ('.json', b'\xff'), ('.points.npy', b''),
+            ('.points.npy', b'\x93NUMPY'), ('.ends.npy', b''), ('.ends.npy', npy((1, ), '<i8', bytes(8))),
+            ('.ends.npy', None)):
+        file, = (path for path in (tmp_path / 'cache').iterdir() if path.name.endswith(ending))
+        file.unlink()  # not written over: it may still be mapped
+        if content is not None:
+            file.write_bytes(content)
+        found = clouds()
+        assert len(found) == 2 and all(map(np.array_equal, found, expected)), (ending, content)
 
 
-@pytest.mark.parametrize('text', ['', '{"points"', '[]', '{}', '{"points": "many"}', '{"points": 3, "sizes": 5}', '\0'])
-def test_damaged_records_are_made_anew(tmp_path, text):
+def test_damaged_records_are_made_anew(tmp_path):
     from m2ae_mm.datasets.rooms.writer import FOLDERS, read_room
     from m2ae_mm.datasets.scannet_raw.writer import read_scan
     write_release(tmp_path / 'raw')
     create_scannet(tmp_path / 'raw', tmp_path / 'out', workers=1)
     record = tmp_path / 'out' / 'scenes' / 'scene0000_00.json'
     before = json.loads(record.read_text())
-    record.write_text(text)
-    assert read_scan(tmp_path / 'out', 'scene0000_00') is None
-    create_scannet(tmp_path / 'raw', tmp_path / 'out', workers=1)
-    assert json.loads(record.read_text()) == before
     for folder in FOLDERS:
-        (tmp_path / folder).mkdir(exist_ok=True)
-        (tmp_path / folder / ('a.json' if folder == 'rooms' else 'a.bin')).write_text(text if folder == 'rooms' else '')
-    assert read_room(tmp_path, 'a') is None
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / 'a.bin').write_text('')
+    for text in ('', '{"points"', '[]', '{}', '{"points": "many"}', '{"points": 3, "sizes": 5}', '\0'):
+        record.write_text(text)
+        assert read_scan(tmp_path / 'out', 'scene0000_00') is None, text
+        create_scannet(tmp_path / 'raw', tmp_path / 'out', workers=1)
+        assert json.loads(record.read_text()) == before
+        (tmp_path / 'rooms' / 'a.json').write_text(text)
+        assert read_room(tmp_path, 'a') is None, text
 
 
 @pytest.mark.parametrize('end', [b'{"epoch": 3, "lo', b'\xff\xfe', b'5', b'null', b'"a"', b'[' * 99999])
