@@ -8,6 +8,9 @@ PYTHON ?= python3
 VENV ?= .venv
 READY := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
+# pip would show warnings that setuptools has for those who build packages.
+PIP := PYTHONWARNINGS=ignore $(VENV)/bin/pip install --quiet --constraint constraints.txt
+
 .PHONY: demo test docs lint types clean
 
 demo: $(READY)
@@ -17,27 +20,27 @@ test: $(READY)
 	$(VENV)/bin/python -m pytest -n 2 --dist worksteal
 
 docs: $(READY)
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[docs]'
+	$(PIP) --no-build-isolation --editable '.[docs]'
 	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs
 	@echo "The site is in build/docs/index.html."
 
 lint: $(READY)
-	$(VENV)/bin/pip install --quiet ruff
+	$(PIP) ruff
 	$(VENV)/bin/ruff check .
 
 types: $(READY)
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt mypy
+	$(PIP) mypy
 	$(VENV)/bin/mypy
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; assert (3, 10) <= sys.version_info < (3, 13), sys.version" || \
 	    { echo "m2ae_mm needs Python 3.10 to 3.12; choose one with: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt pip setuptools wheel
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt torch
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[lite,test]'
+	$(PIP) pip setuptools wheel
+	$(PIP) torch
+	$(PIP) --no-build-isolation --editable '.[lite,test]'
 	# Two OpenCV wheels share one folder; the headless one needs no graphics libraries of the system.
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt --force-reinstall --no-deps opencv-python-headless
+	$(PIP) --force-reinstall --no-deps opencv-python-headless
 	rm -f $(VENV)/.ready-*
 	touch $@
 

@@ -20,8 +20,10 @@ COMMANDS = {
     'data': 'prepare a data set from the files of its authors, or your own labelled rooms',
     'rooms': 'compose furnished rooms with 3D boxes',
     'plot': 'learning curves, t-SNE maps of features, shapes with those most like them',
+    'first_look': 'what comes with the package, in a minute and without training',
+    'demo': 'pre-train, detect and evaluate on composed rooms',
     'benchmark': 'measure operators, training steps, inference and data loading',
-    'info': 'versions, devices, which operators serve, what is missing',
+    'info': 'versions, devices, the operators in use, and what is missing',
 }
 
 

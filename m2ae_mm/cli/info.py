@@ -1,4 +1,4 @@
-"""Versions, devices, which operators serve, what is missing and how to get it."""
+"""Versions, devices, the operators in use, what is missing and how to get it."""
 import argparse
 import importlib
 import platform

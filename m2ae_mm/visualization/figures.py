@@ -102,7 +102,8 @@ def judged_image(points: np.ndarray, truth: Boxes, found: Boxes, matches: np.nda
     halves = [_boxes_over(cloud, camera, each.boxes, [class_names[int(label)] for label in each.labels],
                           colours[each.labels], mistaken)
               for each, mistaken in ((truth, missed), (found, matches < 0))]
-    return text.side_by_side(halves, ['what is there', 'what the detector finds'], size=15)
+    return text.side_by_side(halves, ['what is there (dashed: missed)',
+                                      'what the detector finds (dashed: wrong)'], size=15)
 
 
 def reconstruction_figure(points: np.ndarray, masked_points: np.ndarray, reconstruction: np.ndarray,

@@ -35,6 +35,11 @@ def test_what_is_not_as_expected_is_said_plainly(expected):
                                      '(expected 5 to 15).')
 
 
+def test_what_the_pre_training_is_worth_is_said(expected):
+    text = summary({**RESULTS, 'pre-trained': {'mAP_0.25': 0.412, 'mAP_0.50': 0.095}}, dict(all=60), 60, 60)
+    assert 'The pre-training here is worth +1.2 AP25 and -0.5 AP50; another seed' in text
+
+
 def test_the_time_of_a_part_is_not_that_of_the_whole(expected):
     text = summary(RESULTS, dict(all=60), 60, 60, goes_on=True)
     assert '1.0 minutes after an earlier run: all 1.0' in text and 'All 2 figures' in text
