@@ -15,7 +15,8 @@ def lines(prediction: dict) -> str:
     """Boxes as a table."""
     frame = prediction['frame']
     turned = f', walls turned by {57.2958 * frame["heading"]:.0f} degrees' if frame['heading'] else ''
-    head = f'{prediction["name"]}: {len(prediction["boxes"])} boxes (in {frame["unit"]}, {frame["up"]} up{turned})'
+    count = len(prediction['boxes'])
+    head = f'{prediction["name"]}: {count} box{"es" * (count != 1)} (in {frame["unit"]}, {frame["up"]} up{turned})'
     rows = [f'  {name:<16}{score:5.2f}  at {_numbers(box[:3])}  size {_numbers(box[3:6])}  yaw {box[6]:5.2f}'
             for name, score, box in zip(prediction['classes'], prediction['scores'], prediction['boxes'])]
     return '\n'.join([head, *rows])

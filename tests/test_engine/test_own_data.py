@@ -127,7 +127,7 @@ def test_known_classes_keep_their_outputs_and_the_rest_must_match(own, tmp_path)
     assert len(same) == 516 and all(torch.equal(found[name], stored[name]) for name in same)
     assert 'starts from 516 tensors' in told[0]
     assert '24 are of layers with other outputs, which start anew' in told[0] and told[1:] == [
-        'of the classes, chair are known to rooms_det and keep their outputs; lamp start anew']
+        'classes known to rooms_det, which keep their outputs: chair; classes that start anew: lamp']
 
 
 def test_as_many_classes_in_another_order_are_not_mistaken(own, tmp_path):
