@@ -245,15 +245,16 @@ def _shape(points: np.ndarray) -> np.ndarray:
 
 
 def _scene(points: np.ndarray, boxes: Sequence[np.ndarray], size: tuple[int, int]) -> tuple[render.Canvas, Camera]:
-    """The opened room and the camera that shows it; boxes only matter where there are no points."""
+    """The opened room and the camera that shows it and what of the boxes is within the room."""
     xyz, rgb = points[:, :3], points[:, 3:] if points.shape[1] == 6 else by_height(points)
+    corners = [render.box_corners(each).reshape(-1, 3) for each in boxes]
+    if len(xyz):  # wild boxes of an untrained detector must not shrink the room to a dot
+        corners = [each.clip(xyz.min(axis=0), xyz.max(axis=0)) for each in corners]
     kept = render.open_front(xyz, _AZIMUTH)
     xyz, rgb = xyz[kept], rgb[kept]
     if len(xyz) == 0:
-        corners = [render.box_corners(each).reshape(-1, 3) for each in boxes]
         return render.blank(_large(size)), _camera(np.concatenate([np.zeros((1, 3)), *corners]), size)
-    # Wild boxes of an untrained detector must not shrink the room to a dot.
-    camera = _camera(xyz, size)
+    camera = _camera(np.concatenate([xyz, *corners]), size)
     return _draw_cloud(xyz, rgb, camera, _radius(xyz, camera)), camera
 
 

@@ -57,6 +57,16 @@ def test_a_wild_box_does_not_shrink_the_room():
     assert (image[100:] < 250).any(axis=-1).sum() > 0.9 * (plain[100:] < 250).any(axis=-1).sum()
 
 
+def test_a_box_is_whole_where_the_opened_room_has_no_points():
+    rng = np.random.default_rng(0)
+    walls = [rng.uniform((0, 0, 1), end, (2000, 3)) for end in ((4, 0.05, 2), (0.05, 3, 2))]  # cut away in front
+    room = np.concatenate([*walls, rng.uniform((2, 1.5, 0), (4, 3, 0.01), (3000, 3))])
+    corner = np.array([[0.6, 0.6, 0.3, 1.0, 1.0, 0.6, 0.0]])
+    image = detection_image(room, corner, [0], None, None, None, NAMES)
+    shown = (np.abs(image.astype(int) - TRUE_COLOUR).max(axis=-1) <= 25)
+    assert shown.sum() > 300 and not shown[-3:].any() and not shown[:, :3].any() and not shown[:, -3:].any()
+
+
 def test_reconstruction_has_three_panels(tmp_path):
     rng = np.random.default_rng(0)
     sphere = rng.normal(size=(1500, 3))
