@@ -38,8 +38,8 @@ class M2AEStartHook(Hook):
                 if len(stored[name]) == len(known) and len(own[name]) == len(classes):
                     whole[name] = _by_name(own[name], stored[name], classes, known)
             new = [name for name in classes if name not in known]
-            runner.logger.info(f'classes known to {path.stem}, which keep their outputs: {", ".join(shared) or "none"}; '
-                               f'classes that start anew: {", ".join(new) or "none"}')
+            runner.logger.info(f'classes known to {path.stem}, which keep their outputs: '
+                               f'{", ".join(shared) or "none"}; classes that start anew: {", ".join(new) or "none"}')
         checkpoint['state_dict'] = whole
 
 
