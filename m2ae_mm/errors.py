@@ -2,12 +2,13 @@
 
 Imports the standard library only: the commands need it before the rest of the package is loaded.
 """
+import difflib
 import errno
 import re
 import reprlib
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -114,6 +115,19 @@ def message(error: BaseException) -> str:
     text = _text(error)[:_LONGEST]
     notes = [f'  {each}' for each in getattr(error, '__notes__', ())]
     return '\n'.join([f'{text}{"" if text.endswith((".", "!", "?")) else "."} {advice}'.rstrip(), *notes])
+
+
+def some(names: Sequence[str], most: int = 3, separator: str = ', ') -> str:
+    """The first of many names, and how many more there are."""
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    return separator.join(names[:most]) + more
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the known one that is most like it, if any is."""
+    lower = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), lower, 1)
+    return f'; did you mean {lower[close[0]]!r}?' if close else '.'
 
 
 def report(error: BaseException, show: bool = False) -> str:

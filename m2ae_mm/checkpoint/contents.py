@@ -7,11 +7,10 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 import torch
 from torch import Tensor
 
-from m2ae_mm.errors import UserError
+from m2ae_mm.errors import UserError, some
 
 # Parameters and statistics of all of PyTorch's layers, which are floating-point numbers.
 _FLOATS = ('weight', 'bias', 'running_mean', 'running_var')
-_SHOWN = 3
 
 
 def check_archive(path: Path) -> None:
@@ -62,15 +61,15 @@ def check_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
     Raises:
         UserError: With the first names.
     """
-    wrong = [f'{name} is {_kind(value)}' for name, value in tensors.items()
+    wrong = [f'{name} is {str(value.dtype).removeprefix("torch.")}' for name, value in tensors.items()
              if value.is_complex() or not value.is_floating_point() and name.rpartition('.')[2] in _FLOATS]
     if wrong:
-        raise UserError(f'{str(path)!r} holds {len(wrong)} tensors of a wrong type: {_some(wrong)}. Weights are '
+        raise UserError(f'{str(path)!r} holds {len(wrong)} tensors of a wrong type: {some(wrong)}. Weights are '
                          'floating-point numbers.')
     broken = not_finite(tensors)
     if broken:
         raise UserError(f'{str(path)!r} holds NaN or infinite values in {len(broken)} of {len(tensors)} tensors: '
-                         f'{_some(broken)}. Take an earlier checkpoint.')
+                         f'{some(broken)}. Take an earlier checkpoint.')
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
@@ -83,9 +82,9 @@ def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
     return [name for name, value in floats.items() if not value.float().isfinite().all()]
 
 
-def _tensors(content: Any, name: str = '') -> Iterator[tuple[str, Tensor]]:
+def _tensors(content: Any) -> Iterator[tuple[str, Tensor]]:
     """All tensors in nested containers with their places; each container is looked at once."""
-    todo, seen = [(name, content)], set()
+    todo, seen = [('', content)], set()
     while todo:
         name, value = todo.pop()
         if isinstance(value, Tensor):
@@ -94,11 +93,3 @@ def _tensors(content: Any, name: str = '') -> Iterator[tuple[str, Tensor]]:
             seen.add(id(value))
             pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
             todo += [(f'{name}.{key}' if name else str(key), each) for key, each in pairs]
-
-
-def _kind(value: Tensor) -> str:
-    return str(value.dtype).removeprefix('torch.')
-
-
-def _some(entries: list[str]) -> str:
-    return ', '.join(entries[:_SHOWN]) + (', ...' if len(entries) > _SHOWN else '')

@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from m2ae_mm.errors import UserError
+from m2ae_mm.errors import UserError, some
 
 from .low_rank import check_low_rank
 from .places import resolve
@@ -116,7 +116,7 @@ def _report(module: nn.Module, path: str | Path, loaded, missing, unused) -> Non
     lines = [f'{type(module).__name__}: loaded {len(loaded)} tensors from {path}']
     for names, what in ((missing, 'new, initialised at random'), (unused, 'in the file but not used')):
         if names:
-            lines.append(f'  {len(names)} {what}: {", ".join(sorted(names)[:6])}{", ..." if len(names) > 6 else ""}')
+            lines.append(f'  {len(names)} {what}: {some(sorted(names), 6)}')
     print_log('\n'.join(lines), logger='current', level=logging.INFO)
 
 

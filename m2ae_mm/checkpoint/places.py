@@ -8,6 +8,7 @@ from urllib.parse import urldefrag, urlsplit
 from urllib.request import urlopen
 
 import torch
+from filelock import FileLock
 from mmengine.fileio import get
 from mmengine.logging import print_log
 from mmengine.runner import checkpoint as of_mmengine
@@ -93,17 +94,18 @@ def _fetched(address: str, fetch: bool) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _name(address)
     wanted = [found[1].lower() for found in (_DIGEST.search(path.name), demanded) if found]
-    with _FileLock(path):  # of the processes on this machine
-        if not path.is_file():
-            if not fetch:
-                raise FileNotFoundError(f'{address!r} has not been fetched to {str(path)!r}.')
+    if path.is_file():
+        print_log(f'{address} was fetched before and is taken from {path}; remove that file to fetch it again.',
+                  'current')
+        if wanted:
+            _check(file_digest(path), wanted, address, f'It was fetched before: remove {str(path)!r} to fetch it '
+                   'again, or correct the checksum.')
+        return path
+    if not fetch:
+        raise FileNotFoundError(f'{address!r} has not been fetched to {str(path)!r}.')
+    with FileLock(path.with_name(f'.{path.name}.lock')):
+        if not path.is_file():  # which another process of the job may have fetched meanwhile
             _fetch(address, path, wanted)
-        else:
-            print_log(f'{address} was fetched before and is taken from {path}; remove that file to fetch it again.',
-                      'current')
-            if wanted:
-                _check(file_digest(path), wanted, address, f'It was fetched before: remove {str(path)!r} to fetch it '
-                       'again, or correct the checksum.')
     return path
 
 
@@ -152,22 +154,3 @@ def _fetch(address: str, path: Path, wanted: list[str]) -> None:
     except Exception as error:  # networks and storages fail in any way they like
         raise UserError(f'the checkpoint {address!r} cannot be fetched: {reason(error)}. Fetch it yourself and give '
                         'the path of the file.') from error
-
-
-class _FileLock:
-    """A lock for the file at ``path``, so that the processes of a job fetch it only once."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path.with_name(f'.{path.name}.lock')
-
-    def __enter__(self) -> None:
-        try:
-            import fcntl
-            self.file = open(self.path, 'w')
-            fcntl.flock(self.file, fcntl.LOCK_EX)
-        except (ImportError, OSError):  # no locks here: each process fetches, and the last file stays
-            self.file = None
-
-    def __exit__(self, *_) -> None:
-        if self.file is not None:
-            self.file.close()

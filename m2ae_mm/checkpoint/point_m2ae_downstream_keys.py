@@ -1,8 +1,5 @@
 """Names of the published fine-tuned Point-M2AE checkpoints, translated to ours."""
-from collections import OrderedDict
-from collections.abc import Mapping
-
-from torch import Tensor
+from functools import partial
 
 from .point_m2ae_keys import _PRETRAIN_RULES, rename
 
@@ -28,26 +25,7 @@ _SEGMENTOR_RULES = _ENCODER_RULES + [
     (r'convs4', lambda m: 'head.classify'),
 ]
 
-
-def convert_point_m2ae_classifier(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]':
-    """Published ModelNet40 or ScanObjectNN checkpoint, also of I2P-MAE, to the names of :class:`PointM2AEClassifier`.
-
-    Args:
-        state_dict: Published names with tensors.
-
-    Raises:
-        ValueError: If a name is not one of the published models.
-    """
-    return rename(state_dict, _CLASSIFIER_RULES, 'Point-M2AE classification')
-
-
-def convert_point_m2ae_segmentor(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]':
-    """Published ShapeNetPart checkpoint to the names of :class:`PointM2AESegmentor`.
-
-    Args:
-        state_dict: Published names with tensors.
-
-    Raises:
-        ValueError: If a name is not one of the published model.
-    """
-    return rename(state_dict, _SEGMENTOR_RULES, 'Point-M2AE part segmentation')
+# ModelNet40 and ScanObjectNN checkpoints, those of I2P-MAE, too, to the names of PointM2AEClassifier.
+convert_point_m2ae_classifier = partial(rename, rules=_CLASSIFIER_RULES, model='Point-M2AE classification')
+# ShapeNetPart checkpoints to the names of PointM2AESegmentor.
+convert_point_m2ae_segmentor = partial(rename, rules=_SEGMENTOR_RULES, model='Point-M2AE part segmentation')

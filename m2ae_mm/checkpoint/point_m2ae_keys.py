@@ -2,6 +2,7 @@
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import partial
 
 from torch import Tensor
 
@@ -16,10 +17,7 @@ _POINTNET = {
     'second_conv.1': 'join_norm',
     'second_conv.3': 'out',
 }
-_PROPAGATION = {
-    'fuse.net.0': 'fuse.linear',
-    'fuse.net.1': 'fuse.norm',
-}
+_PROPAGATION = {'fuse.net.0': 'fuse.linear', 'fuse.net.1': 'fuse.norm'}
 _RESIDUAL = {'net1.0': 'first.linear', 'net1.1': 'first.norm', 'net2.0': 'second.linear', 'net2.1': 'second.norm'}
 
 _PRETRAIN_RULES = [
@@ -40,41 +38,19 @@ _PRETRAIN_RULES = [
 TWO_D_SIDE_OF_I2P = ('clip_model.', 'rec_head_2d.')
 
 
-def convert_point_m2ae_pretrain(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]':
-    """Published pre-training checkpoint to the names of :class:`PointM2AE`.
+def rename(state_dict: Mapping[str, Tensor], rules: list, model: str) -> 'OrderedDict[str, Tensor]':
+    """Apply the first rule that matches the start of each name; the rest of the name is kept.
 
     1x1 convolutions become linear layers: their trailing axis is dropped.
 
     Args:
         state_dict: Published names with tensors.
-
-    Returns:
-        Our names with tensors.
-
-    Raises:
-        UserError: If a name is not one of the published model.
-    """
-    return rename(state_dict, _PRETRAIN_RULES, 'Point-M2AE pre-training')
-
-
-def convert_i2p_mae_pretrain(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]':
-    """Published I2P-MAE pre-training checkpoint to the names of :class:`PointM2AE`; its 2D side is dropped.
-
-    Args:
-        state_dict: Published names with tensors.
-
-    Returns:
-        Our names with tensors, those of Point-M2AE's model with another number of points in the head.
+        rules: Patterns, and what makes our names of their matches.
+        model: What is published, for the message.
 
     Raises:
         UserError: If a name is not one of the published model.
     """
-    kept = {name: value for name, value in state_dict.items() if not name.startswith(TWO_D_SIDE_OF_I2P)}
-    return rename(kept, _PRETRAIN_RULES, 'I2P-MAE pre-training')
-
-
-def rename(state_dict: Mapping[str, Tensor], rules: list, model: str) -> 'OrderedDict[str, Tensor]':
-    """Apply the first rule that matches the start of each name; the rest of the name is kept."""
     result = OrderedDict()
     for name, value in state_dict.items():
         for pattern, target in rules:
@@ -87,3 +63,12 @@ def rename(state_dict: Mapping[str, Tensor], rules: list, model: str) -> 'Ordere
         is_conv = name.endswith('weight') and value.dim() == 3
         result[renamed] = value.squeeze(-1) if is_conv else value
     return result
+
+
+convert_point_m2ae_pretrain = partial(rename, rules=_PRETRAIN_RULES, model='Point-M2AE pre-training')
+
+
+def convert_i2p_mae_pretrain(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]':
+    """Published I2P-MAE pre-training checkpoint to the names of :class:`PointM2AE`; its 2D side is dropped."""
+    kept = {name: value for name, value in state_dict.items() if not name.startswith(TWO_D_SIDE_OF_I2P)}
+    return rename(kept, _PRETRAIN_RULES, 'I2P-MAE pre-training')

@@ -105,7 +105,7 @@ def start_from(config, name: str) -> None:
             if model.type == 'PointM2AEProbe':  # it reads the encoder only
                 return
             raise UserError(f'the weights {name!r} are of {stored["type"]} and have no decoder, with which this '
-                            'pre-training goes on. Take weights of a pre-training, or leave out --pretrained.')
+                            'pre-training continues. Take weights of a pre-training, or leave out --pretrained.')
         if list(model.neck.depths) != stored['neck']['depths']:
             raise UserError(f'the weights {name!r} come with a decoder of {stored["neck"]["depths"]} blocks in its '
                             f'stages, this config has {model.neck.depths}. Leave out --pretrained, or use a config '

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor
 
-from m2ae_mm.errors import UserError
+from m2ae_mm.errors import UserError, some
 from m2ae_mm.files import read_text
 
 from .loading import check_types, differences
@@ -142,7 +142,7 @@ def latest_checkpoint(folder: Path) -> tuple[Path, str | None] | None:
     for path in found:
         try:
             if {'meta', 'message_hub'} <= read_content(path, mapped=True).keys():
-                told = f'{"; ".join(problems)} The training goes on from {path}.' if problems else None
+                told = f'{"; ".join(problems)} The training resumes from {path}.' if problems else None
                 return path, told
         except ValueError as error:
             problems.append(str(error))
@@ -150,7 +150,7 @@ def latest_checkpoint(folder: Path) -> tuple[Path, str | None] | None:
         raise UserError(f'no checkpoint in {str(folder)!r} can be resumed: {" ".join(problems)}')
     if noted is None or not noted.name:
         return None
-    raise FileNotFoundError(f'{str(note)!r} names {str(noted)!r}, which does not exist; say where to go on from with '
+    raise FileNotFoundError(f'{str(note)!r} names {str(noted)!r}, which does not exist; say where to resume from with '
                             '--resume FILE.')
 
 
@@ -172,7 +172,7 @@ def _check_weights(own: dict[str, Tensor], stored: dict[str, Tensor], path: Path
                         'does so for weights that come with the package.')
     new, unused = sorted(own.keys() - stored.keys()), sorted(stored.keys() - own.keys())
     told = [f'{model} starts from {len(shared) - len(wrong)} tensors of {path}']
-    told += [f'{len(names)} {what} ({", ".join(names[:3])}{", ..." if len(names) > 3 else ""})' for names, what in (
+    told += [f'{len(names)} {what} ({some(names)})' for names, what in (
         (new, 'are new, initialised at random'), (unused, 'of the file are not used'),
         (wrong, 'are of layers with other outputs, which start anew')) if names]
     return '; '.join(told)

@@ -10,16 +10,18 @@ from m2ae_mm.errors import UserError
 
 TENSOR = r'(weight|bias|running_mean|running_var|num_batches_tracked)'
 _POINT_LAYER = r'mlp_module\.layer(\d)\.(conv|bn\.bn)\.' + TENSOR
-_TRANSFORMER_PARTS = {
+# Of a transformer layer, in 3DETR and V-DETR.
+LAYER_PARTS = {
     'self_attn.in_proj_': 'self_attn.in_proj.',
     'self_attn.out_proj.': 'self_attn.out_proj.',
-    'multihead_attn.in_proj_': 'cross_attn.in_proj.',
-    'multihead_attn.out_proj.': 'cross_attn.out_proj.',
     'linear1.': 'feedforward.linear1.',
     'linear2.': 'feedforward.linear2.',
-    'norm1.': 'norm1.',
-    'norm2.': 'norm2.',
-    'norm3.': 'norm3.',
+    **{name: name for name in ('norm1.', 'norm2.', 'norm3.')},
+}
+_TRANSFORMER_PARTS = {
+    **LAYER_PARTS,
+    'multihead_attn.in_proj_': 'cross_attn.in_proj.',
+    'multihead_attn.out_proj.': 'cross_attn.out_proj.',
 }
 _PART = '(' + '|'.join(map(re.escape, _TRANSFORMER_PARTS)) + ')'
 BOX_HEADS = {
@@ -37,7 +39,8 @@ _RULES = [
     (r'pre_encoder\.' + _POINT_LAYER, lambda m: f'backbone.embeddings.0.{_point_layer(*m.groups())}'),
     (r'encoder\.interim_downsampling\.' + _POINT_LAYER, lambda m: f'backbone.embeddings.1.{_point_layer(*m.groups())}'),
     (r'encoder\.layers\.(\d+)\.' + _PART + TENSOR, lambda m: f'encoder.{m[1]}.{_TRANSFORMER_PARTS[m[2]]}{m[3]}'),
-    (r'encoder_to_decoder_projection\.layers\.(\d+)\.' + TENSOR, lambda m: _projection_layer(int(m[1]), m[2])),
+    (r'encoder_to_decoder_projection\.layers\.(\d+)\.' + TENSOR,
+     lambda m: f"bbox_head.projection.{int(m[1]) // 3}.{('linear', 'norm')[int(m[1]) % 3]}.{m[2]}"),
     (r'pos_embedding\.gauss_B', lambda m: 'bbox_head.position_embedding.directions'),
     (r'query_projection\.layers\.([02])\.' + TENSOR,
      lambda m: f'bbox_head.query_projection.{int(m[1]) // 2}.linear.{m[2]}'),
@@ -114,8 +117,3 @@ def rename_three_detr(name: str, has_interim: bool) -> str:
 
 def _point_layer(index: str, part: str, tensor: str) -> str:
     return f"layers.{index}.{'linear' if part == 'conv' else 'norm'}.{tensor}"
-
-
-def _projection_layer(position: int, tensor: str) -> str:
-    layer, part = divmod(position, 3)
-    return f"bbox_head.projection.{layer}.{('linear', 'norm')[part]}.{tensor}"

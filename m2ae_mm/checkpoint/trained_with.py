@@ -38,14 +38,11 @@ def other_settings(model: Mapping, content: Mapping, path: Path) -> list[str]:
     Returns:
         One entry for each; none if the checkpoint does not say what it was trained with.
     """
-    trained = describe(path.stem)['model'] if path.parent == FOLDER else _stored_model(content)
+    trained = describe(path.stem)['model'] if path.parent == FOLDER else stored_config(content).get('model')
+    if not isinstance(trained, dict):
+        return []
     return [entry for part in _PARTS if part in trained and part in model
             for entry in _differences(model[part], trained[part], f'model.{part}')]
-
-
-def _stored_model(content: Mapping) -> dict:
-    model = stored_config(content).get('model')
-    return model if isinstance(model, dict) else {}
 
 
 def stored_config(content: Mapping) -> dict[str, Any]:

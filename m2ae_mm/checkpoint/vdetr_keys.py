@@ -8,7 +8,7 @@ from torch import Tensor
 
 from m2ae_mm.errors import UserError
 
-from .three_detr_keys import BOX_HEADS, BOX_LAYERS, TENSOR, mirror_bins
+from .three_detr_keys import BOX_HEADS, BOX_LAYERS, LAYER_PARTS, TENSOR, mirror_bins
 
 # The published backbone: sparse convolutions on voxels, which need MinkowskiEngine.
 LEFT_OUT_OF_VDETR = ('pre_encoder.', 'up_block_', 'out_block_')
@@ -18,17 +18,9 @@ _VERTEX_MLP = re.compile(r'decoder\.layers\.(\d+)\.multihead_attn\.cpb_mlps\.(\d
 _VERTEX_PARAMETERS = {'0.weight': 'weight1', '0.bias': 'bias1', '2.weight': 'weight2'}
 _POSITION_BIAS = re.compile(r'decoder\.query_pos_projection\.(\d+)\.position_embedding_head\.0\.bias')
 _TRANSFORMER_PARTS = {
-    'self_attn.in_proj_': 'self_attn.in_proj.',
-    'self_attn.out_proj.': 'self_attn.out_proj.',
-    'multihead_attn.q.': 'cross_attn.q.',
-    'multihead_attn.k.': 'cross_attn.k.',
-    'multihead_attn.v.': 'cross_attn.v.',
+    **LAYER_PARTS,
+    **{f'multihead_attn.{name}.': f'cross_attn.{name}.' for name in 'qkv'},
     'multihead_attn.proj.': 'cross_attn.out_proj.',
-    'linear1.': 'feedforward.linear1.',
-    'linear2.': 'feedforward.linear2.',
-    'norm1.': 'norm1.',
-    'norm2.': 'norm2.',
-    'norm3.': 'norm3.',
 }
 _PART = '(' + '|'.join(map(re.escape, _TRANSFORMER_PARTS)) + ')'
 _BOX_LAYER = r'\.layers\.([01458])\.' + TENSOR

@@ -83,7 +83,8 @@ def detect(predictions: ScoredBoxes, points: Tensor, config: DetectionConfig) ->
     boxes[:, 2] -= boxes[:, 5] / 2
     found = _select(boxes, scores[picked], config.per_class_proposal)
     counts = [count * (scores.shape[-1] if config.per_class_proposal else 1) for count in kept.sum(1).tolist()]
-    return [_instances(*parts, rotated) for parts in zip(*(each.split(counts) for each in found))]
+    return [InstanceData(bboxes_3d=DepthInstance3DBoxes(boxes, box_dim=7, with_yaw=rotated), scores_3d=scores,
+                         labels_3d=labels) for boxes, scores, labels in zip(*(each.split(counts) for each in found))]
 
 
 def class_wise_nms(boxes: Tensor, scores: Tensor, labels: Tensor, candidates: Tensor, threshold: float) -> Tensor:
@@ -141,9 +142,3 @@ def _select(boxes: Tensor, scores: Tensor, per_class: bool) -> tuple[Tensor, Ten
         return boxes, *scores.max(1)
     labels = torch.arange(num_classes, device=boxes.device).repeat(count)
     return boxes.repeat_interleave(num_classes, 0), scores.flatten(), labels
-
-
-def _instances(boxes: Tensor, scores: Tensor, labels: Tensor, rotated: bool) -> InstanceData:
-    """mmdet3d's result for one cloud; ``boxes`` with the centre of their bottom."""
-    boxes = DepthInstance3DBoxes(boxes, box_dim=7, with_yaw=rotated)
-    return InstanceData(bboxes_3d=boxes, scores_3d=scores, labels_3d=labels)

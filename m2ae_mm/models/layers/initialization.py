@@ -21,11 +21,11 @@ class PretrainableModule(BaseModule):
         """Draw initial weights; by default they stay as PyTorch made them, which is what the published code does."""
 
 
-def init_truncated_normal(module: nn.Module, std: float = 0.02) -> None:
-    """Linear weights truncated normal, biases 0 (encoder)."""
+def init_truncated_normal(module: nn.Module) -> None:
+    """Linear weights truncated normal with deviation 0.02, biases 0 (encoder)."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
-            nn.init.trunc_normal_(base_weight(layer), std=std)
+            nn.init.trunc_normal_(base_weight(layer), std=0.02)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
 

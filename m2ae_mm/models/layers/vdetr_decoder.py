@@ -139,7 +139,7 @@ class VDETRDecoderLayer(nn.Module):
 
         Args:
             x: ``(B, Q, C)``.
-            boxes: ``(B, Q, 7)`` what is known of their boxes, in metres.
+            boxes: ``(B, Q, 7)`` their boxes so far, in metres.
             memory: The tokens.
             embedded: ``(B, Q, C)``, an embedding of the boxes' centres like that in the keys, added to the position.
 
