@@ -37,7 +37,7 @@ class M2AEFewShot(LoadedShapeDataset):
     """
 
     LAYOUT = ('Expected {5,10}way_{10,20}shot/{0..9}.pkl, each {"train": [(points, label, _), ...], "test": ...}. '
-              'Where this folder is not there, episodes are drawn from source: set it to a labelled data set such as '
+              'Without this folder, episodes are drawn from source: set it to a labelled data set such as '
               'dict(type="M2AEModelNet40", data_root=...).')
 
     def __init__(self,

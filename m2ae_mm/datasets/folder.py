@@ -88,7 +88,7 @@ class M2AEFolder(ShapeDataset):
         splits = self._wanted(names, folders)
         if any(map(_is_shape, names)) and not any(map(_is_shape, splits)):
             raise ValueError(self._empty(folders))
-        kept = self._from_cache(list(splits)) if self._folder_cache else self._into_memory(list(splits))
+        kept = self._read(list(splits))
         self._report(len(kept))
         numbers = {name: label for label, name in enumerate(classes)}
         labels = [numbers.get(_class_of(name, folders), -1) for name in kept]
@@ -147,20 +147,19 @@ class M2AEFolder(ShapeDataset):
             kept.append(name)
             yield cloud
 
-    def _into_memory(self, names: list[str]) -> list[str]:
-        kept: list[str] = []
-        self._clouds = list(self._readable(names, kept))
-        return kept
-
-    def _from_cache(self, names: list[str]) -> list[str]:
+    def _read(self, names: list[str]) -> list[str]:
+        """Names of the files that could be read; all from the cache where nothing changed."""
+        if not self._folder_cache:
+            kept: list[str] = []
+            self._clouds = list(self._readable(names, kept))
+            return kept
         options = dict(mesh_points=self.mesh_points, min_points=self.min_points)
         digest = cache_digest(self.data_root, options, [(name, Path(self.data_root) / name) for name in names])
         cache = PointCache(Path(self._folder_cache) / f'M2AEFolder_{digest}')
         summary = Path(self._folder_cache) / f'M2AEFolder_{digest}.json'
         content = _summary(summary)
         if content is None or cache.length() != len(content['kept']):
-            kept: list[str] = []
-            self.skipped = []
+            kept, self.skipped = [], []
             cache.write(self._readable(names, kept))
             remarks = dict(dropped=self.remarks.dropped, coarse=self.remarks.coarse)
             content = dict(kept=kept, skipped=self.skipped, **remarks)

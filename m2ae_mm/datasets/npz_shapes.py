@@ -139,6 +139,7 @@ class M2AEPartsNpz(LoadedShapeDataset):
         kwargs: Options of :class:`ShapeDataset`.
     """
 
+    HAS_PARTS = True
     LAYOUT = ('Expected an .npz file with points (n, N, 3), category (n,), part (n, N), split (n,), and '
               'categories.json: category -> part labels.')
 
@@ -171,10 +172,6 @@ class M2AEPartsNpz(LoadedShapeDataset):
             label = int(pack['category'][i])
             add(cloud, name=str(pack['name'][i]) if 'name' in pack else str(i), gt_label=label,
                 category=self._metainfo['classes'][label], split=_SPLITS[split_numbers(pack)[i]])
-
-    def prepare_data(self, idx: int) -> dict:
-        """Splits the part labels off before the pipeline."""
-        return self.run_pipeline(idx, part_column=3)
 
 
 def load_pack(path: Path, problems: Problems, needed: Sequence[str] = ('points', ),

@@ -1,8 +1,5 @@
 """Scans of one's own whose points have a class, in the layout that :class:`M2AESceneSegDataset` loads."""
-from __future__ import annotations
-
 import re
-import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +16,8 @@ from .io.local import finite_rows
 from .io.ply import read_ply
 from .io.scans import USUAL_UP, scan_files
 from .own_boxes.boxes import LeftOut
+from .own_boxes.matching import check_folders
+from .own_boxes.rooms import kept_points, point_rows
 from .own_boxes.writer import INFOS, SPLITS, check_options, listed_scans, make_rooms, split_rooms
 from .scan_frame import find_frame
 from .scannet_layout import write_annotations
@@ -27,7 +26,6 @@ from .transforms.map_labels import mapped
 
 SUFFIXES = ('.ply', '.npz', '.npy', '.txt', '.xyz')
 _FOLDERS = ('points', 'semantic_mask')
-_GREY = 128
 # What the classes of points are called in files, CloudCompare's 'scalar_' before it left out.
 _NAMES = ('label', 'labels', 'class', 'classes', 'classification', 'semantic', 'semantic_mask')
 
@@ -76,10 +74,7 @@ def create_own_points(scans: str | Path, out: str | Path, classes: Sequence[str]
     check_options(unit, val_share, seed, max_points)
     classes = check_class_names(classes, '--classes')
     mapping = label_mapping(classes, values, len(classes), '--classes')
-    if not scans.exists():
-        raise FileNotFoundError(f'--scans: there is no folder {str(scans)!r}.')
-    if scans.resolve().is_relative_to(out.resolve()):
-        raise UserError(f'--out {str(out)!r} holds the scans, {str(scans)!r}. Choose a folder of its own.')
+    check_folders(scans, out)
     files = [path for path in scan_files(scans) if not path.resolve().is_relative_to(out.resolve())]
     listed = listed_scans(val_list, files) if val_list else None
     for folder in _FOLDERS:
@@ -89,9 +84,8 @@ def create_own_points(scans: str | Path, out: str | Path, classes: Sequence[str]
         scan = read_labelled(path)
         labels = mapped(scan.values, mapping, len(scan.xyz), repr(path.name))
         frame = find_frame(scan.xyz, unit, up, align, USUAL_UP.get(path.suffix.lower(), 'z'))
-        kept = _kept(len(labels), max_points, name)
-        colours = np.full(scan.xyz.shape, _GREY) if scan.colours is None else scan.colours
-        rows = np.hstack([frame.apply(scan.xyz), colours])[kept].astype('<f4')
+        kept = kept_points(len(labels), max_points, name)
+        rows = point_rows(frame.apply(scan.xyz), scan.colours, kept)
         write_bytes(out / 'points' / f'{name}.bin', rows.tobytes(), durable=False)
         write_bytes(out / 'semantic_mask' / f'{name}.bin', scan.values[kept].astype('<i8').tobytes(), durable=False)
         return LabelledRoom(path, name, Counter(labels[kept].tolist()))
@@ -159,10 +153,3 @@ def _named_values(path: Path) -> np.ndarray:
                 raise UserError(f'its {name!r} holds {values.dtype}, not numbers')
             return values
     raise UserError(f'it has no label of its points; one of {", ".join(_NAMES)} is needed')
-
-
-def _kept(count: int, most: int, name: str) -> np.ndarray:
-    """Positions of the points to keep; of a scan always the same ones."""
-    if not 0 < most < count:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(zlib.crc32(name.encode())).choice(count, most, replace=False))

@@ -1,6 +1,4 @@
 """S3DIS from its raw release to the layout that mmdet3d's ``S3DISSegDataset`` loads."""
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +31,7 @@ def create_s3dis(root: str | Path, out: str | Path, workers: int = 0) -> dict[st
 
     Coordinates start at 0 in each room. Objects outside the 13 classes, as
     stairs, are clutter, as in mmdet3d. Rooms that are already there, complete,
-    are kept, so an interrupted run goes on where it was.
+    are kept, so an interrupted run continues where it stopped.
 
     Args:
         root: ``Stanford3dDataset_v1.2_Aligned_Version``, or the folder that holds it; some of the areas are enough.
@@ -57,12 +55,11 @@ def create_s3dis(root: str | Path, out: str | Path, workers: int = 0) -> dict[st
         print(f'{len(rooms) - len(missing)} of {len(rooms)} rooms are already in {str(out)!r}.')
     problems = Problems('S3DIS', HELP, place=None)
     problems.checked = len(missing)
-    with tqdm(total=len(missing), desc='preparing rooms', unit='room', disable=not missing) as bar:
-        for name, record, why in in_parallel(partial(_prepare, out), list(missing.items()), workers):
-            records[name] = record
-            if why:
-                problems.add('unreadable', missing[name], why)
-            bar.update()
+    prepared = in_parallel(partial(_prepare, out), list(missing.items()), workers)
+    for name, record, why in tqdm(prepared, 'preparing rooms', len(missing), unit='room', disable=not missing):
+        records[name] = record
+        if why:
+            problems.add('unreadable', missing[name], why)
     problems.raise_any()
     areas = {area: {name: records[name] for name in rooms if name.startswith(area)} for area in AREAS}
     areas = {area: found for area, found in areas.items() if found}
@@ -127,7 +124,7 @@ def _prepare(out: Path, room: tuple[str, Path]) -> tuple[str, dict[str, Any] | N
     name, folder = room
     try:
         points, instance, semantic = read_room(folder)
-    except Exception as error:  # whatever damage does; the other rooms go on
+    except Exception as error:  # whatever damage causes; the other rooms continue
         return name, None, reason(error)
     arrays = dict(points=points.astype('<f4'), instance_mask=instance.astype('<i8'),
                   semantic_mask=semantic.astype('<i8'))

@@ -143,8 +143,10 @@ def find_frame(xyz: np.ndarray, unit: str | float | None = None, up: str | None 
     _check_extent(xyz, near)
     up_axis = up or find_likely_up_axis(near, usual_up)
     if up_axis is None:
-        raise ValueError(f'it has no floor: {_coverage(near)}. If it is the scan of a room, say which axis points up '
-                         '(--up y, in Python up=\'y\')')
+        covered = ', '.join(f'{max(shares):.0%} of what is seen along {axis}'
+                            for axis, shares in end_coverage(near).items())
+        raise ValueError(f'it has no floor: the fullest layers cover {covered}. If it is the scan of a room, say which '
+                         'axis points up (--up y, in Python up=\'y\')')
     upright = near @ TO_Z_UP[up_axis].T
     scale = scale_of(unit) if unit is not None else _find_scale(upright)
     upright *= scale
@@ -204,8 +206,3 @@ def _find_scale(upright: np.ndarray) -> float:
                          'millimetres. If it is one, give the unit (--unit in, or --unit 0.1 for a tenth of a metre; '
                          'in Python unit=0.1)')
     return min(fitting, key=lambda scale: abs(np.log(height * scale / _USUAL_HEIGHT)))
-
-
-def _coverage(xyz: np.ndarray) -> str:
-    return 'the fullest layers cover ' + ', '.join(
-        f'{max(shares):.0%} of what is seen along {axis}' for axis, shares in end_coverage(xyz).items())

@@ -12,9 +12,9 @@ from mmdet3d.registry import DATASETS
 
 from .scannet_layout import MASK_VALUES
 
-# Of a mapping from values in masks to labels: values that nobody has said anything about.
+# The label of mask values without a meaning.
 UNKNOWN = -1
-# Not annotated, beside 0 where no class has that value; 255 is also what -1 becomes.
+# The mask value of points without annotation, which -1 becomes, too; so is 0 if no class has that value.
 _NOTHING = 255
 
 
@@ -23,10 +23,10 @@ class M2AESceneSegDataset(Seg3DDataset):
     """mmdet3d's ``Seg3DDataset`` for any classes: semantic segmentation of scans of one's own.
 
     ``metainfo=dict(classes=[...])`` lists the names in the order of the
-    labels. What the values in the masks mean is said by the annotation file,
-    in ``metainfo['seg_categories']``: a dictionary from names to values, of
-    which names that are not listed are left out of training and scoring.
-    Without it, value 0 is the first class of the list, 1 the second.
+    labels. The annotation file says what the values in masks mean, in
+    ``metainfo['seg_categories']``: a dictionary from names to values. Names
+    that are not listed are left out of training and scoring. Without the
+    dictionary, value 0 is the first class of the list, 1 the second.
     Points that are not annotated have -1, 255, or 0 where no class has that.
 
     Every scene is read once an epoch unless ``scene_idxs`` says otherwise.
@@ -44,7 +44,7 @@ class M2AESceneSegDataset(Seg3DDataset):
         # What the base reads; the class itself knows no names.
         numbers = tuple(range(len(classes)))
         self.METAINFO = dict(classes=classes, seg_valid_class_ids=numbers, seg_all_class_ids=numbers)
-        # As of the head. A config may have inherited that of another data set.
+        # As the head expects it; a config may have inherited that of another data set.
         kwargs['ignore_index'] = len(classes)
         super().__init__(*args, metainfo={'palette': seg_palette(classes), **metainfo, 'classes': classes}, **kwargs)
 
@@ -60,13 +60,13 @@ class M2AESceneSegDataset(Seg3DDataset):
 
 def label_mapping(classes: Sequence[str], values: Mapping[str, int] | None, ignored: int,
                   file: str | Path = 'the annotation file') -> np.ndarray:
-    """``(256,)`` int64: the label of each value of a mask, ``UNKNOWN`` for values that mean nothing.
+    """``(256,)`` int64: the label of each value of a mask, ``UNKNOWN`` for values without a meaning.
 
     Args:
         classes: In the order of their labels.
         values: Of every class in the masks; None for positions in ``classes``.
         ignored: Label of points that are left out.
-        file: That says so, for messages.
+        file: The annotation file, for messages.
 
     Raises:
         UserError: If the file does not have a class, two of them have one value, or values are no numbers from 0 to

@@ -46,6 +46,8 @@ class ShapeDataset(BaseDataset):
 
     SPLITS: tuple[str, ...] = ('train', 'test')
     LAYOUT = ''
+    # Whether the fourth column of a cloud is the part label of each point.
+    HAS_PARTS = False
     # Attributes that :meth:`read` depends on, beside the file ``path`` of a shape.
     READ_OPTIONS: tuple[str, ...] = ()
 
@@ -137,15 +139,11 @@ class ShapeDataset(BaseDataset):
         return np.asarray(points, np.float32)
 
     def prepare_data(self, idx: int) -> dict:
-        """One shape through the pipeline."""
-        return self.run_pipeline(idx)
-
-    def run_pipeline(self, idx: int, part_column: int | None = None) -> dict:
-        """One shape through the pipeline; ``part_column`` of the cloud becomes ``pts_semantic_mask``."""
+        """One shape through the pipeline; part labels become ``pts_semantic_mask``."""
         info = self.get_data_info(idx)
         cloud = self.cloud(info)
-        if part_column is not None:
-            info['pts_semantic_mask'] = cloud[:, part_column].astype(np.int64)
+        if self.HAS_PARTS:
+            info['pts_semantic_mask'] = cloud[:, 3].astype(np.int64)
         info['points'] = cloud[:, :3]
         return self.pipeline(info)
 

@@ -27,6 +27,7 @@ class M2AEShapeNetPart(ShapeDataset):
     point. Give a ``cache_dir`` to parse the text only once.
     """
 
+    HAS_PARTS = True
     SPLITS = ('train', 'val', 'test')
     METAINFO = dict(classes=tuple(PARTS), parts=PARTS)
     LAYOUT = ('Expected the folder shapenetcore_partanno_segmentation_benchmark_v0_normal with '
@@ -67,7 +68,3 @@ class M2AEShapeNetPart(ShapeDataset):
             raise ValueError(f'{path}: a {info["category"]} has the part labels {parts}, found '
                              f'{np.unique(cloud[:, 3]).astype(int).tolist()}')
         return cloud
-
-    def prepare_data(self, idx: int) -> dict:
-        """Splits the part labels off before the pipeline."""
-        return self.run_pipeline(idx, part_column=3)

@@ -15,7 +15,7 @@ from .metric_names import indoor_names
 
 @METRICS.register_module()
 class M2AEIndoorMetric(IndoorMetric):
-    """``IndoorMetric`` whose mean exists also when a predicted class never occurs.
+    """``IndoorMetric`` whose mean exists even if a predicted class never occurs.
 
     Recall has no meaning for a class without ground truth, and ``IndoorMetric``
     returns NaN for such a class and with it for the mean. Here these
@@ -31,7 +31,7 @@ class M2AEIndoorMetric(IndoorMetric):
     metric_names = staticmethod(indoor_names)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """See ``IndoorMetric``; boxes that are no numbers are an error."""
+        """See ``IndoorMetric``; NaN or infinite boxes are an error."""
         require_finite(data_samples)
         super().process(data_batch, data_samples)
 

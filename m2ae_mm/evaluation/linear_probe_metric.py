@@ -84,19 +84,18 @@ class M2AELinearProbeMetric(BaseMetric):
         return search.fit(features, labels).best_params_['C']
 
 
-def cross_validated_accuracy(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, C: float = 1.0,
-                             folds: int = 4) -> float:
-    """Percent of shapes classified correctly by a linear SVM that has not seen them, nor any of their group.
+def cross_validated_accuracy(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> float:
+    """Percent of shapes classified correctly by a linear SVM that has seen neither them nor any of their group.
+
+    In four folds, each classified by an SVM that was trained on the others.
 
     Args:
         features: (M, C).
         labels: (M,) classes.
         groups: (M,) equal for shapes that are alike.
-        C: The SVM's constant.
-        folds: Each is classified by an SVM that learnt from the others.
     """
     right = 0
-    for train, test in StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(features, labels, groups):
-        machine = SVC(C=C, kernel='linear').fit(features[train], labels[train])
+    for train, test in StratifiedGroupKFold(4, shuffle=True, random_state=0).split(features, labels, groups):
+        machine = SVC(kernel='linear').fit(features[train], labels[train])
         right += int((machine.predict(features[test]) == labels[test]).sum())
     return 100 * right / len(labels)

@@ -16,7 +16,7 @@ class MetricNames(NamedTuple):
     Attributes:
         main: The one to choose a checkpoint by.
         others: Further ones that it may return, the most important first.
-        lower_is_better: Those of which less is better.
+        lower_is_better: Those that are better the lower they are.
     """
     main: str
     others: tuple[str, ...] = ()
@@ -66,10 +66,7 @@ def semantic_names(options: Mapping, classes: Sequence[str]) -> MetricNames:
     return MetricNames('miou', ('acc', 'acc_cls', *classes))
 
 
-def _instance(options: Mapping, classes: Sequence[str]) -> MetricNames:
-    return MetricNames('all_ap_50%', ('all_ap', 'all_ap_25%', 'classes'))
-
-
 # Classes that compute exactly what these do. The names of outdoor metrics depend on much more.
 _OF_MMDET3D: dict[type, Callable[[Mapping, Sequence[str]], MetricNames]] = {
-    IndoorMetric: indoor_names, SegMetric: semantic_names, InstanceSegMetric: _instance}
+    IndoorMetric: indoor_names, SegMetric: semantic_names,
+    InstanceSegMetric: lambda *_: MetricNames('all_ap_50%', ('all_ap', 'all_ap_25%', 'classes'))}

@@ -1,13 +1,14 @@
-"""Shapes that are alike by their features."""
+"""Shapes with similar features."""
 import numpy as np
+from sklearn.metrics.pairwise import cosine_similarity
+from sklearn.preprocessing import StandardScaler
 
 
 def nearest_neighbours(features: np.ndarray, queries: np.ndarray, count: int) -> np.ndarray:
-    """``(Q, count)`` indices of the features most like each query, the most alike first.
+    """``(Q, count)`` indices of the features most similar to each query, the most similar first.
 
-    Alike are features of a small angle, after each channel was brought to
-    mean 0 and deviation 1: channels in which all shapes have nearly the same
-    number say little, however large it is.
+    By cosine similarity, after each channel was brought to mean 0 and
+    deviation 1, so that a channel counts by how much shapes differ in it.
 
     Args:
         features: ``(M, C)`` of the shapes to search.
@@ -22,10 +23,9 @@ def nearest_neighbours(features: np.ndarray, queries: np.ndarray, count: int) ->
     if len(features) < count:
         raise ValueError(f'{count} neighbours of each shape are wanted, there are {len(features)} shapes to search.')
     features, queries = features.astype(np.float64), queries.astype(np.float64)
-    mean, deviation = features.mean(0), features.std(0)
-    deviation[deviation == 0] = 1
-    found, wanted = (_unit((each - mean) / deviation) for each in (features, queries))
-    return np.argsort(-(wanted @ found.T), axis=1, kind='stable')[:, :count]
+    scaler = StandardScaler().fit(features)
+    likeness = cosine_similarity(scaler.transform(queries), scaler.transform(features))
+    return np.argsort(-likeness, axis=1, kind='stable')[:, :count]
 
 
 def share_of_class(labels: np.ndarray, query_labels: np.ndarray, neighbours: np.ndarray) -> float:
@@ -37,7 +37,3 @@ def share_of_class(labels: np.ndarray, query_labels: np.ndarray, neighbours: np.
         neighbours: ``(Q, count)`` indices of shapes.
     """
     return 100 * float((labels[neighbours] == query_labels[:, None]).mean())
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

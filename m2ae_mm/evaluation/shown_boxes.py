@@ -1,4 +1,4 @@
-"""Which boxes a person would call right, and from which score on they are worth showing."""
+"""Which predicted boxes are right, and above which score boxes are shown in pictures."""
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ RIGHT_FROM = 0.25
 
 
 class Threshold(NamedTuple):
-    """A score, and what boxes above it are worth on the scenes that it was chosen on.
+    """A score, and how good the boxes above it are on the scenes that it was chosen on.
 
     Attributes:
         score: Boxes with higher scores are shown.
@@ -30,7 +30,7 @@ class Threshold(NamedTuple):
 
 def match_boxes(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, true_boxes: np.ndarray,
                 true_labels: np.ndarray, iou: float = RIGHT_FROM) -> np.ndarray:
-    """Give each predicted box the true box that it is right about; the best scores choose first.
+    """Match each predicted box with a true box of its class, the highest scores first.
 
     Args:
         boxes, true_boxes: (M, 7) and (G, 7) centre, side lengths, yaw.
@@ -39,7 +39,7 @@ def match_boxes(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, true_
         iou: Least overlap of a match.
 
     Returns:
-        (M,) int64 numbers of true boxes, each at most once; -1 for boxes that are wrong.
+        (M,) int64 indices of true boxes, each at most once; -1 for wrong boxes.
     """
     matches = np.full(len(boxes), -1, dtype=np.int64)
     if len(boxes) == 0 or len(true_boxes) == 0:
@@ -57,8 +57,8 @@ def match_boxes(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, true_
 def best_threshold(scenes: Iterable[tuple[np.ndarray, np.ndarray, int]]) -> Threshold:
     """The score above which boxes have the highest F1 over all classes together.
 
-    Matching in the order of scores makes the boxes above a score match as if
-    they were alone, so that each scene is matched once for all scores.
+    Boxes are matched in the order of their scores, so those above a score match
+    as if they were alone, and each scene is matched only once.
 
     Args:
         scenes: Of each the scores (M,) of its boxes, which of them are right (M,) bool, and the number of true boxes.

@@ -255,7 +255,7 @@ BAD = {
                                    'b.npy: several label files are for it: b.csv, b.json. Keep one'),
     'a format that is not read': ({'b.xml': '<a/>'}, {}, 3, "b.xml: label files end in .json, .csv or .txt, this one"),
     'two scans of a name': ({'b.json': labelcloud('x', centroid('t', TABLE))}, {'b.xyz': '0 0 0\n'}, 2,
-                            'b.json: several scans are called so'),
+                            'b.json: several scans have this name'),
     'an empty scan': ({}, {'b.npy': b''}, 2, 'b.npy: the file is empty'),
     'a damaged scan': ({}, {'b.npy': b'\x93NUMPY'}, 2, 'b.npy: '),
     'a scan that is no room': ({}, {'b.npy': None, 'b.xyz': '0 0 0\n1 1 1\n'}, 2,

@@ -18,21 +18,22 @@ from m2ae_mm.datasets.rooms.furniture import (
 from mmdet3d.datasets import ScanNetDataset
 
 
+def pieces(split):
+    return [load_furniture().piece(int(i)) for i in load_furniture().members(split)]
+
+
 def test_train_and_val_share_only_single_item_classes():
     furniture = load_furniture()
-    shared = set(furniture.item_ids('train')) & set(furniture.item_ids('val'))
+    shared = set(furniture.members('train')) & set(furniture.members('val'))
     assert furniture.shared_classes() == ['curtain', 'showercurtrain']
     assert len(shared) == 2
     assert len(furniture.members('train')) + len(furniture.members('val')) == 546 + 2
-    for label in range(len(CLASSES)):
-        assert furniture.item_ids('train', label) and furniture.item_ids('val', label), CLASSES[label]
+    for split in ('train', 'val'):
+        assert {piece.label for piece in pieces(split)} >= set(range(len(CLASSES)))
 
 
 def test_points_fill_the_exact_box():
-    furniture = load_furniture()
-    sofas = [i for i in furniture.members('train') if furniture.piece(int(i)).label == CLASSES.index('sofa')]
-    for index in sofas:
-        piece = furniture.piece(int(index))
+    for piece in (each for each in pieces('train') if each.label == CLASSES.index('sofa')):
         low, high = piece.points.min(axis=0), piece.points.max(axis=0)
         np.testing.assert_allclose(low, [-piece.size[0] / 2, -piece.size[1] / 2, 0], atol=0.02)
         np.testing.assert_allclose(high - low, piece.size, atol=0.03)
@@ -42,9 +43,7 @@ def test_points_fill_the_exact_box():
 def test_every_item_has_credits():
     with open(ASSET.with_name('FURNITURE_CREDITS.tsv'), newline='', encoding='utf-8') as stream:
         rows = {row['item']: row for row in csv.DictReader(stream, delimiter='\t')}
-    furniture = load_furniture()
-    items = {*furniture.item_ids('train'), *furniture.item_ids('val')}
-    assert items == set(rows)
+    assert {piece.item for piece in pieces('train') + pieces('val')} == set(rows)
     assert {row['licence'] for row in rows.values()} == {'CC0-1.0', 'CC-BY-3.0', 'CC-BY-3.0-US'}
     assert all(row['author'] for row in rows.values() if row['licence'] != 'CC0-1.0')
 

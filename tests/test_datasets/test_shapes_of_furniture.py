@@ -7,7 +7,7 @@ from m2ae_mm.evaluation.linear_probe_metric import cross_validated_accuracy
 
 
 def test_shapes_are_of_kinds_with_enough_pieces():
-    shapes = labelled_shapes(points=64, least=5)
+    shapes = labelled_shapes(points=64)
     counts = np.bincount(shapes.labels)
     assert counts.min() >= 5 and len(counts) == len(shapes.names) and len(shapes.points) == counts.sum()
     assert counts[shapes.names.index('chair')] == 52 and 'potted plant' in shapes.names

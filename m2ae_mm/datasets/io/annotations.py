@@ -1,4 +1,4 @@
-"""Safe reading of mmdet3d's annotation files: mmengine would run whatever a pickle holds."""
+"""Safe reading of mmdet3d's annotation files: mmengine would run code that a pickle holds."""
 import hashlib
 from io import BytesIO
 from pathlib import Path
@@ -9,12 +9,12 @@ from mmengine.fileio.handlers import PickleHandler, YamlHandler, file_handlers
 
 from .pickles import parse_pickle
 
-# Files that were checked and that no data set has loaded yet, by the digest of what is in them.
+# Contents that were checked and that no data set has loaded yet, by their digests.
 _checked: dict[bytes, Any] = {}
 
 
 def read_annotations(path: str | Path) -> Any:
-    """What a pickled annotation file holds; the data set that loads it next gets the same, without reading it again.
+    """The content of a pickled annotation file; the data set that loads it next gets it without parsing it again.
 
     Raises:
         ValueError: See :func:`read_pickle`.
@@ -32,7 +32,7 @@ class ArrayPickleHandler(PickleHandler):
     def load_from_fileobj(self, file: BinaryIO, **_) -> Any:
         """From an open file."""
         content = file.read()
-        found = _checked.pop(hashlib.sha256(content).digest(), None)  # who gets it may change it
+        found = _checked.pop(hashlib.sha256(content).digest(), None)  # the data set may change it
         if found is not None:
             return found
         return parse_pickle(BytesIO(content), len(content), getattr(file, 'name', 'a pickle file'))
@@ -50,10 +50,10 @@ class PlainYamlHandler(YamlHandler):
 
 
 def restrict_annotations() -> None:
-    """Have mmengine, in this process, read pickles and YAML files with nothing in them but arrays and plain values.
+    """Let mmengine, in this process, read only arrays and plain values from pickles and YAML files.
 
-    For our tools, before they build data sets. Merely importing the package
-    changes nothing about files that a script of the user's own reads.
+    For our tools, before they build data sets. Merely importing the package does not change how a script of the user's
+    own reads files.
     """
     file_handlers.update(dict.fromkeys(('pickle', 'pkl'), ArrayPickleHandler()))
     file_handlers.update(dict.fromkeys(('yaml', 'yml'), PlainYamlHandler()))

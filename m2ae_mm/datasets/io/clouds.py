@@ -25,7 +25,7 @@ _COLOUR_PROPERTIES = (('red', 'green', 'blue'), ('r', 'g', 'b'), ('diffuse_red',
 
 
 class Content(NamedTuple):
-    """What a cloud file holds, as it is there.
+    """The content of a cloud file, unchanged.
 
     Attributes:
         points: ``(N, 3)``, in the numbers of the file.
@@ -51,8 +51,7 @@ def read_cloud(path: str | Path, mesh_points: int, seed: int = 0, name: str | No
         remarks: Where points left out and doubts are noted.
 
     Returns:
-        ``(N, 3)`` float32, or float16 as in the file; finite, around an
-        origin of their own if they lie far from theirs.
+        ``(N, 3)`` float32, or float16 as in the file; finite, and centred if they lie far from the origin.
 
     Raises:
         UserError: Saying why the file gives no points.
@@ -99,7 +98,7 @@ def check_rows(points: np.ndarray) -> np.ndarray:
 
 
 def colours_of(values: np.ndarray | None, count: int) -> np.ndarray | None:
-    """``(N, 3)`` uint8 from colours in 0..1, 0..255 or 0..65535; None if they cannot be."""
+    """``(N, 3)`` uint8 from colours in 0..1, 0..255 or 0..65535; None from any other values."""
     if values is None or np.shape(values) != (count, 3) or not count:
         return None
     values = np.asarray(values)
@@ -113,32 +112,31 @@ def colours_of(values: np.ndarray | None, count: int) -> np.ndarray | None:
 
 
 def read_columns(path: str | Path) -> np.ndarray:
-    """``(N, C)`` float64 from text with columns split by blanks, commas or semicolons, which may end lines, too.
+    """``(N, C)`` float64 from text with columns separated by blanks, commas or semicolons, which may also end lines.
 
-    Titles of the columns, the number of points, or both in this order may
-    come before the first point.
+    Titles of the columns, the number of points, or both in this order may precede the first point.
     """
     with open(path, encoding='utf-8-sig', errors='replace') as file:
         skipped, point = _first_point(file)
         file.seek(0)
         delimiter = next((mark for mark in ';,' if mark in point.rstrip(_SEPARATORS)), None)
-        lines = file if delimiter is None and point[-1] not in _SEPARATORS else _without_ends(file)
+        lines = file if delimiter is None and point[-1] not in _SEPARATORS else _strip_ends(file)
         try:
             return np.loadtxt(lines, np.float64, delimiter=delimiter, skiprows=skipped, ndmin=2)
-        except ValueError as error:  # which goes on with an option of NumPy's
+        except ValueError as error:  # whose text ends with an option of NumPy
             raise ValueError(str(error).partition('; use `usecols`')[0]) from error
 
 
-def _without_ends(lines: Iterable[str]) -> Iterator[str]:
+def _strip_ends(lines: Iterable[str]) -> Iterator[str]:
     """Lines without the separators after their last number."""
     return (line.partition('#')[0].rstrip(_SEPARATORS) for line in lines)
 
 
 def _first_point(file: Iterable[str]) -> tuple[int, str]:
-    """How many lines come before the first point, and its line."""
+    """The number of lines before the first point, and its line."""
     lines = ((i, text) for i, line in enumerate(file) if (text := line.partition('#')[0].strip()))
     found = next(lines, None)
-    # A line with some numbers is a damaged point, which the parser reports.
+    # A line with only some numbers is a damaged point, which the parser reports.
     if found and not any(is_number(word) for word in re.split(r'[\s,;]+', found[1])):
         found = next(lines, None)
     if found and found[1].rstrip(_SEPARATORS).isdecimal():
@@ -157,15 +155,15 @@ def is_number(word: str) -> bool:
     return True
 
 
-def _of_rows(rows: np.ndarray, colours: np.ndarray | None = None) -> Content:
-    """Content of an array; columns 4 to 6 are colours if they can be and no others are known."""
+def _from_rows(rows: np.ndarray, colours: np.ndarray | None = None) -> Content:
+    """Content of an array; columns 4 to 6 are taken for colours if their values allow it and no others are given."""
     rows = check_rows(rows)
     if colours is None and rows.shape[1] >= 6:
         colours = rows[:, 3:6]
     return Content(rows[:, :3], colours_of(colours, len(rows)))
 
 
-def _of_mesh(vertices: np.ndarray, faces: np.ndarray | None) -> Content:
+def _from_mesh(vertices: np.ndarray, faces: np.ndarray | None) -> Content:
     """Content of a mesh with vertices ``(V, 3)``, or ``(V, 6)`` with colours."""
     return Content(vertices[:, :3], colours_of(vertices[:, 3:], len(vertices)), faces)
 
@@ -177,7 +175,7 @@ def _read_npz(path: Path) -> Content:
         return ['points' if 'points' in names else names[0], *[each for each in _COLOUR_ARRAYS if each in names][:1]]
 
     points, *colours = load_arrays(path, choose).values()
-    return _of_rows(points, *colours)
+    return _from_rows(points, *colours)
 
 
 def _read_ply(path: Path) -> Content:
@@ -215,10 +213,9 @@ def _vertex_colours(part, count: int) -> np.ndarray | None:
 
 
 def surface(content: Content, count: int, seed: int, name: str, remarks: Remarks | None) -> Content:
-    """Points drawn on the faces, uniformly by area; faces with a corner that is not finite are lost.
+    """Points drawn on the faces, uniformly by area; faces with a corner that is not finite are left out.
 
-    Vertices of no face do not count. A mesh far from the origin gets one of
-    its own, see :func:`local_cloud`.
+    Vertices without a face are ignored. A mesh far from the origin is centred, see :func:`local_cloud`.
     """
     vertices, colours, faces = content
     import trimesh
@@ -243,14 +240,14 @@ def surface(content: Content, count: int, seed: int, name: str, remarks: Remarks
 
 
 _READERS = {
-    '.npy': lambda path: _of_rows(load_array(path)),
+    '.npy': lambda path: _from_rows(load_array(path)),
     '.npz': _read_npz,
     '.pcd': lambda path: Content(parse_pcd(path.read_bytes())),
     '.ply': _read_ply,
-    **dict.fromkeys(('.txt', '.xyz'), lambda path: _of_rows(read_columns(path))),
-    '.off': lambda path: _of_mesh(*parse_off(path.read_bytes())),
-    '.obj': lambda path: _of_mesh(*parse_obj(path.read_bytes())),
-    '.stl': lambda path: _of_mesh(*parse_stl(path.read_bytes())),
+    **dict.fromkeys(('.txt', '.xyz'), lambda path: _from_rows(read_columns(path))),
+    '.off': lambda path: _from_mesh(*parse_off(path.read_bytes())),
+    '.obj': lambda path: _from_mesh(*parse_obj(path.read_bytes())),
+    '.stl': lambda path: _from_mesh(*parse_stl(path.read_bytes())),
     '.glb': _read_glb,
-    **dict.fromkeys(LASER, lambda path: _of_rows(*read_laser(path))),
+    **dict.fromkeys(LASER, lambda path: _from_rows(*read_laser(path))),
 }

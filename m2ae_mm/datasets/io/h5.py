@@ -15,7 +15,7 @@ def read_h5(path: str | Path, names: Sequence[str] = ('data', 'label')) -> list[
     Raises:
         ImportError: If h5py is not installed.
         UserError: If the file cannot be read or lacks an array, or an array
-            is in another file or larger than this one accounts for.
+            is in another file or too large for this one.
     """
     try:
         import h5py

@@ -14,7 +14,7 @@ def read_laser(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
     """Points ``(N, 3)`` float64, scaled and moved as the header says, and colours ``(N, 3)`` uint16 if there are any.
 
     Raises:
-        ValueError: If laspy is not installed, or the file is no such file or is cut short.
+        ValueError: If laspy is not installed, or the file is of another kind or cut short.
     """
     try:
         import laspy
@@ -36,7 +36,7 @@ def read_laser(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _check_size(header, path: str | Path) -> None:
-    """Refuse a file shorter than its header says, for which laspy would allocate that much, or return what is there."""
+    """Refuse a file shorter than its header says: laspy would allocate that much, or return fewer points."""
     declared, size = header.point_count * header.point_format.size, os.path.getsize(path)
     holds = most_bytes(size) if header.are_points_compressed else size - header.offset_to_point_data
     if declared > holds:

@@ -1,20 +1,21 @@
-"""Where every cloud of a shape becomes float32."""
+"""Conversion of shapes' clouds to float32, in one place."""
 import logging
 
 import numpy as np
 from mmengine.logging import print_log
 
 _LARGEST = float(np.finfo(np.float32).max)
-# A cloud this many times its size away from the origin is moved there: nearer, float32 keeps it to 1e-5 of its size.
+# A cloud farther from the origin than this many times its size is moved there. Float32 resolves nearer ones to 1e-5 of
+# their size.
 _FAR = 100
-# Steps of the numbers in a file, as a share of the cloud's size, that are worth a remark.
+# Spacing of the numbers in a file, as a share of the cloud's size, above which a remark is made.
 _COARSE = 1e-4
-# Fewer points, the corners of a box say, may have round coordinates by right.
+# Clouds of fewer points, such as the corners of a box, may well have round coordinates.
 _MANY = 100
 
 
 class Remarks:
-    """What was left out of the clouds of a data set, or is doubtful about them; said once.
+    """Points left out of the clouds of a data set, and doubts about them; logged once.
 
     Args:
         owner: The data set, for the message.
@@ -31,7 +32,7 @@ class Remarks:
         self.dropped[name] = self.dropped.get(name, 0) + points
 
     def say(self) -> None:
-        """Log what was found so far, if anything, and be silent from then on."""
+        """Log what was found so far, if anything, unless this was done before."""
         text = str(self)
         if text and not self._said:
             self._said = True
@@ -50,10 +51,10 @@ class Remarks:
 
 
 def local_cloud(points: np.ndarray, name: str, remarks: Remarks | None = None) -> np.ndarray:
-    """A cloud's finite points in single precision, around an origin of their own where they lie far from theirs.
+    """A cloud's finite points in single precision, centred if they lie far from the origin.
 
     Surveyed objects have coordinates of millions of metres. The middle of
-    such a cloud is subtracted in float64; others stay where they are.
+    such a cloud is subtracted in float64; other clouds are not moved.
 
     Args:
         points: ``(N, C)`` numbers of any type; the first three columns are x, y, z.
@@ -88,7 +89,7 @@ def local_cloud(points: np.ndarray, name: str, remarks: Remarks | None = None) -
 
 
 def finite_rows(xyz: np.ndarray) -> np.ndarray:
-    """``(N,)`` bool: which points ``(N, 3)`` hold numbers that are none too large for float32, NaN or infinite."""
+    """``(N,)`` bool: which points ``(N, 3)`` have only finite coordinates, also as float32."""
     if float(np.abs(xyz).max(initial=0)) <= _LARGEST:
         return np.ones(len(xyz), bool)
     with np.errstate(over='ignore'):
@@ -96,7 +97,7 @@ def finite_rows(xyz: np.ndarray) -> np.ndarray:
 
 
 def far_origin(xyz: np.ndarray) -> np.ndarray | None:
-    """The middle ``(3,)`` float64 of finite points ``(N, 3)`` that float32 would blur; None for all others."""
+    """The middle ``(3,)`` float64 of finite points ``(N, 3)`` so far out that float32 would blur them; else None."""
     low, high = xyz.min(0).astype(np.float64), xyz.max(0).astype(np.float64)
     if max(np.abs(low).max(), np.abs(high).max()) <= _FAR * (high - low).max():
         return None
@@ -110,7 +111,7 @@ def float_step(xyz: np.ndarray) -> float:
 
 
 def _is_coarse(xyz: np.ndarray) -> bool:
-    """Whether all numbers are of single precision, and its steps show in the shape."""
+    """Whether all numbers are in single precision, and their spacing is visible in the shape."""
     if len(xyz) < _MANY or float_step(xyz) <= _COARSE * np.ptp(xyz.astype(np.float64), axis=0).max():
         return False
     return np.array_equal(xyz, xyz.astype(np.float32))

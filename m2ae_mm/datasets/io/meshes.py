@@ -14,7 +14,7 @@ def parse_off(content: bytes) -> Mesh:
     """Of an OFF file as text, with colours or without; normals and texture coordinates are ignored.
 
     Raises:
-        ValueError: If it is not as its header says.
+        ValueError: If it contradicts its header.
     """
     lines = [line for each in content.splitlines() if (line := each.partition(b'#')[0].strip())]
     header = re.match(rb'(ST)?C?N?OFF\b|OFF(?=\d)', lines[0]) if lines else None
@@ -45,8 +45,8 @@ def parse_obj(content: bytes) -> Mesh:
     """Of an OBJ file; materials, normals, texture coordinates, lines and single points are ignored.
 
     Raises:
-        ValueError: If a vertex has fewer than three numbers, or a face fewer
-            than three corners or such that are no vertices.
+        ValueError: If a vertex has fewer than three numbers, or a face has fewer
+            than three corners or corners that do not exist.
     """
     vertices: list[bytes] = []
     polygons: list[list[bytes]] = []
@@ -85,7 +85,7 @@ def parse_stl(content: bytes) -> Mesh:
 
 
 def _vertices(lines: Sequence[bytes], coloured: bool) -> np.ndarray:
-    """``(n, 3)``, or ``(n, 6)`` if they may have colours behind their coordinates and all of them do."""
+    """``(n, 3)``, or ``(n, 6)`` if ``coloured`` and every line has colours after its coordinates."""
     coloured = coloured and bool(lines) and all(len(line.split(None, 6)) >= 6 for line in lines)
     return _numbers(lines, 6 if coloured else 3)
 
@@ -98,7 +98,7 @@ def _numbers(lines: Sequence[bytes], columns: int) -> np.ndarray:
 
 
 def _triangles(polygons: Iterable[list[bytes]], before: Sequence[int], vertices: int, first: int) -> np.ndarray:
-    """``(F, 3)`` fans around the first corner of polygons, those with equally many corners together.
+    """``(F, 3)`` fans around the first corner of each polygon; polygons with equally many corners come together.
 
     Args:
         polygons: Numbers of their corners, as text.

@@ -1,4 +1,4 @@
-"""Pickles that came from strangers: arrays, numbers, strings and containers, nothing else."""
+"""Safe reading of pickles: arrays, numbers, strings and containers, nothing else."""
 import os
 import pickle
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 from m2ae_mm.errors import reading
 from m2ae_mm.files.safe_arrays import CONSTRUCTORS, SafeArray, SafeType
 
-# What pickles call to make what they hold. All dictionaries keep an order.
+# The functions that a pickle may call. All dictionaries keep their order.
 _CONSTRUCTORS = {
     **CONSTRUCTORS,
     ('collections', 'OrderedDict'): lambda *items: dict(*items),
@@ -43,11 +43,11 @@ class _Bounded:
 
 
 class _ArrayUnpickler(pickle._Unpickler):
-    """Calls constructors of arrays only, and sets the state of nothing else, so no code of the file's author can run.
+    """Only calls constructors of arrays and only sets the state of arrays, so that a file cannot run code.
 
-    Python's own unpickler rather than the one in C: of that a file can demand
-    any amount of memory with a single number, and what it does with a state
-    cannot be limited.
+    Derived from Python's own unpickler: a file can make the one in C allocate
+    any amount of memory with a single number, and its handling of states
+    cannot be restricted.
     """
 
     dispatch = dict(pickle._Unpickler.dispatch)

@@ -2,7 +2,6 @@
 import re
 import struct
 from array import array
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -225,8 +224,10 @@ def _equal_rows(element: _Element, lengths: list[int], body: bytes, at: int) -> 
 
 def _walk(element: _Element, body: bytes, at: int, rows: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Where the values of each property in the first rows begin, how many there are, both (rows, P), and the end."""
-    steps = [(_reader(each.count_kind) if each.count_kind else None,
-              each.count_kind.itemsize if each.count_kind else 0, each.kind.itemsize) for each in element.properties]
+    readers = [struct.Struct(('>' if each.count_kind.str[0] == '>' else '<') + each.count_kind.char)
+               if each.count_kind else None for each in element.properties]
+    steps = [(reader and reader.unpack_from, reader.size if reader else 0, each.kind.itemsize)
+             for reader, each in zip(readers, element.properties)]
     starts, lengths = array('q'), array('q')
     for row in range(rows):
         for read_length, head, size in steps:
@@ -246,11 +247,6 @@ def _walk(element: _Element, body: bytes, at: int, rows: int) -> tuple[np.ndarra
 def _cut_short(element: _Element, whole: int) -> ValueError:
     return ValueError(f'PLY cut short or damaged: {element.rows} rows of element {element.name} expected, {whole} '
                       'whole ones found')
-
-
-def _reader(kind: np.dtype) -> Callable[[bytes, int], tuple]:
-    order = '>' if kind.str[0] == '>' else '<'
-    return struct.Struct(order + kind.char).unpack_from
 
 
 def _gather(content: np.ndarray, starts: np.ndarray, lengths: np.ndarray, kind: np.dtype) -> np.ndarray:

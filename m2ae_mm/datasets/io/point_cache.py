@@ -29,7 +29,7 @@ class PointCache:
         self._ends: np.ndarray | None = None
 
     def length(self) -> int | None:
-        """How many clouds it has; None if a file is missing, cut short, or no such file."""
+        """The number of clouds; None if a file is missing, cut short or of another kind."""
         try:
             return len(self._open())
         except (OSError, ValueError, EOFError):
@@ -54,8 +54,8 @@ class PointCache:
     def write(self, clouds: Iterable[np.ndarray]) -> None:
         """Write all clouds ``(n_i, C)``.
 
-        Other processes that write at the same time do not disturb: each
-        writes files of its own and the last one to finish renames its files.
+        Several processes may write at the same time: each writes files of
+        its own, and those of the last one to finish stay.
 
         Raises:
             DiskFullError: If there is no space for them.

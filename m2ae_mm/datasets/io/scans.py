@@ -1,5 +1,5 @@
-"""One scan of a room from a file of any format, where it lies and with its colours."""
-from collections.abc import Iterable, Sequence
+"""One scan of a room from a file of any format, in its own frame and with its colours."""
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,13 +9,13 @@ from .clouds import SUFFIXES, Content, check_rows, colours_of, read_content, sur
 from .local import finite_rows
 
 SCAN_SUFFIXES = (*SUFFIXES, '.bin')
-# The formats that have an axis pointing up by their definition.
+# The up axis of formats that define one.
 USUAL_UP = {'.glb': 'y'}
 # Points drawn from the surface of a mesh.
 MESH_POINTS = 100_000
 # Columns that files of bare float32 numbers have: x y z, then intensity, r g b, normals, ring and time.
 _COLUMNS = range(3, 10)
-# Rows have the fewest columns that explain the numbers nearly as well as the best.
+# The fewest columns are taken whose spread is at most this many times the least.
 _AS_GOOD = 1.1
 
 
@@ -26,7 +26,7 @@ class Scan(NamedTuple):
         name: For messages and results.
         xyz: ``(N, 3)`` float64, finite.
         colours: ``(N, 3)`` uint8 r, g, b; None if the file has none.
-        left_out: How many points were NaN or infinite.
+        left_out: Number of points that were NaN or infinite.
     """
     name: str
     xyz: np.ndarray
@@ -34,31 +34,34 @@ class Scan(NamedTuple):
     left_out: int = 0
 
 
-def read_scan(path: str | Path, columns: int | None = None, name: str | None = None,
-              mesh_points: int = MESH_POINTS) -> Scan:
+def read_scan(path: str | Path, columns: int | None = None, name: str | None = None) -> Scan:
     """A scan from one of :data:`SCAN_SUFFIXES`.
 
     Args:
         path: See :func:`read_content`; ``.bin`` holds bare float32 numbers, as
             mmdet3d's data sets have them.
-        columns: Numbers a point has in a ``.bin`` file; None finds that out.
+        columns: Numbers for each point in a ``.bin`` file; None infers them.
         name: ``path`` if None.
-        mesh_points: Points to draw from a mesh, uniformly by area.
 
     Raises:
         ValueError: Saying why the file gives no points.
     """
     path = Path(path)
+    check_exists(path)
+    content = read_bare(path, columns) if path.suffix.lower() == '.bin' else read_content(path)
+    if content.faces is not None:
+        middle = np.nanmean(np.where(np.isfinite(content.points), content.points, np.nan), 0, dtype=np.float64)
+        drawn = surface(content._replace(points=content.points - middle), MESH_POINTS, 0, str(path), None)
+        content = drawn._replace(points=drawn.points.astype(np.float64) + middle)
+    return finite_scan(name or str(path), content.points, content.colours)
+
+
+def check_exists(path: Path) -> None:
+    """Raise ``ValueError`` for a file that does not exist or is empty."""
     if not path.is_file():
         raise ValueError('there is no such file')
     if not path.stat().st_size:
         raise ValueError('the file is empty')
-    content = read_bare(path, columns) if path.suffix.lower() == '.bin' else read_content(path)
-    if content.faces is not None:
-        middle = np.nanmean(np.where(np.isfinite(content.points), content.points, np.nan), 0, dtype=np.float64)
-        drawn = surface(content._replace(points=content.points - middle), mesh_points, 0, str(path), None)
-        content = drawn._replace(points=drawn.points.astype(np.float64) + middle)
-    return finite_scan(name or str(path), content.points, content.colours)
 
 
 def scan_of(values: np.ndarray, name: str) -> Scan:
@@ -104,9 +107,9 @@ def read_bare(path: Path, columns: int | None) -> Content:
     return Content(rows[:, :3], colours_of(rows[:, 3:6], len(rows)))
 
 
-def likely_columns(numbers: np.ndarray, candidates: Iterable[int] = _COLUMNS) -> int | None:
-    """How many numbers a row has: in its columns they vary least, compared with all of them; None if none fits."""
-    usable = [count for count in candidates if len(numbers) and len(numbers) % count == 0]
+def likely_columns(numbers: np.ndarray) -> int | None:
+    """The likeliest number of columns, in which numbers vary least compared with all; None if none fits."""
+    usable = [count for count in _COLUMNS if len(numbers) and len(numbers) % count == 0]
     if not usable:
         return None
     with np.errstate(invalid='ignore'):  # bytes that are no numbers
@@ -119,7 +122,7 @@ def likely_columns(numbers: np.ndarray, candidates: Iterable[int] = _COLUMNS) ->
 
 
 def scan_files(place: str | Path, suffixes: Sequence[str] = SCAN_SUFFIXES) -> list[Path]:
-    """The file itself, or all files of known formats below a folder, sorted; hidden ones are not looked at.
+    """The file itself, or all files of known formats below a folder, sorted; hidden ones are skipped.
 
     Raises:
         ValueError: If a folder has none.

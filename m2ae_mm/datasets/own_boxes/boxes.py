@@ -1,6 +1,4 @@
-"""Labelled boxes in the frame of a scan, and as a room of the data set has them."""
-from __future__ import annotations
-
+"""Labelled boxes in the frame of a scan, and in that of the prepared room."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,7 +10,7 @@ from m2ae_mm.ops import points_in_boxes
 
 from ..scan_frame import ScanFrame
 
-# How far a box may be tilted against the floor, or turned against the axes and still count as parallel to them.
+# Largest tilt of a box against the floor, and largest rotation at which it counts as parallel to the axes.
 TILT = np.deg2rad(2)
 _CHUNK = 200_000
 
@@ -21,13 +19,13 @@ class LabelledBox(NamedTuple):
     """One box of a label file.
 
     Attributes:
-        where: For messages: the file and the place in it.
+        where: File and place in it, for messages.
         name: Of its class.
         center: ``(3,)`` in the scan's coordinates.
-        sides: ``(3,)`` full lengths along the axes of the scan while the box is not turned.
+        sides: ``(3,)`` full lengths along the axes of the scan before the box is turned.
         turn: Radians about the up axis of the scan, counter-clockwise seen from above, or ``(3, 3)``: columns are
             the directions of the sides in the scan.
-        members: Indices of the points of the file that the box is to enclose, in place of the three before.
+        members: Indices of the points of the file that the box encloses, in place of centre, sides and turn.
     """
     where: str
     name: str
@@ -37,8 +35,8 @@ class LabelledBox(NamedTuple):
     members: np.ndarray | None = None
 
     @property
-    def follows_walls(self) -> bool:
-        """Whether the box could be put parallel to walls that are turned against the axes of the scan."""
+    def allows_alignment(self) -> bool:
+        """Whether the box stays tight if walls are aligned with the axes: it is turned itself, or given by points."""
         if self.members is not None:
             return True
         if np.ndim(self.turn) == 2:
@@ -47,23 +45,23 @@ class LabelledBox(NamedTuple):
 
 
 class LeftOut(list):
-    """Files, scans and boxes that were left out: pairs of what it was and why."""
+    """Pairs of what was left out (a file, scan or box) and why."""
 
     def add(self, what: str, why: str) -> None:
-        """Note one."""
+        """Record one."""
         self.append((what, why.rstrip('.')))
 
     def lines(self) -> list[str]:
-        """One for each."""
+        """One line for each."""
         return [f'{what}: {why}' for what, why in self]
 
 
 def labelled_box(where: str, name: object, center: Sequence, sides: Sequence,
                  turn: float | np.ndarray = 0.) -> LabelledBox:
-    """A box from what a file says.
+    """A box from the entries of a file.
 
     Raises:
-        UserError: If the class has no name, a number is none or not finite, or a side is not above 0.
+        UserError: If the class has no name, a value is no finite number, or a side is not above 0.
     """
     center, sides = three_numbers('centre', center), three_numbers('sides', sides)
     if not (sides > 0).all():
@@ -74,7 +72,7 @@ def labelled_box(where: str, name: object, center: Sequence, sides: Sequence,
 
 
 def class_name(name: object) -> str:
-    """A class name without blanks at its ends.
+    """A class name with single blanks between its words.
 
     Raises:
         UserError: If it is empty or no text.
@@ -100,10 +98,10 @@ def three_numbers(what: str, values: object) -> np.ndarray:
 
 
 def box_in_room(box: LabelledBox, frame: ScanFrame, vertices: np.ndarray | None = None) -> np.ndarray:
-    """``(7,)`` centre, sides and yaw of a box where :meth:`ScanFrame.apply` puts the scan.
+    """``(7,)`` centre, sides and yaw of a box in the frame into which :meth:`ScanFrame.apply` brings the scan.
 
-    A box looks the same after half a turn, and after a quarter with its sides
-    exchanged: the yaw is the one in [-pi/4, pi/4).
+    A box is the same after half a turn, and after a quarter turn with its
+    sides exchanged: the yaw is the one in [-pi/4, pi/4).
 
     Args:
         box: In the scan.
@@ -141,7 +139,7 @@ def _folded(box: np.ndarray) -> np.ndarray:
 
 
 def count_points(xyz: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """``(M,)`` how many points ``(N, 3)`` lie in boxes ``(M, 7)``."""
+    """``(M,)`` number of points ``(N, 3)`` in each of the boxes ``(M, 7)``."""
     total = np.zeros(len(boxes), np.int64)
     if not len(boxes):
         return total

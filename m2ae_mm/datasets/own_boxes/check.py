@@ -1,6 +1,4 @@
-"""What a user should look at before a training: points in boxes, counts of classes, pictures."""
-from __future__ import annotations
-
+"""What a user should check before training: points in boxes, counts of classes, pictures."""
 import csv
 from collections import Counter
 from collections.abc import Iterator
@@ -16,13 +14,13 @@ from .text_labels import COLUMNS
 from .writer import SPLITS, Prepared
 
 CHECK = 'check'
-# Points of a room that the detector of the package looks at, and how many of them a box should hold.
+# Points of a room that the package's detector samples, and the fewest of them that a box should hold.
 SAMPLED, FEW = 8192, 5
 _SHOWN = 10
 
 
-def write_check(prepared: Prepared, pictures: int = 5) -> list[Path]:
-    """Write ``check/boxes.csv``, all boxes with their points in the frames of their scans, and draw rooms.
+def write_check(prepared: Prepared) -> list[Path]:
+    """Write ``check/boxes.csv``, all boxes with their points in the frames of their scans, and draw up to five rooms.
 
     Returns:
         The pictures.
@@ -40,7 +38,7 @@ def write_check(prepared: Prepared, pictures: int = 5) -> list[Path]:
             table.writerow([room.scan.name, name, *(f'{value:.6g}' for value in box), count, f'{seen:.1f}', split])
     write_text(folder / 'boxes.csv', text.getvalue())
     rooms = list(_rooms(prepared))
-    chosen = [rooms[i] for i in np.unique(np.linspace(0, len(rooms) - 1, pictures).round().astype(int))]
+    chosen = [rooms[i] for i in np.unique(np.linspace(0, len(rooms) - 1, 5).round().astype(int))]
     numbers = {name: label for label, name in enumerate(prepared.classes)}
     drawn = []
     for split, room in chosen:
@@ -53,7 +51,7 @@ def write_check(prepared: Prepared, pictures: int = 5) -> list[Path]:
 
 
 def summary(prepared: Prepared) -> str:
-    """Boxes and points of each class, the frames that were found, and what looks wrong."""
+    """Boxes and points of each class, the inferred frames, and what looks wrong."""
     rows = [(split, name, count, seen) for split, room in _rooms(prepared)
             for name, count, seen in zip(room.names, room.counts, _sampled(room))]
     width = max(map(len, [*prepared.classes, 'boxes of class'])) + 2
@@ -96,7 +94,7 @@ def _remarks(prepared: Prepared) -> Iterator[str]:
 
 
 def _sampled(room: Room) -> np.ndarray:
-    """``(M,)`` how many points of each box are to be expected in a sample of :data:`SAMPLED`."""
+    """``(M,)`` expected number of points in each box in a sample of :data:`SAMPLED`."""
     return room.counts * min(1., SAMPLED / max(room.scanned, 1))
 
 

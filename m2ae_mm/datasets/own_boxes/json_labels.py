@@ -1,6 +1,4 @@
 """Boxes in the JSON files of labelCloud and of ScanNet."""
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,10 +12,10 @@ from m2ae_mm.files import read_json
 from .boxes import LabelledBox, LeftOut, class_name, labelled_box, three_numbers
 from .text_labels import Found
 
-# What labelCloud keeps beside its label files.
+# Written by labelCloud beside its label files.
 SETTINGS = '_classes.json'
 SEGMENTS = '.segs.json'
-# How far, as a share of its diagonal, the corners of a box may be from where they should be.
+# Tolerated displacement of the corners of a box, as a share of its diagonal.
 _ROUNDED = 0.01
 _SHOW = '--angles deg or --angles rad'
 
@@ -27,7 +25,7 @@ def read_boxes(path: Path, left_out: LeftOut, degrees: bool) -> Found:
 
     Args:
         path: The file.
-        left_out: Gets the objects that are no boxes.
+        left_out: Receives the objects that are no boxes.
         degrees: Whether labelCloud's rotations are in degrees, see :func:`in_degrees`.
 
     Raises:
@@ -58,8 +56,7 @@ def read_labelcloud(path: Path, content: dict[str, Any], left_out: LeftOut, degr
 def read_scannet(path: Path, content: dict[str, Any], left_out: LeftOut) -> Found:
     """ScanNet's objects: ``obb`` with ``centroid``, ``axesLengths``, ``normalizedAxes``, or lists of segments.
 
-    Those of segments enclose the points that a file ending in ``.segs.json``
-    beside this one gives to them.
+    A box given by segments encloses their points, which a file ending in ``.segs.json`` beside this one lists.
     """
     stem = path.name.removesuffix('.json').removesuffix('.aggregation')
     segments = None
@@ -92,7 +89,7 @@ def read_scannet(path: Path, content: dict[str, Any], left_out: LeftOut) -> Foun
 
 
 def _segments(folder: Path, stem: str) -> np.ndarray:
-    """``(N,)`` the segment of each point of a scan."""
+    """``(N,)`` segment of each point of a scan."""
     files = sorted(each for each in folder.iterdir()
                    if each.name.startswith((f'{stem}.', f'{stem}_')) and each.name.endswith(SEGMENTS))
     if not files:
@@ -104,7 +101,7 @@ def _segments(folder: Path, stem: str) -> np.ndarray:
 
 
 def _each(path: Path, entries: Iterable, left_out: LeftOut, box) -> Iterator[LabelledBox]:
-    """Boxes of the entries that are some; the others are noted."""
+    """Boxes of the entries that describe one; the others are recorded as left out."""
     for number, entry in enumerate(entries, 1):
         where = f'{path.name}, object {number}'
         try:
@@ -125,7 +122,7 @@ def _xyz(entry: Mapping, key: str, names: tuple[str, ...] = ('x', 'y', 'z')) -> 
 
 
 def _numbers(values: object) -> np.ndarray:
-    """An array of finite numbers; an empty one if they are none."""
+    """An array of finite numbers; an empty one for any other values."""
     try:
         numbers = np.array(values, np.float64)
     except (TypeError, ValueError):
@@ -134,7 +131,7 @@ def _numbers(values: object) -> np.ndarray:
 
 
 def _rotation(angles: np.ndarray, degrees: bool) -> float | np.ndarray:
-    """0 or the rotation about x, then y, then z."""
+    """The rotation about x, then y, then z; 0 for none."""
     (cx, cy, cz), (sx, sy, sz) = (function(np.deg2rad(angles) if degrees else angles) for function in (np.cos, np.sin))
     if not angles.any():
         return 0.
@@ -170,11 +167,11 @@ def in_degrees(files: Iterable[Path], angles: str | None = None) -> bool:
     """Whether labelCloud's rotations are in degrees, which its label files do not say.
 
     Args:
-        files: JSON files, some of them perhaps labelCloud's.
+        files: JSON files; those of other programs are ignored.
         angles: ``'deg'`` or ``'rad'`` if it is known.
 
     Raises:
-        UserError: If it cannot be told.
+        UserError: If it cannot be determined.
     """
     if angles is not None:
         return angles == 'deg'
@@ -190,7 +187,7 @@ def in_degrees(files: Iterable[Path], angles: str | None = None) -> bool:
     if values.min() < 0:
         return False
     raise UserError(f'rotations in the label files of labelCloud are from {values.min():g} to {values.max():g}, which '
-                    f'could be degrees or radians, and there is no {SETTINGS} that says which. Say it: {_SHOW}.')
+                    f'could be degrees or radians, and there is no {SETTINGS} that says which. Give {_SHOW}.')
 
 
 def _style(path: Path) -> object:

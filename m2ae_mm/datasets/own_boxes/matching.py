@@ -1,6 +1,4 @@
 """Which label file belongs to which scan."""
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,23 +11,19 @@ from .json_labels import SEGMENTS, SETTINGS, in_degrees, read_boxes
 from .text_labels import is_sunrgbd, read_csv, read_sunrgbd
 
 AGGREGATION = '.aggregation.json'
-# Endings of ScanNet's meshes, which its label files are not called after.
+# Endings of ScanNet's meshes that the names of its label files lack.
 _MESH = re.compile(r'_vh_clean(_2)?(\.labels)?$')
 _NO_SCAN = 'there is no scan of this name'
 
 
 def find_scans(scans: Path, labels: Path, out: Path) -> list[Path]:
-    """The scans of a folder, without label files in it and without what was written to ``out``.
+    """The scans of a folder, without its label files and without files written to ``out``.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
         ValueError: If there is none.
     """
-    for option, folder in (('--scans', scans), ('--labels', labels)):
-        if not folder.exists():
-            raise FileNotFoundError(f'{option}: there is no folder {str(folder)!r}.')
-    if scans.resolve().is_relative_to(out.resolve()):
-        raise UserError(f'--out {str(out)!r} holds the scans, {str(scans)!r}. Choose a folder of its own.')
+    check_folders(scans, out, labels)
     found = [path for path in scan_files(scans)
              if not path.resolve().is_relative_to(out.resolve()) and not _is_label_text(path)]
     if not found:
@@ -37,8 +31,22 @@ def find_scans(scans: Path, labels: Path, out: Path) -> list[Path]:
     return found
 
 
+def check_folders(scans: Path, out: Path, labels: Path | None = None) -> None:
+    """Refuse folders that do not exist, and an output folder that holds the scans.
+
+    Raises:
+        FileNotFoundError: If a folder does not exist.
+        UserError: If scans would be written among scans.
+    """
+    for option, folder in (('--scans', scans), ('--labels', labels)):
+        if folder is not None and not folder.exists():
+            raise FileNotFoundError(f'{option}: there is no folder {str(folder)!r}.')
+    if scans.resolve().is_relative_to(out.resolve()):
+        raise UserError(f'--out {str(out)!r} holds the scans, {str(scans)!r}. Choose a folder of its own.')
+
+
 def find_labels(labels: Path, scans: Iterable[Path], out: Path, left_out: LeftOut) -> list[Path]:
-    """The label files of a folder; files of formats that are not read are noted.
+    """The label files of a folder; files of other formats are recorded as left out.
 
     Raises:
         ValueError: If there is none.
@@ -64,7 +72,7 @@ def find_labels(labels: Path, scans: Iterable[Path], out: Path, left_out: LeftOu
 
 
 def _is_label_text(path: Path) -> bool:
-    """Whether a file that could be points is one of SUN RGB-D's label files, or what ScanNet has beside its own."""
+    """Whether a text file holds no points, but labels of SUN RGB-D or ScanNet's remarks on a scan."""
     if path.suffix.lower() != '.txt':
         return False
     if path.with_name(f'{path.stem}{AGGREGATION}').is_file():
@@ -82,7 +90,7 @@ def read_labels(files: list[Path], scans: list[Path], root: Path, left_out: Left
         files: See :func:`find_labels`.
         scans: See :func:`find_scans`.
         root: The folder of the scans.
-        left_out: Gets files that cannot be read, boxes that are none, labels without a scan and scans without labels.
+        left_out: Receives unreadable files, invalid boxes, labels without a scan and scans without labels.
         angles: See :func:`in_degrees`.
 
     Raises:
@@ -102,7 +110,7 @@ def read_labels(files: list[Path], scans: list[Path], root: Path, left_out: Left
                 entries = (read_csv if path.suffix.lower() == '.csv' else read_sunrgbd)(path, left_out)
         except Exception as error:  # parsers raise whatever they like on damaged files
             left_out.add(path.name, reason(error))
-            sources.update({scan: [] for scan in index.get(path.stem, ()) if scan not in sources})  # named once
+            sources.update({scan: [] for scan in index.get(path.stem, ()) if scan not in sources})  # listed only once
             continue
         for names, boxes in entries:
             label = path.name if path.suffix.lower() != '.csv' else f'{path.name}, {names[0]}'
@@ -112,7 +120,7 @@ def read_labels(files: list[Path], scans: list[Path], root: Path, left_out: Left
                 left_out.add(label, reason(error))
                 continue
             sources.setdefault(scan, []).append(path.name)
-            if boxes or len(left_out) == before:  # a room without boxes is one, too
+            if boxes or len(left_out) == before:  # a room may have no boxes
                 found.setdefault(scan, []).extend(boxes)
             else:
                 without[scan] = None
@@ -130,7 +138,7 @@ def read_labels(files: list[Path], scans: list[Path], root: Path, left_out: Left
 
 
 def _index(scans: Iterable[Path], root: Path) -> dict[str, list[Path]]:
-    """Scans by all names that they may have in label files."""
+    """Scans by all names by which label files may refer to them."""
     index: dict[str, list[Path]] = {}
     for path in scans:
         inner = path.relative_to(root).as_posix() if path != root else path.name
@@ -140,10 +148,10 @@ def _index(scans: Iterable[Path], root: Path) -> dict[str, list[Path]]:
 
 
 def _scan_of(names: Iterable[str], index: dict[str, list[Path]]) -> Path:
-    """The scan with the first of the names that is one's.
+    """The scan to which the first known name refers.
 
     Raises:
-        UserError: If there is none, or several.
+        UserError: If there is none, or if there are several.
     """
     several = None
     for name in names:
@@ -154,6 +162,6 @@ def _scan_of(names: Iterable[str], index: dict[str, list[Path]]) -> Path:
                 return index[key][0]
             several = several or index.get(key)
     if several:
-        raise UserError(f'several scans are called so: {", ".join(str(path) for path in several[:3])}. Give the name '
+        raise UserError(f'several scans have this name: {", ".join(str(path) for path in several[:3])}. Give the name '
                         'with its ending and folder')
     raise UserError(_NO_SCAN)

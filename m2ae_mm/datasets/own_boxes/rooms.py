@@ -1,6 +1,4 @@
-"""One scan with its boxes as a room of the data set."""
-from __future__ import annotations
-
+"""A room of the data set, made from a scan and its boxes."""
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -12,13 +10,13 @@ from m2ae_mm.errors import UserError, reason
 from m2ae_mm.files import write_bytes
 
 from ..io.clouds import read_content
-from ..io.scans import USUAL_UP, Scan, read_bare, read_scan
+from ..io.scans import USUAL_UP, read_bare, read_scan
 from ..scan_frame import ScanFrame, find_frame
 from .boxes import LabelledBox, LeftOut, box_in_room, count_points
 
 POINTS = 'points'
 _GREY = 128
-# A side of a box may be so many diagonals of its scan long.
+# Longest side of a box, in diagonals of its scan.
 _LARGEST = 2
 
 
@@ -26,12 +24,12 @@ class Options(NamedTuple):
     """How scans are read.
 
     Attributes:
-        unit: See :func:`scale_of`; None finds it.
-        up: The axis that points up; None finds it.
+        unit: See :func:`scale_of`; None infers it.
+        up: The axis that points up; None infers it.
         align: Whether walls are turned parallel to the axes.
-        columns: Numbers a point has in ``.bin`` files; None finds that out.
+        columns: Numbers for each point in ``.bin`` files; None infers them.
         max_points: Points to keep of a scan; 0 keeps all.
-        classes: The only names that boxes may have; none for any.
+        classes: The classes to keep; empty for all.
     """
     unit: str | float | None = None
     up: str | None = None
@@ -42,18 +40,18 @@ class Options(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What is known of a room whose points are written.
+    """A room whose points are written.
 
     Attributes:
         name: Of its files.
         scan: Its scan.
-        frame: That the scan was recorded in.
-        points: How many are kept.
+        frame: In which the scan was recorded.
+        points: Number of points kept.
         coloured: Whether the scan has colours.
         boxes: ``(M, 7)`` metres, z up, see :func:`box_in_room`.
         names: M classes.
-        counts: ``(M,)`` points of the whole scan in each.
-        scanned: Points of the whole scan.
+        counts: ``(M,)`` points of the whole scan in each box.
+        scanned: Number of points of the whole scan.
     """
     name: str
     scan: Path
@@ -76,10 +74,10 @@ def make_room(path: Path, name: str, labelled: list[LabelledBox], out: Path, opt
         labelled: Its boxes.
         out: Folder with a folder :data:`POINTS`.
         options: How to read it.
-        left_out: Gets the boxes that are left out.
+        left_out: Receives the boxes that are left out.
 
     Raises:
-        ValueError: Saying why the scan gives no room.
+        ValueError: If the scan gives no room; the message says why.
     """
     scan = read_scan(path, options.columns, path.name)
     frame = find_frame(scan.xyz, options.unit, options.up, options.align, USUAL_UP.get(path.suffix.lower(), 'z'))
@@ -87,7 +85,7 @@ def make_room(path: Path, name: str, labelled: list[LabelledBox], out: Path, opt
     kept, boxes, counts = _boxes(path, labelled, frame, xyz, options, left_out)
     if labelled and not kept:
         raise UserError(f'none of its {len(labelled)} boxes could be used')
-    rows = _rows(xyz, scan, name, options.max_points)
+    rows = point_rows(xyz, scan.colours, kept_points(len(xyz), options.max_points, name))
     write_bytes(out / POINTS / f'{name}.bin', rows.tobytes(), durable=False)
     return Room(name, path, frame, len(rows), scan.colours is not None, boxes, [box.name for box in kept], counts,
                 len(xyz))
@@ -95,7 +93,7 @@ def make_room(path: Path, name: str, labelled: list[LabelledBox], out: Path, opt
 
 def _boxes(path: Path, labelled: list[LabelledBox], frame: ScanFrame, xyz: np.ndarray, options: Options,
            left_out: LeftOut) -> tuple[list[LabelledBox], np.ndarray, np.ndarray]:
-    """The boxes that can be learnt, in the room, and how many points each holds."""
+    """The usable boxes, in the frame of the room, and the number of points in each."""
     vertices = _vertices(path, labelled, options.columns)
     kept, placed = [], []
     reach = np.ptp(xyz, axis=0)
@@ -126,7 +124,7 @@ def _boxes(path: Path, labelled: list[LabelledBox], frame: ScanFrame, xyz: np.nd
 
 
 def _vertices(path: Path, labelled: list[LabelledBox], columns: int | None) -> np.ndarray | None:
-    """All points of a file, which indices in label files count.
+    """All points of a file, to which indices in label files refer; None if no box has any.
 
     Raises:
         UserError: If the labels are of another file.
@@ -141,12 +139,16 @@ def _vertices(path: Path, labelled: list[LabelledBox], columns: int | None) -> n
     return content.points
 
 
-def _rows(xyz: np.ndarray, scan: Scan, name: str, most: int) -> np.ndarray:
-    """``(N, 6)`` float32 x, y, z, r, g, b; of a scan always the same points."""
-    kept = slice(None)
-    if 0 < most < len(xyz):
-        kept = np.sort(np.random.default_rng(zlib.crc32(name.encode())).choice(len(xyz), most, replace=False))
-    colours = np.full(xyz.shape, _GREY) if scan.colours is None else scan.colours
+def kept_points(count: int, most: int, name: str) -> np.ndarray:
+    """Positions of the points of a scan to keep, always the same for its name; all if ``most`` is 0."""
+    if not 0 < most < count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(zlib.crc32(name.encode())).choice(count, most, replace=False))
+
+
+def point_rows(xyz: np.ndarray, colours: np.ndarray | None, kept: np.ndarray) -> np.ndarray:
+    """``(n, 6)`` float32 x, y, z, r, g, b of the points to keep; grey without colours."""
+    colours = np.full(xyz.shape, _GREY) if colours is None else colours
     return np.hstack([xyz[kept], colours[kept]]).astype('<f4')
 
 
@@ -155,7 +157,7 @@ def _shown(values: np.ndarray) -> str:
 
 
 def class_list(rooms: list[Room], given: tuple[str, ...]) -> tuple[str, ...]:
-    """Classes in the order of their labels: as given, or all that occur, by name."""
+    """Classes in the order of their labels: those given, or all that occur, sorted by name."""
     found = {name for room in rooms for name in room.names}
     return given or tuple(sorted(found, key=lambda name: (name.lower(), name)))
 

@@ -1,9 +1,8 @@
-"""Composed rooms as people have their own: PLY scans, and label files of every format that is read."""
-from __future__ import annotations
-
+"""Composed rooms as PLY scans with label files in every supported format."""
 import csv
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from ..rooms.scene import Scene, compose_scene
 from .json_labels import SETTINGS
 from .text_labels import COLUMNS
 
-# Corners of a box in the order of labelCloud, in half sides.
+# Corners of a box in the order of labelCloud, in sides from its centre.
 _CORNERS = np.array([(-1, -1, -1), (-1, 1, -1), (1, 1, -1), (1, -1, -1), (-1, -1, 1), (-1, 1, 1), (1, 1, 1),
                      (1, -1, 1)]) / 2
 
@@ -74,10 +73,6 @@ def _write_labelcloud(folder: Path, names: Sequence[str], scenes: Sequence[Scene
         type='object_detection', format='vertices' if corners else 'centroid_abs'))
 
 
-def _write_vertices(folder: Path, names: Sequence[str], scenes: Sequence[Scene]) -> None:
-    _write_labelcloud(folder, names, scenes, corners=True)
-
-
 def _write_csv(folder: Path, names: Sequence[str], scenes: Sequence[Scene]) -> None:
     text = StringIO()
     table = csv.writer(text, lineterminator='\n')
@@ -108,7 +103,7 @@ def _write_scannet(folder: Path, names: Sequence[str], scenes: Sequence[Scene]) 
 
 STYLES: dict[str, Callable[[Path, Sequence[str], Sequence[Scene]], None]] = {
     'labelcloud': _write_labelcloud,
-    'labelcloud-vertices': _write_vertices,
+    'labelcloud-vertices': partial(_write_labelcloud, corners=True),
     'csv': _write_csv,
     'sunrgbd': _write_sunrgbd,
     'scannet': _write_scannet,

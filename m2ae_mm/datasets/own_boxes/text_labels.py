@@ -1,4 +1,4 @@
-"""Boxes in tables with commas, and in the text files of SUN RGB-D."""
+"""Boxes in CSV tables and in the text files of SUN RGB-D."""
 import csv
 from collections.abc import Sequence
 from io import StringIO
@@ -12,7 +12,7 @@ from m2ae_mm.files import read_text
 from ..io.clouds import is_number
 from .boxes import LabelledBox, LeftOut, labelled_box
 
-# Names under which a scan may be found, and its boxes.
+# Possible names of a scan, and its boxes.
 Found = list[tuple[tuple[str, ...], list[LabelledBox]]]
 COLUMNS = ('file', 'class', 'x', 'y', 'z', 'dx', 'dy', 'dz', 'yaw')
 _DELIMITERS = ',;\t'
@@ -21,14 +21,14 @@ _SUN_NUMBERS = 12
 
 
 def read_csv(path: Path, left_out: LeftOut) -> Found:
-    """A table of the :data:`COLUMNS` for many scans; the yaw may be absent, further columns do not matter.
+    """A table of the :data:`COLUMNS` for many scans; the yaw may be absent, further columns are ignored.
 
     Args:
         path: The file.
-        left_out: Gets the lines that are no boxes.
+        left_out: Receives the lines that are no boxes.
 
     Raises:
-        UserError: If it is no such table.
+        UserError: If a column is missing.
     """
     text = read_text(path)
     head = text.partition('\n')[0]
@@ -64,14 +64,14 @@ def _yaw(text: str | None) -> float:
 
 
 def read_sunrgbd(path: Path, left_out: LeftOut) -> Found:
-    """A text file with a box a line: class, a box in the image, centre, half sides, direction of the length.
+    """A text file with one box per line: class, a box in the image, centre, half sides, direction of the length.
 
     Args:
-        path: The file, called like the scan.
-        left_out: Gets the lines that are no boxes.
+        path: The file, named like the scan.
+        left_out: Receives the lines that are no boxes.
 
     Raises:
-        UserError: If no line is one.
+        UserError: If no line is a box.
     """
     lines = [(number, line.split()) for number, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
     if lines and not any(is_sunrgbd(words) for _, words in lines):

@@ -1,6 +1,4 @@
-"""Rooms of a data set from scans and label files."""
-from __future__ import annotations
-
+"""Makes a data set of rooms from scans and label files."""
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -45,7 +43,7 @@ def create_own_boxes(scans: str | Path, labels: str | Path, out: str | Path, uni
                      up: str | None = None, align: bool = True, columns: int | None = None,
                      angles: str | None = None, classes: Sequence[str] = (), val_share: float = 0.2, seed: int = 0,
                      val_list: str | Path | None = None, max_points: int = 200_000) -> Prepared:
-    """Write scans and their boxes as :class:`M2AESceneDataset` loads them: metres, z up, floor at 0.
+    """Write scans and their boxes for :class:`M2AESceneDataset`: metres, z up, floor at 0.
 
     Files, scans and boxes that cannot be used are left out and listed; the others are written.
 
@@ -53,11 +51,11 @@ def create_own_boxes(scans: str | Path, labels: str | Path, out: str | Path, uni
         scans: Folder of scans, see :func:`read_scan`.
         labels: Folder of label files, which may be that of the scans, or one file.
         out: Folder, made if missing.
-        unit, up: Of the scans and boxes, see :func:`find_frame`; None finds them for each scan.
+        unit, up: Of the scans and boxes, see :func:`find_frame`; None infers them for each scan.
         align: Whether walls are turned parallel to the axes, where boxes turn with them.
-        columns: Numbers a point has in ``.bin`` files; None finds that out.
-        angles: ``'deg'`` or ``'rad'``, what labelCloud's rotations are in; None finds that out.
-        classes: The only classes to take, in the order of their labels; none takes all.
+        columns: Numbers for each point in ``.bin`` files; None infers them.
+        angles: Unit of labelCloud's rotations, ``'deg'`` or ``'rad'``; None infers it.
+        classes: The classes to keep, in the order of their labels; empty for all.
         val_share: Share of the scans to validate on, drawn with ``seed``.
         val_list: Text file with the names of the scans to validate on, in place of the share.
         max_points: Points to keep of a scan; 0 keeps all.
@@ -72,14 +70,14 @@ def create_own_boxes(scans: str | Path, labels: str | Path, out: str | Path, uni
     files = find_scans(scans, labels, out)
     validation = listed_scans(val_list, files) if val_list else None
     boxes = read_labels(find_labels(labels, files, out, left_out), files, scans, left_out, angles)
-    options = Options(unit, up, align and any(box.follows_walls for each in boxes.values() for box in each), columns,
+    options = Options(unit, up, align and any(box.allows_alignment for each in boxes.values() for box in each), columns,
                       max_points, classes)
     (out / POINTS).mkdir(parents=True, exist_ok=True)
     rooms = make_rooms(list(boxes), scans, left_out, lambda path, name: make_room(
         path, name, boxes[path], out, options, left_out))
     classes = class_list(rooms, classes)
     if not classes:
-        raise UserError(_nothing('box', left_out))
+        raise UserError(_explain('box', left_out))
     rotated = any(np.abs(room.boxes[:, 6]).max(initial=0) > TILT for room in rooms)
     split = split_rooms(rooms, val_share, seed, validation, left_out)
     for name in SPLITS:
@@ -93,11 +91,7 @@ def create_own_boxes(scans: str | Path, labels: str | Path, out: str | Path, uni
 
 
 def check_options(unit, val_share: float, seed: int, max_points: int, angles: str | None = None) -> None:
-    """Refuse numbers and words that no option can be.
-
-    Raises:
-        UserError: Naming the option.
-    """
+    """Raise a ``UserError`` that names the first invalid option."""
     if unit is not None:
         scale_of(unit)
     if not 0 < val_share < 1:
@@ -111,10 +105,10 @@ def check_options(unit, val_share: float, seed: int, max_points: int, angles: st
 
 
 def listed_scans(path: str | Path, scans: list[Path]) -> set[Path]:
-    """The scans that a list names, by stem or file name.
+    """The scans named in a list, by stem or file name.
 
     Raises:
-        UserError: If it names one that is not there.
+        UserError: If one of them does not exist.
     """
     names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     found = {name: [scan for scan in scans if name in (scan.name, scan.stem)] for name in names}
@@ -126,10 +120,10 @@ def listed_scans(path: str | Path, scans: list[Path]) -> set[Path]:
 
 
 def make_rooms(files: Sequence[Path], scans: Path, left_out: LeftOut, make: Callable[[Path, str], Any]) -> list:
-    """What ``make`` gives for each file and a name of its own; files that it refuses are noted.
+    """What ``make`` returns for each file and its unique name; files that it refuses are recorded as left out.
 
     Raises:
-        UserError: If less than two are left.
+        UserError: If fewer than two remain.
     """
     rooms, names = [], _names(files, scans)
     for path in tqdm(files, desc='preparing scans', unit='scan', disable=len(files) < 2):
@@ -138,19 +132,20 @@ def make_rooms(files: Sequence[Path], scans: Path, left_out: LeftOut, make: Call
         except (ValueError, OSError, MemoryError) as error:
             left_out.add(path.name, reason(error))
     if len(rooms) < 2:
-        raise UserError(_nothing('room', left_out) if not rooms else
+        raise UserError(_explain('room', left_out) if not rooms else
                         f'{rooms[0].scan.name!r} is the only room: one is needed to train on and one to validate on. '
-                        + _nothing('', left_out))
+                        + _explain('', left_out))
     return rooms
 
 
-def _nothing(what: str, left_out: LeftOut) -> str:
+def _explain(what: str, left_out: LeftOut) -> str:
+    """Says that there is no ``what``, if that is given, and what was left out."""
     start = f'there is no {what} to train on. ' if what else ''
     return f'{start}Left out:\n' + '\n'.join(f'  {line}' for line in left_out.lines()[:20]) if left_out else start
 
 
 def _names(files: Sequence[Path], scans: Path) -> dict[Path, str]:
-    """A name for the files of each scan, different from all others."""
+    """A unique name for the files of each scan."""
     names: dict[Path, str] = {}
     for path in files:
         inner = path.relative_to(scans).with_suffix('') if path != scans else Path(path.stem)
@@ -162,10 +157,10 @@ def _names(files: Sequence[Path], scans: Path) -> dict[Path, str]:
 
 
 def split_rooms(rooms: list, share: float, seed: int, listed: set[Path] | None, left_out: LeftOut) -> dict[str, list]:
-    """Rooms, which have a ``scan``, to train on and to validate on; equal seeds give equal parts.
+    """Rooms (objects with a ``scan``) to train and to validate on; equal seeds give equal splits.
 
     Raises:
-        UserError: If a part has none.
+        UserError: If a split is empty.
     """
     if listed is None:
         count = min(max(1, round(share * len(rooms))), len(rooms) - 1)
@@ -176,7 +171,7 @@ def split_rooms(rooms: list, share: float, seed: int, listed: set[Path] | None, 
     for name, each in split.items():
         if not each:
             raise UserError(f'no room is left to {dict(train="train", val="validate")[name]} on. '
-                            + _nothing('', left_out))
+                            + _explain('', left_out))
     return split
 
 

@@ -1,6 +1,4 @@
 """Plausible colours; a scan has them, and pictures are easier to read with them."""
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

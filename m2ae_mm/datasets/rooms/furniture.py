@@ -1,6 +1,4 @@
 """The furniture that comes with the package, and which of it each split may use."""
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -52,7 +50,7 @@ class Piece:
     elevation: float = 0.0
     top: float = -1.0
 
-    def scaled(self, factors: Sequence[float]) -> Piece:
+    def scaled(self, factors: Sequence[float]) -> 'Piece':
         """The piece stretched along its own axes.
 
         Args:
@@ -65,7 +63,7 @@ class Piece:
                        spacing=self.spacing * float(factors.max()),
                        top=self.top * float(factors[2]) if self.top > 0 else self.top)
 
-    def resized(self, width: float | None = None, depth: float | None = None, height: float | None = None) -> Piece:
+    def resized(self, width: float | None = None, depth: float | None = None, height: float | None = None) -> 'Piece':
         """The piece stretched to the given side lengths in metres; ``None`` keeps a side."""
         target = [side if side is not None else own for side, own in zip((width, depth, height), self.size)]
         return self.scaled(np.array(target) / self.size)
@@ -109,13 +107,6 @@ class Furniture:
         """Indices of the items that rooms of a split may use, ascending."""
         return self._members[split]
 
-    def item_ids(self, split: Split, label: int | None = None) -> list[str]:
-        """Credit ids of a split's items, of one label if given."""
-        members = self._members[split]
-        if label is not None:
-            members = members[self._data['label'][members] == label]
-        return [str(item) for item in self._data['item'][members]]
-
     def shared_classes(self) -> list[str]:
         """Classes whose only item serves both splits."""
         both = np.intersect1d(self._members['train'], self._members['val'])
@@ -140,13 +131,13 @@ class Furniture:
         pool = self._pools[key]
         return self.piece(int(pool[rng.integers(len(pool))])) if len(pool) else None
 
-    def piece(self, index: int) -> Piece:
+    def piece(self, index: int) -> 'Piece':
         """Item ``index`` with its geometry unpacked."""
         if index not in self._pieces:
             self._pieces[index] = self._unpack(index)
         return self._pieces[index]
 
-    def _unpack(self, index: int) -> Piece:
+    def _unpack(self, index: int) -> 'Piece':
         data, end = self._data, int(self._ends[index])
         span = slice(end - int(data['count'][index]), end)
         size = data['size'][index].astype(np.float64)

@@ -1,6 +1,4 @@
 """Furniture that belongs together: a bed with its nightstands, a table with its chairs."""
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -157,8 +155,7 @@ def sitting_area(room: Room) -> Placed | None:
     return sofa
 
 
-def table_with_chairs(room: Room, kinds: Sequence[str], chairs: Sequence[str], on_it: Sequence[str],
-                      chair_chance: float = 0.8) -> Placed | None:
+def table_with_chairs(room: Room, kinds: Sequence[str], chairs: Sequence[str], on_it: Sequence[str]) -> Placed | None:
     """A free-standing table with chairs that face it on every side."""
     table = room.layout.free_standing(room.pick(*kinds), RIGHT_ANGLES[:2], margin=0.45)
     if table is None:
@@ -168,20 +165,19 @@ def table_with_chairs(room: Room, kinds: Sequence[str], chairs: Sequence[str], o
     if chair is not None:
         low, high = table.bounds[:2], table.bounds[3:5]
         for turn, axis in ((0.0, 1), (180.0, 1), (90.0, 0), (270.0, 0)):
-            _chair_row(room, chair, turn, axis, low, high, chair_chance)
+            _chair_row(room, chair, turn, axis, low, high)
     clutter_on(room, table, on_it, 3)
     return table
 
 
-def _chair_row(room: Room, chair: Piece, turn: float, axis: int, low: np.ndarray, high: np.ndarray,
-               chance: float) -> None:
+def _chair_row(room: Room, chair: Piece, turn: float, axis: int, low: np.ndarray, high: np.ndarray) -> None:
     """Chairs along one side of a table with floor bounds ``low``, ``high``; ``axis`` is the side's normal."""
     along = 1 - axis
     length = high[along] - low[along]
     count = int(length // (chair.size[0] + 0.12))
     outward = 1 if turn in (0.0, 270.0) else -1
     for index in range(count):
-        if not room.chance(chance):
+        if not room.chance(0.8):
             continue
         position = np.empty(2)
         reach = chair.size[1] / 2 + abs(room.rng.normal(0.03, 0.1))
@@ -191,9 +187,9 @@ def _chair_row(room: Room, chair: Piece, turn: float, axis: int, low: np.ndarray
         room.layout.try_put(chair, position, turn + askew)
 
 
-def workplace(room: Room, wall: Wall | None = None) -> Placed | None:
+def workplace(room: Room) -> Placed | None:
     """A desk to the wall with a chair before it, a bin beside it and things on it."""
-    desk = room.layout.against_wall(room.pick('desk') if room.chance(0.8) else room.pick('desk', 'office table'), wall)
+    desk = room.layout.against_wall(room.pick('desk') if room.chance(0.8) else room.pick('desk', 'office table'))
     if desk is None:
         return None
     chair = room.pick('office chair') if room.chance(0.75) else room.pick(*DINING_CHAIRS)
@@ -235,9 +231,9 @@ def on_walls(room: Room, pictures: float) -> None:
         room.layout.against_wall(room.pick('clock', 'wall lamp', 'wall plate'), gap=(0.0, 0.01))
 
 
-def line_up(room: Room, kinds: Sequence[str], count: int, on_it: Sequence[str] = SHELFTOP) -> None:
+def line_up(room: Room, kinds: Sequence[str], count: int) -> None:
     """Up to ``count`` pieces with their backs to walls."""
     for _ in range(count):
         placed = room.layout.against_wall(room.pick(*kinds), corner=room.chance(0.4))
         if placed is not None and placed.piece.size[2] < 1.4:
-            clutter_on(room, placed, on_it, 1.0)
+            clutter_on(room, placed, SHELFTOP, 1.0)

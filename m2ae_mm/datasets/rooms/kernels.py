@@ -1,6 +1,4 @@
 """Ray casting of a panoramic depth camera, compiled by Numba."""
-from __future__ import annotations
-
 import math
 
 import numpy as np

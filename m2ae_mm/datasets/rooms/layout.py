@@ -1,6 +1,4 @@
 """Where things stand: placing pieces in a room so that no two boxes overlap."""
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property

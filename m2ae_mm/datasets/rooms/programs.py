@@ -1,6 +1,4 @@
 """Room types: which furniture goes where."""
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,6 +1,4 @@
 """What a depth camera carried through the room records."""
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache

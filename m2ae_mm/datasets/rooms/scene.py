@@ -1,6 +1,4 @@
 """One composed room: scan, masks and boxes."""
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,6 +1,4 @@
 """Procedural pieces for classes with hardly any items: sheets, slabs and folds."""
-from __future__ import annotations
-
 import numpy as np
 
 from .furniture import CLASS_NYU40, CLASSES, OTHER, Piece

@@ -3,7 +3,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .furniture import Furniture, Piece, load_furniture
+from .furniture import Piece, load_furniture
 
 
 class LabelledShapes(NamedTuple):
@@ -21,16 +21,10 @@ class LabelledShapes(NamedTuple):
     looks: np.ndarray
 
 
-def labelled_shapes(points: int = 1024, least: int = 5, furniture: Furniture | None = None) -> LabelledShapes:
-    """All pieces of the kinds of which there are enough to tell them from others.
-
-    Args:
-        points: Of each shape.
-        least: Pieces that a kind must have.
-        furniture: The packaged one by default.
-    """
-    furniture = furniture or load_furniture()
-    indices, names, looks = zip(*furniture.named(least))
+def labelled_shapes(points: int = 1024) -> LabelledShapes:
+    """All pieces of the kinds that have five or more, each as so many points."""
+    furniture = load_furniture()
+    indices, names, looks = zip(*furniture.named(5))
     kinds, labels = np.unique(names, return_inverse=True)
     return LabelledShapes(np.stack([unit_shape(furniture.piece(i), points) for i in indices]), labels,
                           tuple(kinds.tolist()), np.unique(looks, return_inverse=True)[1])

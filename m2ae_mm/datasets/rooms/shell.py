@@ -1,6 +1,4 @@
 """Floor plan and walls of a room."""
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

@@ -1,6 +1,4 @@
 """Compose many rooms in parallel and write them in ScanNet's layout."""
-from __future__ import annotations
-
 import csv
 from collections import Counter
 from functools import partial
@@ -15,7 +13,7 @@ from m2ae_mm.files import read_json, write_bytes, write_json
 from ..scannet_layout import NYU40, read_record, scan_entry, write_annotations, write_scan, write_seg_info
 from .furniture import ASSET, CLASS_NYU40, CLASSES, load_furniture
 from .scan import PROFILES
-from .scene import Scene, compose_scene
+from .scene import compose_scene
 
 # Raised whenever equal settings would give other rooms than before.
 _VERSION = 2
@@ -34,7 +32,7 @@ def create_rooms(out: str | Path, train: int, val: int, points: int = 20000, see
     """Write composed rooms that mmdet3d's ``ScanNetDataset`` loads.
 
     Rooms that are already there, complete and made with the same settings,
-    are kept; so an interrupted run goes on where it was, and more rooms can
+    are kept; so an interrupted run continues where it stopped, and more rooms can
     be added later.
 
     Args:
@@ -62,11 +60,8 @@ def create_rooms(out: str | Path, train: int, val: int, points: int = 20000, see
     if len(missing) < len(records):
         print(f'{len(records) - len(missing)} of {len(records)} rooms are already in {str(out)!r}.')
     make = partial(_make_room, out, points, seed, profile)
-    with tqdm(total=len(missing), desc='composing rooms', unit='room', mininterval=1,
-              disable=not missing) as bar:
-        for key, record in in_parallel(make, missing, workers):
-            records[key] = record
-            bar.update()
+    records.update(tqdm(in_parallel(make, missing, workers), desc='composing rooms', total=len(missing), unit='room',
+                        mininterval=1, disable=not missing))
     result = {split: [records[split, i] for i in range(counts[split])] for split in _SPLITS}
     for split in _SPLITS:
         _write_infos(out, split, result[split])
@@ -113,16 +108,11 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
 def _make_room(out: Path, points: int, seed: int, profile: str, key: tuple[str, int]):
     split, index = key
     scene = compose_scene(split, index, seed, points, profile)
-    return key, _write_room(out, room_id(split, index), scene)
-
-
-def _write_room(out: Path, name: str, scene: Scene) -> dict[str, Any]:
-    """The record: number of points, type of room, boxes, labels and items."""
     record = {'points': len(scene.points), 'kind': scene.kind, 'boxes': scene.boxes.tolist(),
               'labels': scene.labels.tolist(), 'items': list(scene.items)}
     arrays = {'points': scene.points.astype('<f4'), 'instance_mask': scene.instance.astype('<i8'),
               'semantic_mask': scene.semantic.astype('<i8')}
-    return write_scan(out, name, arrays, record, FOLDERS[-1])
+    return key, write_scan(out, room_id(split, index), arrays, record, FOLDERS[-1])
 
 
 def read_room(out: Path, name: str) -> dict[str, Any] | None:

@@ -1,6 +1,4 @@
 """Where ScanNet's release keeps what."""
-from __future__ import annotations
-
 import csv
 from dataclasses import dataclass
 from io import StringIO

@@ -1,6 +1,4 @@
 """One scan of the raw release: vertices, annotation and boxes."""
-from __future__ import annotations
-
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path

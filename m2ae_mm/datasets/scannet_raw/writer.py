@@ -1,6 +1,4 @@
 """Prepare many scans in parallel."""
-from __future__ import annotations
-
 import zlib
 from collections import Counter
 from functools import partial
@@ -31,7 +29,7 @@ def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: 
     """Write ScanNetV2 as mmdet3d's ``ScanNetDataset`` and ``ScanNetSegDataset`` load it.
 
     Scans that are already there, complete, are kept, so an interrupted run
-    goes on where it was; delete ``out`` to begin anew, say after getting a file
+    continues where it stopped; delete ``out`` to begin anew, say after getting a file
     again. Scans that cannot be read are all reported at the end; the
     annotation files are written only if there is none.
 
@@ -42,7 +40,7 @@ def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: 
         splits: Folder with ``scannetv2_{train,val,test}.txt``; ``root`` if None.
         labels: ``scannetv2-labels.combined.tsv``; searched in and beside ``root`` if None.
         max_points: Keep this many points of a scan; 0 keeps all.
-        skip_incomplete: Leave out scans of which files are missing or damaged.
+        skip_incomplete: Leave out scans with missing or damaged files.
 
     Returns:
         The records of the scans, by split and name.
@@ -59,7 +57,8 @@ def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: 
     scenes = find_scenes(root, Path(splits) if splits else root)
     nyu40 = read_labels(find_labels(root, Path(labels) if labels else None))
     scenes = _complete(scenes, skip_incomplete)
-    _make_folders(out)
+    for folder in FOLDERS:
+        (out / folder).mkdir(parents=True, exist_ok=True)
     records = {split: {raw.name: read_scan(out, raw.name) for raw in raws} for split, raws in scenes.items()}
     _check_cap(out, records, max_points)
     missing = {raw.name: (split, raw) for split, raws in scenes.items() for raw in raws
@@ -69,14 +68,13 @@ def create_scannet(root: str | Path, out: str | Path, workers: int = 0, splits: 
         print(f'{total - len(missing)} of {total} scans are already in {str(out)!r}.')
     problems = Problems('ScanNetV2', HELP, place=None)
     problems.checked = len(missing)
-    prepare = partial(_prepare, out, nyu40, max_points)
-    with tqdm(total=len(missing), desc='preparing scans', unit='scan', disable=not missing) as bar:
-        for name, record, why in in_parallel(prepare, [raw for _, raw in missing.values()], workers):
-            split, raw = missing[name]
-            records[split][name] = record
-            if why:
-                problems.add('unreadable', raw.folder, why)
-            bar.update()
+    raws = [raw for _, raw in missing.values()]
+    prepared = in_parallel(partial(_prepare, out, nyu40, max_points), raws, workers)
+    for name, record, why in tqdm(prepared, 'preparing scans', len(missing), unit='scan', disable=not missing):
+        split, raw = missing[name]
+        records[split][name] = record
+        if why:
+            problems.add('unreadable', raw.folder, why)
     if not skip_incomplete:
         problems.raise_any()
     for split, scans in records.items():
@@ -107,7 +105,7 @@ def _row(name: str, values: list[int]) -> str:
 
 
 def _complete(scenes: dict[str, list[RawScene]], skip_incomplete: bool) -> dict[str, list[RawScene]]:
-    """The scans of which all files are there; an error, or with ``skip_incomplete`` a message, if others are."""
+    """The scans whose files are all there; others are an error, or with ``skip_incomplete`` a message."""
     problems = Problems('ScanNetV2', HELP, place=None)
     lacking = {raw for raws in scenes.values() for raw in raws for path in raw.files if not problems.check_file(path)}
     if not skip_incomplete:
@@ -123,11 +121,6 @@ def _complete(scenes: dict[str, list[RawScene]], skip_incomplete: bool) -> dict[
     return complete
 
 
-def _make_folders(out: Path) -> None:
-    for folder in FOLDERS:
-        (out / folder).mkdir(parents=True, exist_ok=True)
-
-
 def _check_cap(out: Path, records: Records, max_points: int) -> None:
     """A folder holds scans of one cap only."""
     other = {record['max_points'] for scans in records.values() for record in scans.values() if record} - {max_points}
@@ -140,7 +133,7 @@ def _prepare(out: Path, nyu40: dict[str, int], max_points: int, raw: RawScene):
     """Name, record, and why there is none."""
     try:
         scene = read_scene(raw, nyu40)
-    except Exception as error:  # whatever damage does; the other scans go on
+    except Exception as error:  # whatever damage causes; the other scans continue
         return raw.name, None, reason(error)
     return raw.name, write_scene(out, raw.name, scene, max_points), ''
 

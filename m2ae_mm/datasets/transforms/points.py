@@ -15,11 +15,6 @@ from mmdet3d.structures import Det3DDataSample, PointData
 _META_KEYS = ('sample_idx', 'name', 'category', 'split')
 
 
-def random_generator() -> np.random.Generator:
-    """A generator seeded from numpy's global state, which mmengine seeds in every loader process."""
-    return np.random.default_rng(np.random.randint(2**31))
-
-
 @TRANSFORMS.register_module()
 class M2AESamplePoints(BaseTransform):
     """Keep ``num_points`` points; per-point labels follow.
@@ -58,7 +53,7 @@ class M2AESamplePoints(BaseTransform):
         if not self.random and available >= self.num_points:
             return slice(self.num_points)
         if self.random and self.seed is None:
-            rng = random_generator()
+            rng = np.random.default_rng(np.random.randint(2**31))  # mmengine seeds numpy in every loader process
         else:
             rng = np.random.default_rng([self.seed or 0, sample_idx])
         if available < self.num_points:
