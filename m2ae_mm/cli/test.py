@@ -30,12 +30,6 @@ def _score(text: str) -> float | str:
         raise argparse.ArgumentTypeError(f"must be a number or 'auto', got {text!r}") from None
 
 
-def is_shipped_pretraining(checkpoint: str) -> bool:
-    """Whether the checkpoint is the name of weights that bring their own sizes."""
-    from m2ae_mm.checkpoint import describe, shipped_names
-    return checkpoint in shipped_names() and describe(checkpoint)['task'] == 'pre-training'
-
-
 def check_data_options(options: list[str]) -> None:
     """Refuse options for the data of the validation, which is not read here, without those for the data of the test."""
     keys = {option.partition('=')[0] for option in options}
@@ -47,9 +41,10 @@ def check_data_options(options: list[str]) -> None:
 
 
 def main(args) -> None:
+    from m2ae_mm.checkpoint import describe, shipped_names
     check_data_options(args.cfg_options)
-    if is_shipped_pretraining(args.checkpoint):
-        args.pretrained = args.checkpoint
+    if args.checkpoint in shipped_names() and describe(args.checkpoint)['task'] == 'pre-training':
+        args.pretrained = args.checkpoint  # these weights bring their own sizes
     config = load_config(args)
 
     from m2ae_mm.checkpoint import load_for_test
@@ -76,7 +71,8 @@ def add_pictures(runner, config, args) -> None:
     """Hooks for what the options ask to be drawn."""
     if not (args.show_dir or args.gallery):
         return
-    from m2ae_mm.engine import M2AEGalleryHook, M2AEPictureHook, picture_threshold
+    from m2ae_mm.engine import picture_threshold
+    from m2ae_mm.engine.hooks import M2AEGalleryHook, M2AEPictureHook
     chosen = picture_threshold(config, runner.model) if args.score_thr == 'auto' else None
     score = chosen.score if chosen else args.score_thr
     if args.show_dir:

@@ -1,5 +1,4 @@
-"""Finds what in an annotation file mmdet3d's data sets would fail on, or a detector would ignore."""
-import inspect
+"""Checks annotation files for entries that mmdet3d's data sets would fail on, or a detector would ignore."""
 import json
 import math
 import reprlib
@@ -19,7 +18,7 @@ from mmdet3d.datasets import Det3DDataset, S3DISDataset, ScanNetDataset, SUNRGBD
 from mmdet3d.registry import DATASETS, MODELS
 
 from .class_check import named_classes
-from .config_parts import annotation_file, class_of
+from .config_parts import annotation_file, class_of, option_of, step_name
 
 _SHOWN = 3
 _AGAIN = 'Prepare the data again.'
@@ -32,7 +31,7 @@ _HULLS = "dict(type='M2AEAxisAlignedBoxes') after LoadAnnotations3D in the pipel
 
 
 class _Use(NamedTuple):
-    """One data set of a config and what its class asks of an entry."""
+    """A data set of a config, and what its class requires of an entry."""
     path: str
     config: ConfigDict
     kind: type
@@ -68,8 +67,8 @@ def check_annotations(datasets: Sequence[tuple[str, ConfigDict]], model: Mapping
         model: Config of the model that trains on them.
 
     Raises:
-        UserError: Naming file, scene and value, what the data set knows, and the way out; or what an annotation file
-            holds beside arrays and plain values.
+        UserError: Naming file, scene, value and what to do; or if an annotation file holds more than arrays and plain
+            values.
     """
     for path, dataset in datasets:
         kind = class_of(DATASETS, dataset)
@@ -95,7 +94,7 @@ def check_annotations(datasets: Sequence[tuple[str, ConfigDict]], model: Mapping
 
 
 def _read(file: Path) -> Any:
-    """Content of the file; None if it is of another kind than those checked here."""
+    """Content of a pickle or JSON file; None for other files."""
     if file.suffix in ('.pkl', '.pickle'):
         return read_annotations(file)
     try:
@@ -107,7 +106,7 @@ def _read(file: Path) -> Any:
 def _check_entries(use: _Use, file: Path, entries: Sequence[dict]) -> None:
     found = []
     for i, entry in enumerate(entries):
-        with reading(file, f'at entry {i}', _AGAIN):  # of whatever else it is made
+        with reading(file, f'at entry {i}', _AGAIN):  # whatever it consists of
             found += [(entry, i, *problem)] if (problem := _problem(use, entry)) else []
     if not found:
         return
@@ -119,14 +118,14 @@ def _check_entries(use: _Use, file: Path, entries: Sequence[dict]) -> None:
 
 
 def _problem(use: _Use, entry: dict) -> tuple[str, str] | None:
-    """What is wrong with an entry, and the way out."""
+    """What is wrong with an entry, and what to do."""
     missing = [key for key in use.keys if key not in entry]
     if missing:
         way = _AGAIN
         if 'instances' in missing:
             way = 'Scenes without boxes have instances=[]; a test without ground truth sets load_eval_anns=False.'
         elif set(missing) <= {*_MASKS}:
-            way = f'Masks of points are not used for boxes: {_own(use.path)} does without.'
+            way = f'Masks of points are not used for boxes: {_scene_dataset(use.path)} does without.'
         return f'no {", ".join(map(repr, missing))}', way
     absent = sorted({'lidar_path', 'num_pts_feats'} - entry['lidar_points'].keys())
     if absent and use.kind.parse_data_info is not SUNRGBDDataset.parse_data_info:
@@ -147,8 +146,8 @@ def _box_problem(use: _Use, instances: Sequence[dict]) -> tuple[str, str] | None
             if not isinstance(box[key], (int, np.integer)) or box[key] not in range(-1, len(use.names)):
                 known = f'{use.kind.__name__} knows -1 (none) and 0 to {len(use.names) - 1} ({", ".join(use.names)})'
                 return (f'a box with {key}={box[key]!r}',
-                        f'{known}. Correct the labels, or list all classes: {_own(use.path)} with {use.path}.metainfo.'
-                        'classes="[FIRST,SECOND,...]".')
+                        f'{known}. Correct the labels, or list all classes: {_scene_dataset(use.path)} with '
+                        f'{use.path}.metainfo.classes="[FIRST,SECOND,...]".')
         numbers = np.asarray(box['bbox_3d'], np.float64)
         if numbers.ndim != 1 or not np.isfinite(numbers).all():
             return (f'a box {reprlib.repr(box["bbox_3d"])}',
@@ -163,23 +162,24 @@ def _box_problem(use: _Use, instances: Sequence[dict]) -> tuple[str, str] | None
 
 
 def _check_categories(use: _Use, file: Path, categories: Mapping, entries: Sequence[dict]) -> None:
-    """Compare the names that the file has for its labels with those of the data set."""
+    """Refuse labels whose names in the file differ from those of the data set."""
     used = {box['bbox_label_3d'] for entry in entries for box in entry['instances']} - {-1}
     named = {label: [name for name, number in categories.items() if number == label] for label in sorted(used)}
     others = {label: names for label, names in named.items() if names and use.names[label] not in names}
     moved = [label for label, names in others.items() if {*names} & {*use.names}]
-    # A name that the data set does not have may be another word for the same; not if it has none of the names.
+    # A single name that the data set lacks may be a synonym; if it lacks all of them, the classes are others.
     strange = [*others] if len(others) == len(named) and use.kind.METAINFO.get('classes') else []
     for label in (moved + strange)[:1]:
         raise UserError(f'the label {label} is {named[label][0]!r} in {str(file)!r}, and {use.names[label]!r} to '
-                        f'{use.kind.__name__} ({use.path}). For the classes of the file set {_own(use.path)} and '
+                        f'{use.kind.__name__} ({use.path}). For the classes of the file set '
+                        f'{_scene_dataset(use.path)} and '
                         f'{use.path}.metainfo.classes={as_option(sorted(categories, key=categories.get))}.')
 
 
 def _check_yaw(use: _Use, file: Path, entries: Sequence[dict], model: Mapping) -> None:
-    """Refuse boxes with a yaw for a head without, and where the data set would not turn it with the scene."""
-    steps = [step.get('type') for step in use.config.get('pipeline') or () if isinstance(step, Mapping)]
-    hulls = any(str(getattr(step, '__name__', step)).endswith('M2AEAxisAlignedBoxes') for step in steps)
+    """Refuse boxes with a yaw if the head predicts none, or the data set would not rotate them with the scene."""
+    steps = [step_name(step) for step in use.config.get('pipeline') or () if isinstance(step, Mapping)]
+    hulls = 'M2AEAxisAlignedBoxes' in steps
     rotated, option = _yaw_of(model)
     if hulls or rotated is None or rotated and use.turns_yaw:
         return
@@ -187,7 +187,7 @@ def _check_yaw(use: _Use, file: Path, entries: Sequence[dict], model: Mapping) -
     if turned is None:
         return
     found = f'a box of {turned[0]} in {str(file)!r} has a yaw of {turned[1]:.2f} rad'
-    type_option = f'{use.path}.type=M2AESceneDataset'
+    type_option = _scene_dataset(use.path)
     if rotated:
         raise UserError(f'{found}, which {use.kind.__name__} does not turn where its pipeline flips or rotates the '
                         f'scene. Set {type_option}; the rest of the config stays as it is.')
@@ -211,8 +211,7 @@ def _yaw_of(model: Mapping) -> tuple[bool | None, str]:
     """Whether the head predicts a yaw, None if that is not known; and the option that makes it do so."""
     for name in ('bbox_head', 'rpn_head'):
         head = model.get(name) or {}
-        kind = class_of(MODELS, head)
-        bins = inspect.signature(kind).parameters.get('num_angle_bins') if kind is not None else None
+        bins = option_of(class_of(MODELS, head), 'num_angle_bins')
         if bins is not None:
             return head.get('num_angle_bins', bins.default) > 1, f'model.{name}.num_angle_bins=12'
         coder = head.get('bbox_coder') or {}
@@ -227,5 +226,5 @@ def _name(entry: Mapping, position: int) -> str:
     return repr(points['lidar_path']) if 'lidar_path' in points else f'entry {position}'
 
 
-def _own(path: str) -> str:
+def _scene_dataset(path: str) -> str:
     return f'{path}.type=M2AESceneDataset'

@@ -1,4 +1,5 @@
 """Parts of a config, with their places in it."""
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,23 @@ def class_of(registry: Registry, part: Mapping) -> type | None:
     """The class of a part, given by name or as a class; None for an unknown name."""
     kind = part.get('type')
     return registry.get(kind) if isinstance(kind, str) else kind
+
+
+def option_of(kind: type | None, name: str) -> inspect.Parameter | None:
+    """The parameter of a class for an option, perhaps of a base to which it passes options on; None if it has none."""
+    for each in getattr(kind, '__mro__', ()):
+        if '__init__' in vars(each):
+            parameters = inspect.signature(each.__init__).parameters
+            if name in parameters:
+                return parameters[name]
+            if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters.values()):
+                return None
+    return None
+
+
+def step_name(step: Mapping) -> str:
+    """The class of a pipeline's step, without scope and module."""
+    return str(getattr(step.get('type'), '__name__', step.get('type'))).rpartition('.')[2]
 
 
 def datasets_of(config: Config, loaders: Sequence[str]) -> list[tuple[str, ConfigDict]]:

@@ -1,4 +1,4 @@
-"""Finds what is wrong with the data of a config, before anything is built."""
+"""Checks the data of a config before anything is built."""
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,4 +62,4 @@ def _message(missing: list[tuple[Path, str, ConfigDict]]) -> str:
     if 'ScanNet' in str(missing[0][2].type):
         return text + ' ' + _SCANNET.format(root=missing[0][2].data_root)
     options = ' '.join(f'{path}.data_root=FOLDER' for _, path, _ in missing)
-    return f'{text} Say where they are with --data FOLDER, or each apart with --cfg-options {options}.'
+    return f'{text} Say where they are with --data FOLDER, or one by one with --cfg-options {options}.'

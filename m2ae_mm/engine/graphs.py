@@ -72,7 +72,8 @@ class Graphed:
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         if not _usable(tensors) or self._is_pending() or _has_hooks(module):
             return self._function(module, *arguments)
-        key = _key(leaves, structure, self.state(module) if state is None else state)
+        shapes = tuple((leaf.shape, leaf.dtype, leaf.device) if isinstance(leaf, Tensor) else leaf for leaf in leaves)
+        key = shapes, str(structure), self.state(module) if state is None else state  # decides which kernels start
         if len(self._seen) > _MOST_SEEN:
             self._seen.clear()
         self._seen[key] += 1
@@ -145,12 +146,6 @@ def _usable(tensors: Sequence[Tensor]) -> bool:
 def _has_hooks(module: nn.Module) -> bool:
     return any(each._forward_hooks or each._forward_pre_hooks or each._backward_hooks or each._backward_pre_hooks
                for each in module.modules() if each is not module)
-
-
-def _key(leaves: Sequence[Any], structure: Any, state: tuple) -> tuple:
-    """Everything that decides which kernels are started."""
-    arguments = tuple((leaf.shape, leaf.dtype, leaf.device) if isinstance(leaf, Tensor) else leaf for leaf in leaves)
-    return arguments, str(structure), state
 
 
 def _number(value: Any) -> float | None:

@@ -30,7 +30,7 @@ class LateHistory(HistoryBuffer):
     Copies, and so checkpoints, hold a plain ``HistoryBuffer``.
 
     Args:
-        history: To go on from.
+        history: To continue.
     """
 
     def __init__(self, history: HistoryBuffer) -> None:

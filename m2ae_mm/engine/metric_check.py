@@ -1,11 +1,10 @@
 """The figure of the validation that hooks and schedules watch, chosen and checked before the training."""
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 
-from m2ae_mm.errors import UserError
+from m2ae_mm.errors import UserError, did_you_mean, some
 from m2ae_mm.evaluation import MetricNames, names_of
 from mmdet3d.registry import HOOKS
 
@@ -26,7 +25,7 @@ def choose_metrics(config: Config) -> list[str]:
             the main figure of the first metric, and ``rule`` is filled in.
 
     Returns:
-        What to tell of choices made here.
+        Messages about choices made here.
 
     Raises:
         UserError: For a name that validation will not give, or if there is no validation.
@@ -75,7 +74,7 @@ def main_figure(config: Config) -> tuple[str, bool]:
 
 
 def _watchers(config: Config) -> Iterator[tuple[str, dict, str]]:
-    """Place in the config, options and key of everything that watches a figure of the validation."""
+    """Place in the config, options and key of every hook or schedule that watches a figure of the validation."""
     for path, hook in hooks_of(config):
         kind = class_of(HOOKS, hook)
         for base, key in ((CheckpointHook, 'save_best'), (EarlyStoppingHook, 'monitor')):
@@ -100,9 +99,5 @@ def _check_names(path: str, wanted: list[str], known: list[MetricNames]) -> None
     names = [name for each in known for name in each.all]
     for name in wanted:
         if name not in names:
-            lower = {each.lower(): each for each in names}
-            close = get_close_matches(name.lower(), lower, 1)
-            hint = f'; did you mean {lower[close[0]]!r}?' if close else '.'
-            more = f' and {len(names) - _SHOWN} more' if len(names) > _SHOWN else ''
-            raise UserError(f'{path} names {name!r}, which the validation does not give{hint} It gives '
-                            f'{", ".join(names[:_SHOWN])}{more}.')
+            raise UserError(f'{path} names {name!r}, which the validation does not give{did_you_mean(name, names)} It '
+                            f'gives {some(names, _SHOWN)}.')

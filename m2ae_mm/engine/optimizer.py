@@ -1,5 +1,4 @@
 """How the optimiser steps: without waits, on few parameter groups, and in mixed precision on every device."""
-import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from m2ae_mm.errors import UserError
 
+from .config_parts import class_of, option_of
 from .late_history import log_late
 from .step_guard import RunningStatistics, gradient_norm, spoil_unless_finite
 
@@ -133,8 +133,7 @@ class M2AEOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         optimizer = optim_wrapper_cfg.get('optimizer', {})
-        kind = OPTIMIZERS.get(optimizer['type']) if isinstance(optimizer.get('type'), str) else optimizer.get('type')
-        decay = inspect.signature(kind).parameters.get('weight_decay') if kind is not None else None
+        decay = option_of(class_of(OPTIMIZERS, optimizer), 'weight_decay')
         if decay is not None and decay.default is not decay.empty:
             optimizer.setdefault('weight_decay', decay.default)
         super().__init__(optim_wrapper_cfg, paramwise_cfg)

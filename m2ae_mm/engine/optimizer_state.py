@@ -1,5 +1,5 @@
 """Checks the state of an optimizer in a checkpoint: fused optimizers write to it without checking its size."""
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -9,12 +9,12 @@ from m2ae_mm.checkpoint.contents import not_finite
 from m2ae_mm.errors import UserError
 from m2ae_mm.nesting import entries
 
-# Of PyTorch's, those whose state is not of the shape of the parameters.
+# PyTorch's optimizers whose state has other shapes than the parameters.
 _OTHER_SHAPES = ('Adafactor', 'LBFGS')
 
 
 def check_optimizer_state(wrapper: OptimWrapper | OptimWrapperDict, stored: Mapping) -> None:
-    """Refuse a state that is not of the shapes and types of its parameters, or not finite.
+    """Refuse a state whose shapes and types are not those of its parameters, or that is not finite.
 
     Args:
         wrapper: Of the training, with its optimizer.
@@ -23,8 +23,12 @@ def check_optimizer_state(wrapper: OptimWrapper | OptimWrapperDict, stored: Mapp
     Raises:
         UserError: Naming the first entry that does not fit.
     """
-    for wrapped, state in _pairs(wrapper, stored):
-        _check(wrapped.optimizer, state)
+    pairs = [(wrapper, stored)] if not isinstance(wrapper, OptimWrapperDict) else [
+        (each, stored.get(name)) for name, each in wrapper.items()]
+    for wrapped, state in pairs:
+        if problem := _problem(wrapped.optimizer, state):
+            raise UserError(f"the checkpoint's optimizer {problem}. Resume with the optimizer that the training was "
+                            'begun with.')
     if broken := not_finite(state_tensors(stored)):
         raise UserError(f"the checkpoint's optimizer holds NaN or infinite values in {len(broken)} entries "
                         f'({", ".join(broken[:3])}). Resume an earlier checkpoint.')
@@ -35,42 +39,30 @@ def state_tensors(stored: Mapping | None) -> dict[str, Tensor]:
     return {path: value for path, value in entries(stored, 'optimizer') if isinstance(value, Tensor)}
 
 
-def _pairs(wrapper: OptimWrapper | OptimWrapperDict, stored: Mapping) -> Iterator[tuple[OptimWrapper, Any]]:
-    if isinstance(wrapper, OptimWrapperDict):
-        yield from ((each, stored.get(name)) for name, each in wrapper.items())
-    else:
-        yield wrapper, stored
-
-
-def _check(optimizer: Any, stored: Any) -> None:
-    advice = 'Resume with the optimizer that the training was begun with.'
+def _problem(optimizer: Any, stored: Any) -> str | None:
+    """Why a state cannot be this optimizer's; None if it can."""
     if not isinstance(stored, Mapping) or not isinstance(stored.get('state'), Mapping) or not isinstance(
             stored.get('param_groups'), list):
-        raise UserError(f"the checkpoint's optimizer is no state of one: {type(stored).__name__} without state and "
-                        f'param_groups. {advice}')
+        return f'is no state of one: {type(stored).__name__} without state and param_groups'
     own = [each for group in optimizer.param_groups for each in group['params']]
     places = [place for group in stored['param_groups'] for place in group.get('params', ())]
     if len(own) != len(places):
-        raise UserError(f"the checkpoint's optimizer has {len(places)} parameters, the config's has {len(own)}. "
-                        f'{advice}')
+        return f"has {len(places)} parameters, the config's has {len(own)}"
     if not all(type(place) is int for place in places) or len({*places}) != len(places):
-        raise UserError(f"the checkpoint's optimizer names parameters twice, or by something that is no number. "
-                        f'{advice}')
+        return 'names parameters twice, or by something that is no number'
     of_torch = type(optimizer).__module__.startswith('torch.') and type(optimizer).__name__ not in _OTHER_SHAPES
     for place, parameter in zip(places, own):
-        entries = stored['state'].get(place, {})
-        if not isinstance(entries, Mapping):
-            raise UserError(f"the checkpoint's optimizer has {type(entries).__name__} as state of parameter {place}. "
-                            f'{advice}')
-        for name, value in entries.items():
+        averages = stored['state'].get(place, {})
+        if not isinstance(averages, Mapping):
+            return f'has {type(averages).__name__} as state of parameter {place}'
+        for name, value in averages.items():
             if not isinstance(value, Tensor):
                 continue
-            shape = tuple(value.shape)
-            if name == 'step' and shape not in ((), (1, )) or name != 'step' and of_torch and shape != tuple(
-                    parameter.shape):
-                raise UserError(f"the checkpoint's optimizer has {name} {shape} for parameter {place}, which is "
-                                f'{tuple(parameter.shape)}. {advice}')
+            shape, wanted = tuple(value.shape), tuple(parameter.shape)
+            if shape not in ((), (1, )) if name == 'step' else of_torch and shape != wanted:
+                return f'has {name} {shape} for parameter {place}, which is {wanted}'
             if value.is_complex() != parameter.is_complex() or not (value.is_floating_point() or value.is_complex()
                                                                      or name == 'step'):
-                raise UserError(f"the checkpoint's optimizer has {name} of type {value.dtype} for parameter {place}, "
-                                f'which is {parameter.dtype}. {advice}'.replace('torch.', ''))
+                return (f'has {name} of type {value.dtype} for parameter {place}, which is '
+                        f'{parameter.dtype}').replace('torch.', '')
+    return None

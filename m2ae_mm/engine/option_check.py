@@ -1,14 +1,13 @@
 """Finds options of loaders and hooks that do not exist, before mmengine fails on them."""
 import inspect
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from m2ae_mm.errors import UserError
+from m2ae_mm.errors import UserError, did_you_mean
 from mmdet3d.registry import HOOKS, OPTIMIZERS
 
 from .config_parts import class_of, hooks_of
@@ -16,12 +15,12 @@ from .value_check import check_values
 
 # Taken out of a loader's config by Runner.build_dataloader before PyTorch sees it.
 _OF_MMENGINE = {'num_batch_per_epoch', 'disable_subprocess_warning'}
-# Read by the registry and the runner; the first is in all that a config inherits from mmdet3d's.
+# Read by the registry and the runner; whatever a config inherits from mmdet3d's has the first one.
 _OF_EVERY_HOOK = {'_scope_', 'type', 'priority'}
 
 
 def check_options(config: Config, loaders: Sequence[str]) -> None:
-    """Fail with one message for a value of :func:`check_values`, or an option of a loader or hook that does not exist.
+    """Fail with one message for a value that :func:`check_values` refuses, or an unknown option of a loader or hook.
 
     PyTorch's loader is not built by a registry, and mmengine's checkpoint hook
     takes any option and fails only when the first checkpoint is written. For
@@ -38,7 +37,7 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
     check_values(config, loaders)
     if 'train_dataloader' in loaders:
         _check_optimizer(config)
-        _check_rates(config)
+        _check_paramwise(config)
     hooks = dict(hooks_of(config))
     found = {name: config[name] for name in loaders if config.get(name)}
     found.update({f'{path}.dataloader': hook.dataloader for path, hook in hooks.items() if hook.get('dataloader')})
@@ -67,7 +66,7 @@ def _check_optimizer(config: Config) -> None:
                         f'{", ".join(known)}.')
 
 
-def _check_rates(config: Config) -> None:
+def _check_paramwise(config: Config) -> None:
     wrapper = config.get('optim_wrapper') or {}
     ours = sorted({'layer_decay_rate', 'no_decay'} & {*(wrapper.get('paramwise_cfg') or {})})
     if ours and wrapper.get('constructor', 'DefaultOptimWrapperConstructor') == 'DefaultOptimWrapperConstructor':
@@ -85,7 +84,5 @@ def _parameters(function: Callable) -> tuple[set[str], bool]:
 def _check(path: str, options: dict, owner: str, known: set[str]) -> None:
     for name in options:
         if name not in known:
-            close = get_close_matches(name, known, 1)
-            hint = f'; did you mean {close[0]!r}?' if close else '.'
-            raise UserError(f'{path} sets {name!r}, which {owner} does not take{hint} It takes '
+            raise UserError(f'{path} sets {name!r}, which {owner} does not take{did_you_mean(name, known)} It takes '
                             f'{", ".join(sorted(known - {"type", "_scope_"}))}.')

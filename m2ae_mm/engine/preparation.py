@@ -53,21 +53,18 @@ def prepare_loaders(config: Config) -> None:
     Args:
         config: A full config, changed in place.
     """
+    # Apple's accelerator shares the host's memory.
+    pin = torch.accelerator.is_available() and torch.accelerator.current_accelerator().type != 'mps'
     loaders = [config.get(name) for name in LOADERS]
     loaders += [hook.get('dataloader') for hook in config.get('custom_hooks') or [] if isinstance(hook, dict)]
     for loader in loaders:
         if not isinstance(loader, dict):
             continue
-        if _pins():
+        if pin:
             loader.setdefault('pin_memory', True)
         if not loader.get('num_workers'):
             for option in ('persistent_workers', 'prefetch_factor'):
                 loader.pop(option, None)
-
-
-def _pins() -> bool:
-    # Apple's accelerator shares the host's memory.
-    return torch.accelerator.is_available() and torch.accelerator.current_accelerator().type != 'mps'
 
 
 def end_workers(loader: Any) -> None:

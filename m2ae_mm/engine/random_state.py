@@ -31,7 +31,7 @@ def seed_step(*numbers: int) -> None:
     """Start all generators, those of the accelerator in use, too, from :func:`derive`."""
     seed = derive(*numbers)
     seed_generators(seed)
-    # torch.manual_seed would note for later, with a stack trace, what an accelerator that nobody uses is to be told.
+    # torch.manual_seed would queue the seed, with a stack trace, for an accelerator that is not in use.
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed(seed)
     elif torch.backends.mps.is_available():

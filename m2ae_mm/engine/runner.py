@@ -61,7 +61,7 @@ class M2AERunner(Runner):
         """As mmengine's; a warm-up of a single step, as in an epoch of one batch, ends before the first step.
 
         mmengine's would never leave its first value, and the schedule after
-        it goes on from there.
+        it continues from there.
         """
         schedulers = super()._build_param_scheduler(scheduler, optim_wrapper)
         for each in schedulers:

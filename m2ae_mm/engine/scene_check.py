@@ -1,5 +1,4 @@
-"""Finds point files of scenes that are missing, cut short, or not what they are taken for."""
-import inspect
+"""Finds point files of scenes that are missing, cut short, or unlike rooms."""
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,16 +10,16 @@ from m2ae_mm.errors import UserError
 from m2ae_mm.files import inside
 from mmdet3d.registry import DATASETS
 
-from .config_parts import annotation_file, class_of
+from .config_parts import annotation_file, class_of, option_of, step_name
 from .scene_warnings import Scenes, warn_of_caps, warn_of_frames
 
-# Of a point in a mask, an int64; by the option of LoadAnnotations3D, the key of data_prefix.
-_MASK_BYTES = 8
+_MASK_BYTES = 8  # of a point: int64
+# Keys of data_prefix by the options of LoadAnnotations3D.
 _MASKS = dict(with_mask_3d='pts_instance_mask', with_seg_3d='pts_semantic_mask')
 
 
 def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
-    """Fail if an annotation file names no scene, or a file that is not there or does not hold its points or masks.
+    """Fail if an annotation file lists no scene, or names point files or masks that are missing or cut short.
 
     Looks at mmdet3d's data sets that read such files from this machine; those
     with ``indices``, for which part of the scenes is enough, are left out.
@@ -47,7 +46,7 @@ def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
             if problems.check_file(file) and file.stat().st_size % scenes.point_bytes:
                 problems.add('short', file, f'{file.stat().st_size} bytes, no multiple of {scenes.point_bytes}')
         for mask, file in _masks(scenes):
-            if problems.check_file(mask) and (why := _misfit(mask, file, scenes.point_bytes)):
+            if problems.check_file(mask) and (why := _mask_problem(mask, file, scenes.point_bytes)):
                 problems.add('short', mask, why)
     problems.raise_any()
     warn_of_caps(checked)
@@ -56,7 +55,7 @@ def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
 
 def _masks(scenes: Scenes) -> Iterator[tuple[Path, Path]]:
     """Each mask that the pipeline loads, and the file of its points."""
-    loaded = [key for step in scenes.dataset.pipeline if str(step.get('type')).endswith('LoadAnnotations3D')
+    loaded = [key for step in scenes.dataset.pipeline if step_name(step) == 'LoadAnnotations3D'
               for option, key in _MASKS.items() if step.get(option)]
     for key in loaded:
         folder = Path(scenes.dataset.get('data_root') or '', _prefix(scenes.dataset).get(key, ''))
@@ -65,8 +64,8 @@ def _masks(scenes: Scenes) -> Iterator[tuple[Path, Path]]:
                 yield folder / entry[f'{key}_path'], file
 
 
-def _misfit(mask: Path, file: Path, point_bytes: int) -> str | None:
-    """Why a mask does not go with a file of points, if so."""
+def _mask_problem(mask: Path, file: Path, point_bytes: int) -> str | None:
+    """Why a mask does not fit its point file; None if it does."""
     there, points = mask.stat().st_size, file.stat().st_size // point_bytes
     if there == _MASK_BYTES * points:
         return None
@@ -83,13 +82,12 @@ def _is_local(dataset: ConfigDict) -> bool:
 
 
 def _reads_local_scenes(dataset: ConfigDict, step: ConfigDict) -> bool:
-    name = str(step.get('type')).rpartition('.')[2]
-    return (name == 'LoadPointsFromFile' and step.get('backend_args') is None and dataset.get('indices') is None
-            and _is_local(dataset))
+    return (step_name(step) == 'LoadPointsFromFile' and step.get('backend_args') is None
+            and dataset.get('indices') is None and _is_local(dataset))
 
 
 def _entries(dataset: ConfigDict) -> list[dict]:
-    """What an annotation file lists, if the names in it stay in the data set's folder."""
+    """The entries of an annotation file, whose file names must stay in the data set's folder."""
     path = annotation_file(dataset)
     content = read_annotations(path)
     entries = content.get('data_list', []) if isinstance(content, dict) else []
@@ -122,8 +120,5 @@ def _prefix(dataset: ConfigDict) -> dict:
     """``data_prefix``, the data set's default if the config does not give it."""
     if dataset.get('data_prefix') is not None:
         return dataset.data_prefix
-    kind = class_of(DATASETS, dataset)
-    # A derived data set may pass the option on without naming it.
-    options = (inspect.signature(each.__init__).parameters.get('data_prefix') for each in getattr(kind, '__mro__', ()))
-    option = next((each for each in options if each is not None), None)
+    option = option_of(class_of(DATASETS, dataset), 'data_prefix')
     return option.default if option is not None and isinstance(option.default, dict) else {}

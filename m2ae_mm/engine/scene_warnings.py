@@ -14,7 +14,7 @@ from m2ae_mm.datasets.transforms.scene_frame import M2AESceneFrame, advice, say_
 from mmdet3d.datasets import ScanNetDataset
 from mmdet3d.registry import DATASETS, TRANSFORMS
 
-from .config_parts import class_of
+from .config_parts import class_of, step_name
 
 _FLOAT_BYTES = 4
 # Scenes of a data set that are looked at; most of them have to be strange for a warning.
@@ -49,12 +49,14 @@ class Scenes(NamedTuple):
 
 
 def warn_of_caps(checked: Sequence[Scenes]) -> None:
-    """Warn of scans that were capped when they were prepared: all of a data set have one round number of points."""
+    """Warn of scans that were capped when prepared: all of a data set have the same round number of points."""
     capped = []
     for scenes in checked:
         sizes = {file.stat().st_size // scenes.point_bytes for file, _ in scenes.files}
         composed = (Path(scenes.dataset.get('data_root') or '') / COMPOSED).is_file()
-        if _is_scannet(scenes.dataset) and len(scenes.files) > 1 and len(sizes) == 1 and not composed:
+        # SUN RGB-D's single views are drawn to 50,000 points each everywhere.
+        scans = issubclass(class_of(DATASETS, scenes.dataset) or object, ScanNetDataset)
+        if scans and len(scenes.files) > 1 and len(sizes) == 1 and not composed:
             size = sizes.pop()
             capped += [f'{scenes.place} ({size:,})'] if size % _ROUND == 0 else []
     if capped:
@@ -93,7 +95,7 @@ def warn_of_frames(checked: Sequence[Scenes]) -> None:
 
 
 def _strange(scenes: Scenes) -> tuple[dict[str, str], dict[str, str]]:
-    """What most of a few scenes show that rooms in metres with z up do not, and the likeliest options."""
+    """What is unlike a room in metres with z up in most of a few scenes, and the options that probably help."""
     every = max(1, len(scenes.files) // _LOOKED_AT)
     looked = scenes.files[::every][:_LOOKED_AT]
     clouds = [_load(scenes, file, entry) for file, entry in looked]
@@ -110,11 +112,11 @@ def _strange(scenes: Scenes) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _load(scenes: Scenes, file: Path, entry: dict) -> np.ndarray:
-    """The finite points ``(N, 3)`` of a scene as the steps of the pipeline leave them that load, align and correct."""
+    """The finite points ``(N, 3)`` of a scene after the steps of the pipeline that load, align and correct."""
     used = scenes.step.get('use_dim', [0, 1, 2])
     columns = list(range(used) if isinstance(used, int) else used)[:3]
     xyz = np.fromfile(file, '<f4').reshape(-1, scenes.values)[:, columns]
-    aligned = 'GlobalAlignment' in map(_name, scenes.dataset.pipeline)
+    aligned = 'GlobalAlignment' in map(step_name, scenes.dataset.pipeline)
     if aligned and entry.get('axis_align_matrix') is not None:
         matrix = np.asarray(entry['axis_align_matrix'], np.float64)
         xyz = (xyz @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.float32)
@@ -125,7 +127,7 @@ def _load(scenes: Scenes, file: Path, entry: dict) -> np.ndarray:
 
 def _frame(dataset: ConfigDict) -> int | None:
     """Where in the pipeline scenes are brought to metres and z up."""
-    names = [_name(step) for step in dataset.pipeline]
+    names = [step_name(step) for step in dataset.pipeline]
     return names.index(M2AESceneFrame.__name__) if M2AESceneFrame.__name__ in names else None
 
 
@@ -133,13 +135,3 @@ def _frame_step(dataset: ConfigDict) -> M2AESceneFrame:
     """The step there, or one that changes nothing."""
     frame = _frame(dataset)
     return M2AESceneFrame() if frame is None else TRANSFORMS.build(dict(dataset.pipeline[frame]))
-
-
-def _name(step: ConfigDict) -> str:
-    return str(getattr(step.get('type'), '__name__', step.get('type'))).rpartition('.')[2]
-
-
-def _is_scannet(dataset: ConfigDict) -> bool:
-    """Whether it holds whole scans; SUN RGB-D's single views are drawn to 50,000 points each in all of the field."""
-    kind = class_of(DATASETS, dataset)
-    return kind is not None and issubclass(kind, ScanNetDataset)

@@ -1,4 +1,4 @@
-"""Finds what is wrong with the labels of points, before a segmentor is built."""
+"""Checks the labels of points before a segmentor is built."""
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from m2ae_mm.files import load_array
 from mmdet3d.datasets import S3DISSegDataset, ScanNetSegDataset
 from mmdet3d.registry import DATASETS
 
-from .config_parts import annotation_file, class_of
+from .config_parts import annotation_file, class_of, step_name
 
 # Scenes of a data set whose masks are read; the others are looked at when they are loaded.
 _LOOKED_AT = 5
@@ -24,7 +24,7 @@ _KNOWN = (ScanNetSegDataset, S3DISSegDataset, M2AESceneSegDataset)
 
 
 def by_annotation_file(datasets: Sequence[tuple[str, ConfigDict]]) -> list[tuple[str, ConfigDict]]:
-    """Data sets of several files, as S3DIS has one for each area, as one for each."""
+    """Split data sets of several annotation files, such as S3DIS with one per area, into one data set per file."""
     found = []
     for path, dataset in datasets:
         files = dataset.get('ann_files')
@@ -56,12 +56,12 @@ def check_seg_entries(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
         if content is None:
             continue
         load = _step(dataset, 'LoadPointsFromFile')
-        _check_entries(path, annotation_file(dataset), content['data_list'], load, _scores(dataset))
+        _check_entries(path, annotation_file(dataset), content['data_list'], load, _loads_labels(dataset))
         _check_chosen(path, dataset, len(content['data_list']))
 
 
 def check_masks(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
-    """Fail if a mask has values that stand for nothing, or none has a value of any class; a few are read.
+    """Read a few masks and fail if one has values without a meaning, or none has a value of any class.
 
     Args:
         datasets: As in :func:`check_seg_entries`; their masks exist and have a value for each point.
@@ -70,13 +70,13 @@ def check_masks(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
         UserError: Naming mask and value.
     """
     for path, dataset in datasets:
-        content = _content(dataset) if _scores(dataset) else None
+        content = _content(dataset) if _loads_labels(dataset) else None
         if content is not None:
             _check_masks(path, dataset, content)
 
 
 def _content(dataset: ConfigDict) -> Mapping | None:
-    """What the annotation file of a data set for segmentation holds; None for other data sets.
+    """Content of the annotation file of a data set for segmentation; None for other data sets.
 
     Raises:
         UserError: If that is not what mmdet3d writes.
@@ -94,21 +94,21 @@ def _content(dataset: ConfigDict) -> Mapping | None:
 def _step(dataset: ConfigDict, name: str) -> Mapping:
     """The first step of the pipeline of that name; empty if there is none."""
     steps = (step for step in dataset.get('pipeline') or () if isinstance(step, Mapping))
-    return next((step for step in steps if str(step.get('type')).rpartition('.')[2] == name), {})
+    return next((step for step in steps if step_name(step) == name), {})
 
 
-def _scores(dataset: ConfigDict) -> bool:
+def _loads_labels(dataset: ConfigDict) -> bool:
     return bool(_step(dataset, 'LoadAnnotations3D').get('with_seg_3d', False))
 
 
-def _check_entries(path: str, file: Path, entries: Sequence[Mapping], load: Mapping, scored: bool) -> None:
+def _check_entries(path: str, file: Path, entries: Sequence[Mapping], load: Mapping, labelled: bool) -> None:
     columns = load.get('load_dim', 6) if load else None
     for i, entry in enumerate(entries):
         points = entry.get('lidar_points') if isinstance(entry, Mapping) else None
         if not isinstance(points, Mapping) or not points.get('lidar_path'):
             raise UserError(f'entry {i} of {str(file)!r} ({path}) names no file of points: lidar_points=dict('
                             f"lidar_path='...', num_pts_feats=...). {_AGAIN}")
-        if scored and not isinstance(entry.get('pts_semantic_mask_path'), str):
+        if labelled and not isinstance(entry.get('pts_semantic_mask_path'), str):
             raise UserError(f'{points["lidar_path"]!r} in {str(file)!r} ({path}) has no pts_semantic_mask_path, the '
                             f'file with the class of each point. {_AGAIN}')
         there = points.get('num_pts_feats', columns)
@@ -142,7 +142,7 @@ def _check_chosen(path: str, dataset: ConfigDict, count: int) -> None:
 def _check_masks(path: str, dataset: ConfigDict, content: Mapping) -> None:
     entries, any_label = content['data_list'], False
     mapping, ignored = _mapping(dataset, content)
-    for mask in _some(dataset, entries):
+    for mask in _some_masks(dataset, entries):
         values = np.fromfile(mask, '<i8')
         labels = mapped(values, mapping, len(values), repr(str(mask)))
         any_label = any_label or bool((labels != ignored).any())
@@ -152,7 +152,7 @@ def _check_masks(path: str, dataset: ConfigDict, content: Mapping) -> None:
                         'the values in the masks.')
 
 
-def _some(dataset: ConfigDict, entries: Sequence[Mapping]) -> Iterator[Path]:
+def _some_masks(dataset: ConfigDict, entries: Sequence[Mapping]) -> Iterator[Path]:
     """Masks of a few scenes from the first to the last."""
     folder = Path(dataset.get('data_root') or '', (dataset.get('data_prefix') or {}).get('pts_semantic_mask', ''))
     for i in sorted({*np.linspace(0, len(entries) - 1, min(_LOOKED_AT, len(entries))).astype(int).tolist()}):
@@ -162,7 +162,7 @@ def _some(dataset: ConfigDict, entries: Sequence[Mapping]) -> Iterator[Path]:
 
 
 def _mapping(dataset: ConfigDict, content: Mapping) -> tuple[np.ndarray, int]:
-    """Label of each value of a mask, and that of points without annotation, as the data set will have them."""
+    """The label for each value of a mask, and the label of points without annotation, as the data set assigns them."""
     kind = class_of(DATASETS, dataset)
     if issubclass(kind, M2AESceneSegDataset):
         classes = _classes(dataset)

@@ -51,7 +51,7 @@ class SyncBatchNormCPU(_BatchNorm):
         """``(T, C)`` or ``(T, C, ...)`` to the same shape.
 
         Raises:
-            UserError: If all processes together have no more than one row, of which there is no variance.
+            UserError: If all processes together have only one row, which has no variance.
         """
         if not (self.training and distributed.is_initialized() and distributed.get_world_size() > 1):
             return super().forward(x)

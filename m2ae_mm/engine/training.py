@@ -59,7 +59,7 @@ def training_runner(config: Config) -> Runner:
         runner.register_hook(M2AEStartHook())
     for message in filter(None, [start, what_learns(runner.model), *chosen]):
         runner.logger.info(message)
-    for warning in filter(None, [_cut_short(config), _runs_on(config)]):
+    if warning := _misfit_of_schedule(config):
         runner.logger.warning(warning)
     _check_batches(runner)
     compile_forward(runner)
@@ -126,35 +126,24 @@ def _check_schedules(config: Config) -> None:
                             f'param_scheduler.{i}.begin{warm_up} to less than {end}, or a later end.')
 
 
-def _cut_short(config: Config) -> str | None:
-    """Says that a run ends long before its learning rate has come down, as a shortened run does."""
-    last, (place, end) = config.train_cfg.get('max_epochs'), _latest_end(config)
-    if not last or last >= _SHARE * (end - 1):  # which --epochs may have rounded up
-        return None
-    return (f'train_cfg.max_epochs={last}, but the schedule of the learning rate is {end} epochs long. To shorten the '
-            f'run as a whole, set {place}={last}, too.')
-
-
-def _runs_on(config: Config) -> str | None:
-    """Says that a run goes on after its learning rate has come down, as one made longer does."""
-    last, (place, end) = config.train_cfg.get('max_epochs'), _latest_end(config)
-    # Schedules without an end, as steps at milestones are, go on as well; a warm-up alone is meant to be over.
-    endless = any(each.get('end') is None for each in schedules_of(config))
-    if not last or not end or last <= end or endless or all(_warms_up(each) for each in schedules_of(config)):
-        return None
-    return (f'train_cfg.max_epochs={last}, but the schedule of the learning rate ends with epoch {end}: later epochs '
-            f'keep the last rate. To make the run longer as a whole, set {place}={last}, too.')
-
-
-def _latest_end(config: Config) -> tuple[str, int]:
-    """The option that says when the last schedule in epochs ends, and what it says; 0 if none does."""
-    ends = {f'param_scheduler.{i}.end': each.end for i, each in enumerate(schedules_of(config))
+def _misfit_of_schedule(config: Config) -> str | None:
+    """A warning if a run ends long before its learning rate has come down, or continues long after."""
+    last, schedules = config.train_cfg.get('max_epochs'), schedules_of(config)
+    ends = {f'param_scheduler.{i}.end': each.end for i, each in enumerate(schedules)
             if each.get('by_epoch', True) and each.get('end')}
-    return max(ends.items(), key=lambda item: item[1], default=('', 0))
-
-
-def _warms_up(schedule: dict) -> bool:
-    return str(schedule.get('type')).startswith(('Linear', 'Constant'))
+    if not last or not ends:
+        return None
+    place, end = max(ends.items(), key=lambda item: item[1])
+    start = f'train_cfg.max_epochs={last}, but the schedule of the learning rate'
+    if last < _SHARE * (end - 1):  # which --epochs may have rounded up
+        return f'{start} is {end} epochs long. To shorten the run as a whole, set {place}={last}, too.'
+    # Schedules without an end, such as steps at milestones, go on as well; a warm-up alone is meant to be over.
+    endless = any(each.get('end') is None for each in schedules)
+    warm_ups = all(str(each.get('type')).startswith(('Linear', 'Constant')) for each in schedules)
+    if last <= end or endless or warm_ups:
+        return None
+    return (f'{start} ends with epoch {end}: later epochs keep the last rate. To make the run longer as a whole, set '
+            f'{place}={last}, too.')
 
 
 def _check_batches(runner: Runner) -> None:

@@ -1,5 +1,4 @@
 """Which parts of a model learn: one option for several entries of a config."""
-import inspect
 from collections.abc import Mapping
 
 from mmengine.config import Config
@@ -8,6 +7,8 @@ from torch import nn
 
 from m2ae_mm.errors import UserError
 from mmdet3d.registry import MODELS
+
+from .config_parts import class_of, option_of
 
 MODES = ('full', 'decoder', 'linear', 'lora')
 _HEADS = ('head', 'decode_head', 'bbox_head')
@@ -54,16 +55,7 @@ def set_tuning(config: Config, mode: str) -> None:
 
 
 def _takes(part: Mapping, option: str) -> bool:
-    kind = MODELS.get(part['type']) if isinstance(part.get('type'), str) else part.get('type')
-    for each in getattr(kind, '__mro__', ()):
-        if '__init__' not in vars(each):
-            continue
-        found = inspect.signature(each.__init__).parameters
-        if option in found:
-            return True
-        if all(value.kind is not value.VAR_KEYWORD for value in found.values()):
-            return False  # it passes nothing on to its base
-    return False
+    return option_of(class_of(MODELS, part), option) is not None
 
 
 def _set_neck(model: Mapping, head: Mapping, mode: str) -> None:

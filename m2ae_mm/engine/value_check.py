@@ -1,4 +1,4 @@
-"""Finds entries of a config whose values cannot be used, or would be accepted silently."""
+"""Finds entries of a config whose values are wrong, even where mmengine would accept them silently."""
 import logging
 import math
 from collections.abc import Mapping, Sequence

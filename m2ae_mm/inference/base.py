@@ -19,6 +19,7 @@ from m2ae_mm.datasets.io.scans import SCAN_SUFFIXES, scan_files
 from m2ae_mm.engine.recording import record_graphs
 from m2ae_mm.errors import reason
 from m2ae_mm.surroundings import find_config
+from m2ae_mm.visualization.text import save
 
 from .opening import config_of, is_checkpoint, open_model
 from .results import Writer
@@ -131,7 +132,7 @@ class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
         raise NotImplementedError
 
     def write(self, result: dict, entry: Entry, writer: Writer) -> None:
-        """Write the files of a result."""
+        """Write the files of a result; pictures are written by the base."""
         raise NotImplementedError
 
     def __call__(self, inputs: Input | Sequence[Input], return_datasamples: bool = False, batch_size: int = 1,
@@ -162,6 +163,8 @@ class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
                 found['visualization'] += self.visualize(batch, results, **visualize)
                 for entry, result in zip(batch, results):
                     self.write(result, entry, writer)
+                    if path := writer.path('png', entry.item.stem):
+                        save(self.picture(entry, result), path)
                 found['predictions'] += samples if return_datasamples else results
                 bar.update(len(batch))
         if left_out:

@@ -12,11 +12,12 @@ from m2ae_mm.models.classifiers import PointM2AEClassifier
 from m2ae_mm.models.segmentors import PointM2AESegmentor
 from m2ae_mm.models.selfsup import PointM2AE, PointM2AEProbe
 from m2ae_mm.models.selfsup.point_m2ae import pool_tokens
+from m2ae_mm.visualization.boxes import to_numpy
 
 from .base import Entry, Item
 from .results import Writer, plain
 from .scenes import SceneSteps, read_source, reads_scenes
-from .shapes import ShapeInferencer, ShapeSteps, to_numpy
+from .shapes import ShapeInferencer, ShapeSteps
 
 
 class PretrainedInferencer(ShapeInferencer):
@@ -128,10 +129,9 @@ class M2AEReconstructInferencer(PretrainedInferencer):
                     reconstructed=to_numpy(sample.reconstructed_points), loss=float(sample.reconstruction_loss))
 
     def write(self, result: dict, entry: Entry, writer: Writer) -> None:
-        """The loss as JSON; clouds as PLY and arrays; a picture, a page."""
+        """The loss as JSON; clouds as PLY and arrays; a page."""
         from m2ae_mm.datasets.io.ply import write_ply
         from m2ae_mm.visualization.figures import RECONSTRUCTED_COLOUR, VISIBLE_COLOUR
-        from m2ae_mm.visualization.text import save
         stem = entry.item.stem
         clouds, colours = [result['visible'], result['reconstructed']], [VISIBLE_COLOUR, RECONSTRUCTED_COLOUR]
         writer.json(stem, plain(dict(shape=result['name'], model=self.title, chamfer_distance=result['loss'],
@@ -141,8 +141,6 @@ class M2AEReconstructInferencer(PretrainedInferencer):
             write_ply(path, np.concatenate(clouds), np.array(colours, np.uint8)[of], reconstructed=of)
         if path := writer.path('npz', stem):
             np.savez(path, **{key: result[key] for key in ('points', 'visible', 'reconstructed')})
-        if path := writer.path('png', stem):
-            save(self.picture(entry, result), path)
         if path := writer.path('html', stem):
             from m2ae_mm.visualization.page import write_cloud_page
             write_cloud_page(path, dict(zip(('visible part', 'reconstruction'), clouds)), colours,

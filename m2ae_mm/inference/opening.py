@@ -81,11 +81,6 @@ def _classes(config: Config | ConfigDict, weights: str | Path) -> tuple[str, ...
     return tuple(known or listed or config.get('class_names') or ())
 
 
-def task_of(name: str) -> str:
-    """The task of weights that come with the package."""
-    return describe(name)['task']
-
-
 def description(name: str) -> str:
     """Describe weights that come with the package in a few lines.
 
@@ -93,21 +88,12 @@ def description(name: str) -> str:
         ValueError: If there are no such weights.
     """
     found = describe(name)
-    found['input'] = input_of(found)
-    found['training'] = found.get('training') or _first_words(found.get('data', ''))
+    found['input'] = ('rooms in metres, z up, floor at 0; scans in other units and frames are brought there'
+                      if found['task'] == 'detection' else
+                      'single shapes of any unit, z up; --up says which axis points up in a file')
+    paragraphs = [' '.join(each.split()) for each in found.get('data', '').split('\n\n')]
+    first = next((each for each in paragraphs if each and not each.startswith('#')), '')  # that is no title
+    found['training'] = found.get('training') or first
     found['classes'] = ', '.join(found.get('classes', ()))
     found['figures'] = '; '.join(f'{what}: {value}' for what, value in (found.get('figures') or {}).items())
     return '\n'.join([name, *(f'  {title:<11}{found[key]}' for key, title in _TITLES.items() if found.get(key))])
-
-
-def input_of(found: dict) -> str:
-    """Unit and up axis of what weights were trained on."""
-    if found['task'] == 'detection':
-        return 'rooms in metres, z up, floor at 0; scans in other units and frames are brought there'
-    return 'single shapes of any unit, z up; --up says which axis points up in a file'
-
-
-def _first_words(text: str) -> str:
-    """The first paragraph of a notice that is no title."""
-    paragraphs = [' '.join(each.split()) for each in text.split('\n\n')]
-    return next((each for each in paragraphs if each and not each.startswith('#')), '')

@@ -31,7 +31,6 @@ class Writer:
             raise ValueError(f'write={list(wanted)} needs a folder: set out_dir.')
         self.folder = Path(folder) if folder else None
         self.wanted = tuple(wanted or known) if folder else ()
-        self.written: list[Path] = []
 
     def path(self, kind: str, stem: str) -> Path | None:
         """Where a file of this kind goes; None if it is not wanted."""
@@ -42,9 +41,7 @@ class Writer:
         except OSError as error:
             raise ValueError(f'cannot write into {str(self.folder)!r} ({error.strerror}). Choose another folder with '
                              '--out.') from error
-        path = self.folder / f'{stem}.{kind}'
-        self.written.append(path)
-        return path
+        return self.folder / f'{stem}.{kind}'
 
     def json(self, stem: str, content: dict) -> None:
         """Write plain values as JSON, if that is wanted."""

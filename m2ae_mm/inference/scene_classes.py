@@ -2,23 +2,21 @@
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config
 from scipy.spatial import cKDTree
 from torch import nn
 
 from m2ae_mm.datasets.io.ply import write_ply
 from m2ae_mm.datasets.scene_segmentation import seg_palette
+from m2ae_mm.visualization.boxes import to_numpy
 from m2ae_mm.visualization.labels import label_colours, labels_image
-from m2ae_mm.visualization.text import save
 from mmdet3d.models.segmentors.base import Base3DSegmentor
 
-from .base import Entry, Item, M2AEInferencer
+from .base import Entry
 from .results import Writer, plain
-from .scenes import SceneSteps, read_source
-from .shapes import to_numpy
+from .scenes import SceneInferencer
 
 
-class M2AESceneSegInferencer(M2AEInferencer):
+class M2AESceneSegInferencer(SceneInferencer):
     """The class of each point of scans of rooms: our segmentors of scenes and mmdet3d's.
 
     Options of a call: ``unit``, ``up``, ``align`` and ``columns``, see
@@ -35,17 +33,9 @@ class M2AESceneSegInferencer(M2AEInferencer):
     command = 'segment'
     tasks = ('semantic segmentation', )
     formats = ('json', 'ply', 'png', 'html', 'npz')
-    preprocess_kwargs = {'unit', 'up', 'align', 'columns'}
-    visualize_kwargs = {'return_vis'}
-
     def accepts(self, model: nn.Module) -> bool:
         """Segmentors of scenes."""
         return isinstance(model, Base3DSegmentor)
-
-    def read(self, item: Item, **options) -> Entry:
-        """See :func:`read_source`."""
-        source = read_source(item, **options)
-        return Entry(item, self.pipeline(item.name, source), source)
 
     def result(self, entry: Entry, sample: Any) -> dict:
         """See the class; a point that the pipeline left out gets the class of the nearest point."""
@@ -58,7 +48,7 @@ class M2AESceneSegInferencer(M2AEInferencer):
                     frame=source.frame.describe())
 
     def write(self, result: dict, entry: Entry, writer: Writer) -> None:
-        """Points per class as JSON; labelled points as PLY and arrays; a picture, a page."""
+        """Points per class as JSON; labelled points as PLY and arrays; a page."""
         stem, labels, names = entry.item.stem, result['labels'], result['classes']
         palette = seg_palette(names)
         counts = np.bincount(labels, minlength=len(names))
@@ -68,8 +58,6 @@ class M2AESceneSegInferencer(M2AEInferencer):
             write_ply(path, result['points'], label_colours(labels, palette).astype(np.uint8), label=labels)
         if path := writer.path('npz', stem):
             np.savez(path, points=result['points'], labels=labels, classes=np.array(names))
-        if path := writer.path('png', stem):
-            save(self.picture(entry, result), path)
         if path := writer.path('html', stem):
             from m2ae_mm.visualization.page import write_labels_page
             write_labels_page(path, entry.source.frame.apply(result['points']), None, labels, names, palette,
@@ -79,6 +67,3 @@ class M2AESceneSegInferencer(M2AEInferencer):
         """The room, opened in front, in the colours of its classes; ``(H, W, 3)`` uint8."""
         return labels_image(entry.source.frame.apply(result['points']), None, result['labels'], result['classes'],
                             seg_palette(result['classes']))
-
-    def _init_pipeline(self, cfg: Config) -> SceneSteps:
-        return SceneSteps(cfg)

@@ -13,12 +13,13 @@ from m2ae_mm.checkpoint import describe, shipped_names
 from m2ae_mm.datasets.io.ply import write_ply
 from m2ae_mm.datasets.io.scans import USUAL_UP, Scan, read_scan, scan_of
 from m2ae_mm.datasets.scan_frame import ScanFrame, find_frame
+from m2ae_mm.engine.config_parts import step_name
 from m2ae_mm.models.heads.box_set_head import BoxSetHead
 from m2ae_mm.ops import nms3d
+from m2ae_mm.visualization.boxes import array_of_boxes, to_numpy
 from m2ae_mm.visualization.colours import distinct_colours
 from m2ae_mm.visualization.figures import by_height, detection_image
 from m2ae_mm.visualization.render import box_corners
-from m2ae_mm.visualization.text import save
 from mmdet3d.models.detectors import Base3DDetector
 from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import Box3DMode, DepthInstance3DBoxes
@@ -124,11 +125,6 @@ def test_data(config: Config) -> dict:
     return dataset
 
 
-def step_name(step: dict) -> str:
-    """The class of a step, without scope and module."""
-    return str(getattr(step.get('type'), '__name__', step.get('type'))).rpartition('.')[2]
-
-
 def reads_scenes(config: Config) -> bool:
     """Whether the test data are scenes, not shapes."""
     return any(step_name(step) == 'LoadPointsFromFile' for step in pipeline_of(config))
@@ -155,7 +151,22 @@ def read_source(item: Item, unit: str | float | None = None, up: str | None = No
     return SceneSource(scan, find_frame(scan.xyz, unit, up, align, usual, view))
 
 
-class M2AEDetInferencer(M2AEInferencer):
+class SceneInferencer(M2AEInferencer):
+    """Base of the inferencers for scans of rooms."""
+
+    preprocess_kwargs = {'unit', 'up', 'align', 'columns'}
+    visualize_kwargs = {'return_vis'}
+
+    def read(self, item: Item, **options) -> Entry:
+        """See :func:`read_source`."""
+        source = read_source(item, view=self.pipeline.of_views, **options)
+        return Entry(item, self.pipeline(item.name, source), source)
+
+    def _init_pipeline(self, cfg: Config) -> SceneSteps:
+        return SceneSteps(cfg)
+
+
+class M2AEDetInferencer(SceneInferencer):
     """Boxes in scans of rooms: 3DETR's, V-DETR's and mmdet3d's indoor detectors.
 
     A scan is brought to metres with z up. The origin is the middle of its
@@ -178,9 +189,7 @@ class M2AEDetInferencer(M2AEInferencer):
     tasks = ('detection', )
     default = 'rooms_det'
     formats = ('json', 'ply', 'png', 'html')
-    preprocess_kwargs = {'unit', 'up', 'align', 'columns'}
     forward_kwargs = {'score_thr'}
-    visualize_kwargs = {'return_vis'}
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -196,11 +205,6 @@ class M2AEDetInferencer(M2AEInferencer):
     def accepts(self, model: nn.Module) -> bool:
         """Detectors."""
         return isinstance(model, Base3DDetector)
-
-    def read(self, item: Item, **options) -> Entry:
-        """See :func:`read_source`."""
-        source = read_source(item, view=self.pipeline.of_views, **options)
-        return Entry(item, self.pipeline(item.name, source), source)
 
     @torch.no_grad()
     def forward(self, inputs: dict, score_thr: float | None = None) -> list[Any]:
@@ -221,22 +225,19 @@ class M2AEDetInferencer(M2AEInferencer):
 
     def result(self, entry: Entry, sample: Any) -> dict:
         """See the class."""
-        found, frame = sample.pred_instances_3d.numpy(), entry.source.frame
-        boxes = gravity_boxes(found.bboxes_3d)
-        labels = np.asarray(found.labels_3d, np.int64)
+        found, frame = sample.pred_instances_3d, entry.source.frame
+        boxes, labels = array_of_boxes(found.bboxes_3d), to_numpy(found.labels_3d).astype(np.int64)
         return dict(name=entry.item.name, boxes=frame.undo_boxes(boxes),
                     corners=frame.undo(box_corners(boxes).reshape(-1, 3)).reshape(-1, 8, 3),
-                    scores=np.asarray(found.scores_3d, np.float64), labels=labels,
+                    scores=to_numpy(found.scores_3d).astype(np.float64), labels=labels,
                     classes=[self.class_name(int(label)) for label in labels], frame=frame.describe())
 
     def write(self, result: dict, entry: Entry, writer: Writer) -> None:
-        """Boxes as JSON, scan and boxes as PLY, a picture, a page that turns in the browser."""
+        """Boxes as JSON, scan and boxes as PLY, a page that turns in the browser."""
         stem = entry.item.stem
         writer.json(stem, detections_json(result, self.title))
         if path := writer.path('ply', stem):
             write_boxed_ply(path, entry.source, result)
-        if path := writer.path('png', stem):
-            save(self.picture(entry, result), path)
         if path := writer.path('html', stem):
             from m2ae_mm.visualization.page import write_scene_page
             xyz, rgb = scene_points(entry.source)
@@ -250,15 +251,6 @@ class M2AEDetInferencer(M2AEInferencer):
         labels = np.array([names.index(name) for name in result['classes']], np.int64)
         return detection_image(np.hstack([xyz, rgb]), None, None, entry.source.frame.apply_to_boxes(result['boxes']),
                                labels, result['scores'], names)
-
-    def _init_pipeline(self, cfg: Config) -> SceneSteps:
-        return SceneSteps(cfg)
-
-
-def gravity_boxes(boxes: DepthInstance3DBoxes) -> np.ndarray:
-    """``(M, 7)`` float64: centre, sides, yaw."""
-    tensor = torch.as_tensor(boxes.tensor)
-    return torch.cat([boxes.gravity_center, tensor[:, 3:7]], 1).double().numpy()
 
 
 def scene_points(source: SceneSource) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,6 @@ import copy
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from scipy.spatial import cKDTree
@@ -12,18 +11,20 @@ from torch import nn
 from m2ae_mm.datasets.io.clouds import SUFFIXES, read_cloud
 from m2ae_mm.datasets.io.local import local_cloud
 from m2ae_mm.datasets.io.ply import write_ply
+from m2ae_mm.datasets.io.scans import check_exists
 from m2ae_mm.datasets.scene_geometry import TO_Z_UP
 from m2ae_mm.datasets.transforms.points import normalize_unit_sphere
+from m2ae_mm.engine.config_parts import step_name
 from m2ae_mm.models.classifiers import PointM2AEClassifier
 from m2ae_mm.models.segmentors import PointM2AESegmentor
+from m2ae_mm.visualization.boxes import to_numpy
 from m2ae_mm.visualization.colours import distinct_colours
 from m2ae_mm.visualization.figures import class_image, parts_image
-from m2ae_mm.visualization.text import save
 from mmdet3d.registry import TRANSFORMS
 
 from .base import Entry, Item, M2AEInferencer
 from .results import Writer, plain
-from .scenes import pipeline_of, step_name
+from .scenes import pipeline_of
 
 # Points drawn from a mesh, as in M2AEFolder; points taken of larger clouds if no step of the pipeline samples.
 MESH_POINTS, MOST_POINTS = 8192, 2048
@@ -106,12 +107,10 @@ class M2AEClassifyInferencer(ShapeInferencer):
                     scores=scores)
 
     def write(self, result: dict, entry: Entry, writer: Writer) -> None:
-        """The scores of all classes as JSON, a picture."""
+        """The scores of all classes as JSON."""
         named = {self.class_name(i): score for i, score in enumerate(result['scores'])}
         writer.json(entry.item.stem, plain(dict(shape=result['name'], model=self.title, label=result['class_name'],
                                                 score=result['score'], scores=named)))
-        if path := writer.path('png', entry.item.stem):
-            save(self.picture(entry, result), path)
 
     def picture(self, entry: Entry, result: dict) -> np.ndarray:
         """The shape under its class."""
@@ -165,7 +164,7 @@ class M2AESegmentInferencer(ShapeInferencer):
         return dict(name=entry.item.name, points=entry.source.cloud, parts=parts[nearest].astype(np.int64))
 
     def write(self, result: dict, entry: Entry, writer: Writer) -> None:
-        """Points per part as JSON; labelled points as PLY and arrays; a picture, a page."""
+        """Points per part as JSON; labelled points as PLY and arrays; a page."""
         stem, (numbers, counts) = entry.item.stem, np.unique(result['parts'], return_counts=True)
         colours = np.round(255 * distinct_colours(len(numbers), soft=True))
         writer.json(stem, plain(dict(shape=result['name'], model=self.title,
@@ -175,8 +174,6 @@ class M2AESegmentInferencer(ShapeInferencer):
                       part=result['parts'])
         if path := writer.path('npz', stem):
             np.savez(path, points=result['points'], parts=result['parts'])
-        if path := writer.path('png', stem):
-            save(self.picture(entry, result), path)
         if path := writer.path('html', stem):
             from m2ae_mm.visualization.page import write_cloud_page
             write_cloud_page(path, {f'part {number}': entry.source.points[result['parts'] == number]
@@ -200,10 +197,7 @@ def read_shape(item: Item, up: str = 'z') -> ShapeSource:
             raise ValueError(f'an array of shape {item.value.shape}, not points (N, 3)')
         cloud = local_cloud(item.value[:, :3], item.name)
     else:
-        if not item.value.is_file():
-            raise ValueError('there is no such file')
-        if not item.value.stat().st_size:
-            raise ValueError('the file is empty')
+        check_exists(item.value)
         cloud = read_cloud(item.value, MESH_POINTS)
     cloud = np.asarray(cloud, np.float32)
     if len(cloud) < _LEAST_POINTS:
@@ -211,8 +205,3 @@ def read_shape(item: Item, up: str = 'z') -> ShapeSource:
     if not np.ptp(cloud, axis=0).max() > 0:
         raise ValueError('all of its points are in one place')
     return ShapeSource(cloud, normalize_unit_sphere(cloud @ TO_Z_UP[up].T.astype(np.float32)))
-
-
-def to_numpy(value: Any) -> np.ndarray:
-    """A tensor on any device as an array."""
-    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)

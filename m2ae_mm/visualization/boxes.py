@@ -7,7 +7,7 @@ from mmengine.structures import InstanceData
 
 from m2ae_mm.ops import box_iou_3d
 from m2ae_mm.ops.boxes import suppress
-from mmdet3d.structures import Det3DDataSample
+from mmdet3d.structures import BaseInstance3DBoxes, Det3DDataSample
 
 # Of two predicted boxes with a larger IoU a picture shows the one with the higher score, and likewise of two of one
 # class of which the smaller lies by a larger share in the other. True boxes of a class never do so in composed rooms.
@@ -31,9 +31,9 @@ def true_boxes(sample: Det3DDataSample) -> Boxes | None:
         boxes, labels = annotation['gt_bboxes_3d'], annotation['gt_labels_3d']
     else:
         return None
-    labels = _array(labels)
+    labels = to_numpy(labels)
     named = labels >= 0  # -1: of a class that the data set leaves out
-    return Boxes(_array_boxes(boxes)[named], labels[named])
+    return Boxes(array_of_boxes(boxes)[named], labels[named])
 
 
 def shown_boxes(sample: Det3DDataSample, threshold: float = -np.inf) -> Boxes | None:
@@ -44,15 +44,15 @@ def shown_boxes(sample: Det3DDataSample, threshold: float = -np.inf) -> Boxes | 
     if 'pred_instances_3d' not in sample:
         return None
     found: InstanceData = sample.pred_instances_3d
-    likely = _array(found.scores_3d) > threshold
+    likely = to_numpy(found.scores_3d) > threshold
     boxes, labels, scores = (each[likely] for each in (
-        _array_boxes(found.bboxes_3d), _array(found.labels_3d), _array(found.scores_3d)))
+        array_of_boxes(found.bboxes_3d), to_numpy(found.labels_3d), to_numpy(found.scores_3d)))
     kept = suppress(_on_one_thing(boxes, labels), torch.from_numpy(scores).float(), 1.).numpy()
     return Boxes(boxes[kept], labels[kept], scores[kept])
 
 
 def _on_one_thing(boxes: np.ndarray, labels: np.ndarray) -> torch.Tensor:
-    """(M, M): above 1 where two boxes overlap too much to show two objects."""
+    """(M, M): above 1 where two boxes overlap so much that they are taken for one object."""
     boxes = torch.from_numpy(boxes).float()
     iou, volume = box_iou_3d(boxes, boxes), boxes[:, 3:6].prod(1)
     shared = iou * (volume[:, None] + volume) / (1 + iou)
@@ -61,11 +61,12 @@ def _on_one_thing(boxes: np.ndarray, labels: np.ndarray) -> torch.Tensor:
     return torch.maximum(iou / _SHOWN_OVERLAP, same * share / _SHOWN_SHARE)
 
 
-def _array_boxes(boxes) -> np.ndarray:
-    """(M, 7) with gravity centres."""
+def array_of_boxes(boxes: BaseInstance3DBoxes) -> np.ndarray:
+    """(M, 7) float64: gravity centre, sides, yaw."""
     tensor = torch.cat([boxes.gravity_center, boxes.tensor[:, 3:6], boxes.tensor[:, 6:7]], dim=1)
-    return _array(tensor).astype(np.float64)
+    return to_numpy(tensor).astype(np.float64)
 
 
-def _array(tensor: torch.Tensor | np.ndarray) -> np.ndarray:
+def to_numpy(tensor: torch.Tensor | np.ndarray) -> np.ndarray:
+    """A tensor on any device as an array."""
     return tensor.detach().cpu().numpy() if isinstance(tensor, torch.Tensor) else np.asarray(tensor)

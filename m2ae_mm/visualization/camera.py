@@ -1,6 +1,4 @@
 """Where a picture is taken from."""
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,16 +26,14 @@ class Camera:
         return turned[:, :2] * self.scale + middle, turned[:, 2]
 
 
-def fit_camera(points: np.ndarray, size: tuple[int, int], azimuth: float = 235.0, elevation: float = 50.0,
-               border: float = 0.04) -> Camera:
-    """A camera that shows all points.
+def fit_camera(points: np.ndarray, size: tuple[int, int], azimuth: float = 235.0, elevation: float = 50.0) -> Camera:
+    """A camera that shows all points and leaves 4 % of the picture free on each side.
 
     Args:
         points: (N, 3) metres.
         size: Height and width of the picture in pixels.
         azimuth: Direction from the points to the camera in degrees, counter-clockwise from +x.
         elevation: Its height above the horizon in degrees, below 90.
-        border: Least share of the picture left free on each side.
     """
     points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
     if len(points) == 0:
@@ -51,5 +47,5 @@ def fit_camera(points: np.ndarray, size: tuple[int, int], azimuth: float = 235.0
     low, high = turned[:, :2].min(axis=0), turned[:, :2].max(axis=0)
     centre = middle + axes[:2].T @ ((low + high) / 2)
     extent = np.maximum(high - low, 1e-3)
-    scale = float(((1 - 2 * border) * np.array([size[1], size[0]]) / extent).min())
+    scale = float(((1 - 2 * 0.04) * np.array([size[1], size[0]]) / extent).min())
     return Camera(axes, centre, scale, size)

@@ -1,6 +1,4 @@
 """Figures of detections and reconstructions as image files."""
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,29 +29,28 @@ _RECONSTRUCTION_TITLES = ['input', 'visible part', 'reconstruction']
 def detection_figure(points: np.ndarray, true_boxes: np.ndarray | None, true_labels: np.ndarray | None,
                      pred_boxes: np.ndarray | None, pred_labels: np.ndarray | None, pred_scores: np.ndarray | None,
                      class_names: Sequence[str], path: str | Path, true_title: str = 'ground truth') -> Path:
-    """Write true and predicted boxes side by side.
-
-    Args:
-        points: (N, 3) metres, or (N, 6) with r, g, b in 0..255.
-        true_boxes, pred_boxes: (M, 7) centre, side lengths, yaw; ``None`` leaves the panel out.
-        true_labels, pred_labels: (M,) indices into ``class_names``.
-        pred_scores: (M,).
-        path: Of the picture, ending in .png or .jpg.
-        true_title: What stands above the true boxes.
-
-    Returns:
-        The path written.
-    """
-    image = detection_image(points, true_boxes, true_labels, pred_boxes, pred_labels, pred_scores, class_names,
-                            true_title=true_title)
-    return _save(image, path)
+    """Write the picture of :func:`detection_image`; returns its path."""
+    return text.save(detection_image(points, true_boxes, true_labels, pred_boxes, pred_labels, pred_scores, class_names,
+                                     true_title=true_title), path)
 
 
 def detection_image(points: np.ndarray, true_boxes: np.ndarray | None, true_labels: np.ndarray | None,
                     pred_boxes: np.ndarray | None, pred_labels: np.ndarray | None, pred_scores: np.ndarray | None,
                     class_names: Sequence[str], size: tuple[int, int] = (720, 880),
                     true_title: str = 'ground truth') -> np.ndarray:
-    """As ``detection_figure``, but the picture itself, uint8; each panel has the given height and width."""
+    """True and predicted boxes side by side.
+
+    Args:
+        points: (N, 3) metres, or (N, 6) with r, g, b in 0..255.
+        true_boxes, pred_boxes: (M, 7) centre, side lengths, yaw; ``None`` leaves the panel out.
+        true_labels, pred_labels: (M,) indices into ``class_names``.
+        pred_scores: (M,).
+        size: Height and width of each panel.
+        true_title: What stands above the true boxes.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
     points = _checked(points, 'points', (3, 6))
     cloud, camera = _scene(points, [boxes for boxes in (true_boxes, pred_boxes) if boxes is not None], size)
     panels, titles = [], []
@@ -74,12 +71,6 @@ def detection_image(points: np.ndarray, true_boxes: np.ndarray | None, true_labe
     if not panels:
         panels, titles = [_reduced(cloud)], ['points']
     return text.side_by_side(panels, titles)
-
-
-def judged_figure(points: np.ndarray, truth: Boxes, found: Boxes, matches: np.ndarray, class_names: Sequence[str],
-                  path: str | Path, size: tuple[int, int] = (560, 680)) -> Path:
-    """Write the picture of ``judged_image``."""
-    return _save(judged_image(points, truth, found, matches, class_names, size), path)
 
 
 def judged_image(points: np.ndarray, truth: Boxes, found: Boxes, matches: np.ndarray, class_names: Sequence[str],
@@ -106,46 +97,32 @@ def judged_image(points: np.ndarray, truth: Boxes, found: Boxes, matches: np.nda
                                       'what the detector finds (dashed: wrong)'], size=15)
 
 
-def reconstruction_figure(points: np.ndarray, masked_points: np.ndarray, reconstruction: np.ndarray,
-                          path: str | Path) -> Path:
-    """Write input, visible part and reconstruction side by side; rooms are opened in front.
-
-    Args:
-        points: (N, 3) the input cloud, a shape in the unit sphere or a room in metres.
-        masked_points: (V, 3) the part of it that the model saw.
-        reconstruction: (R, 3) what it predicted for the rest.
-        path: Of the picture, ending in .png or .jpg.
-
-    Returns:
-        The path written.
-    """
-    return _save(reconstruction_image(points, masked_points, reconstruction), path)
-
-
 def reconstructions_figure(parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], path: str | Path,
                            columns: int = 2) -> Path:
-    """Write several reconstructions on one sheet, under one line of titles.
+    """Write several reconstructions on one sheet, under one line of titles; returns its path.
 
     Args:
-        parts: Of each the cloud, its visible part and the reconstruction, as for ``reconstruction_figure``.
+        parts: Of each the cloud, its visible part and the reconstruction, as for :func:`reconstruction_image`.
         path: Of the picture, ending in .png or .jpg.
         columns: Reconstructions in a row.
-
-    Returns:
-        The path written.
     """
     panels = [_reconstruction_panels(*each, (300, 300)) for each in parts]
     panels += [[np.full_like(panels[0][0], 255)] * 3] * (-len(panels) % columns)
     rows = [sum(panels[i:i + columns], []) for i in range(0, len(panels), columns)]
     stacked = [np.concatenate(column) for column in zip(*rows)]
-    return _save(text.side_by_side(stacked, _RECONSTRUCTION_TITLES * columns, size=24, group=3), path)
+    return text.save(text.side_by_side(stacked, _RECONSTRUCTION_TITLES * columns, size=24, group=3), path)
 
 
-def reconstruction_image(points: np.ndarray, masked_points: np.ndarray, reconstruction: np.ndarray,
-                         size: tuple[int, int] = (560, 560)) -> np.ndarray:
-    """As ``reconstruction_figure``, but the picture itself, uint8; each panel has the given height and width."""
-    return text.side_by_side(_reconstruction_panels(points, masked_points, reconstruction, size),
-                             _RECONSTRUCTION_TITLES)
+def reconstruction_image(points: np.ndarray, masked_points: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
+    """Input, visible part and reconstruction side by side, uint8; rooms are opened in front.
+
+    Args:
+        points: (N, 3) the input cloud, a shape in the unit sphere or a room in metres.
+        masked_points: (V, 3) the part of it that the model saw.
+        reconstruction: (R, 3) what it predicted for the rest.
+    """
+    panels = _reconstruction_panels(points, masked_points, reconstruction, (560, 560))
+    return text.side_by_side(panels, _RECONSTRUCTION_TITLES)
 
 
 def _reconstruction_panels(points: np.ndarray, masked_points: np.ndarray, reconstruction: np.ndarray,
@@ -171,21 +148,12 @@ def _reconstruction_panels(points: np.ndarray, masked_points: np.ndarray, recons
 
 
 def class_figure(points: np.ndarray, title: str, path: str | Path) -> Path:
-    """Write one shape under a title.
-
-    Args:
-        points: (N, 3) in the unit sphere.
-        title: What it is and what it was taken for.
-        path: Of the picture, ending in .png or .jpg.
-
-    Returns:
-        The path written.
-    """
-    return _save(class_image(points, title), path)
+    """Write the picture of :func:`class_image`; returns its path."""
+    return text.save(class_image(points, title), path)
 
 
 def class_image(points: np.ndarray, title: str) -> np.ndarray:
-    """As ``class_figure``, but the picture itself, uint8."""
+    """One shape (N, 3) in the unit sphere under a title, uint8."""
     return text.side_by_side([shape_image(points, (560, 560))], [title], size=16)
 
 
@@ -196,22 +164,13 @@ def shape_image(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return _cloud_panel(points, by_height(points), camera, _radius(points, camera))
 
 
-def parts_figure(points: np.ndarray, true_parts: np.ndarray | None, parts: np.ndarray, path: str | Path) -> Path:
-    """Write true and predicted parts of one shape side by side, one colour a part.
+def parts_image(points: np.ndarray, true_parts: np.ndarray | None, parts: np.ndarray) -> np.ndarray:
+    """True and predicted parts of one shape side by side, one colour a part, uint8.
 
     Args:
         points: (N, 3) in the unit sphere.
         true_parts, parts: (N,) part labels; ``None`` leaves the panel out.
-        path: Of the picture, ending in .png or .jpg.
-
-    Returns:
-        The path written.
     """
-    return _save(parts_image(points, true_parts, parts), path)
-
-
-def parts_image(points: np.ndarray, true_parts: np.ndarray | None, parts: np.ndarray) -> np.ndarray:
-    """As ``parts_figure``, but the picture itself, uint8."""
     points = _shape(points)
     camera = _camera(points, (560, 560), elevation=30.0)
     shown = {title: labels for title, labels in (('ground truth', true_parts), ('prediction', parts))
@@ -296,7 +255,7 @@ def _radius(points: np.ndarray, camera: Camera) -> float:
     if len(points) < 2:
         return 2.0 * _OVERSAMPLING
     few = points[np.linspace(0, len(points) - 1, min(len(points), 2000)).astype(int)]
-    distance = render.neighbour_distance(points, few)
+    distance = np.median(cKDTree(points).query(few, k=2)[0][:, 1])
     return float(np.clip(1.5 * distance * camera.scale, 1.5, 6.0 * _OVERSAMPLING))
 
 
@@ -319,9 +278,3 @@ def _checked(array: np.ndarray, name: str, columns: tuple[int, ...]) -> np.ndarr
     if array.ndim != 2 or array.shape[1] not in columns:
         raise ValueError(f'{name} must have shape (N, {" or ".join(map(str, columns))}), got {array.shape}.')
     return array
-
-
-def _save(image: np.ndarray, path: str | Path) -> Path:
-    path = Path(path)
-    text.save(image, path)
-    return path

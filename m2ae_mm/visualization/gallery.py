@@ -1,6 +1,5 @@
 """One HTML page of all evaluated scenes, truth beside prediction."""
 import base64
-import io
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -9,7 +8,6 @@ from string import Template
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from m2ae_mm.files import write_text
 
@@ -17,9 +15,7 @@ from .boxes import Boxes
 from .colours import class_colours
 from .figures import judged_image
 from .gallery_page import CARD, CHIP, PAGE
-from .text import brightness
-
-_QUALITY = 80
+from .text import brightness, webp
 
 
 class JudgedScene(NamedTuple):
@@ -53,11 +49,8 @@ def judge_scene(name: str, points: np.ndarray, truth: Boxes, found: Boxes, match
         matches: (M,) indices of the true boxes that these match, -1 for none.
         class_names: Of all classes.
     """
-    image = judged_image(points, truth, found, matches, class_names)
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, 'WEBP', quality=_QUALITY, method=2)
     missed = ~np.isin(np.arange(len(truth.boxes)), matches)
-    return JudgedScene(name, file.getvalue(), *(
+    return JudgedScene(name, webp(judged_image(points, truth, found, matches, class_names)), *(
         [class_names[int(label)] for label in labels]
         for labels in (found.labels[matches >= 0], truth.labels[missed], found.labels[matches < 0])))
 

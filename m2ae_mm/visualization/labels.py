@@ -1,8 +1,5 @@
 """Scenes in the colours of the classes of their points."""
-from __future__ import annotations
-
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -14,14 +11,6 @@ from .figures import opened, room_panels
 _SIZE = 16
 # Points whose class is right, in the panel of mistakes.
 _RIGHT = (222, 222, 222)
-
-
-def labels_figure(points: np.ndarray, truth: np.ndarray | None, found: np.ndarray, class_names: Sequence[str],
-                  palette: Sequence[Sequence[int]], path: str | Path) -> Path:
-    """Write the picture of :func:`labels_image`; returns its path."""
-    path = Path(path)
-    text.save(labels_image(points, truth, found, class_names, palette), path)
-    return path
 
 
 def labels_image(points: np.ndarray, truth: np.ndarray | None, found: np.ndarray, class_names: Sequence[str],

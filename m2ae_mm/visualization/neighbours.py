@@ -1,6 +1,5 @@
 """Shapes beside those whose features are most like theirs, as a picture and as a page."""
 import base64
-import io
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -80,8 +79,7 @@ def write_neighbours(path: str | Path, rows: Sequence[Found], title: str, note: 
     Returns:
         Paths of picture and page.
     """
-    path = Path(path)
-    text.save(neighbours_image(rows), path)
+    path = text.save(neighbours_image(rows), path)
     tiles = [Template(_ROW).substitute(tiles='\n'.join(map(_figure, row.clouds, row.names, row.colours())))
              for row in rows]
     page = path.with_suffix('.html')
@@ -103,10 +101,8 @@ def _tile(cloud: np.ndarray, name: str, colour: tuple[int, int, int]) -> np.ndar
 
 
 def _figure(cloud: np.ndarray, name: str, colour: tuple[int, int, int]) -> str:
-    file = io.BytesIO()
-    Image.fromarray(shape_image(cloud, (240, 240))).save(file, 'WEBP', quality=80, method=2)
-    return Template(_TILE).substitute(name=escape(name, quote=True), colour=_css(colour),
-                                      picture=base64.b64encode(file.getvalue()).decode())
+    picture = base64.b64encode(text.webp(shape_image(cloud, (240, 240)))).decode()
+    return Template(_TILE).substitute(name=escape(name, quote=True), colour=_css(colour), picture=picture)
 
 
 def _css(colour: tuple[int, int, int]) -> str:

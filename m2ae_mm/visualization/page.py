@@ -47,7 +47,7 @@ def write_scene_page(path: str | Path, xyz: np.ndarray, rgb: np.ndarray, boxes: 
     traces = _room(xyz, rgb)
     for name, colour in zip(names, colours):
         mine = [i for i, each in enumerate(result['classes']) if each == name]
-        traces.append(_edges(corners[mine], [_told(result, i) for i in mine], colour, name))
+        traces.append(_edges(corners[mine], [_tooltip(result, i) for i in mine], colour, name))
         traces.append(_labels(corners[mine], [f'{name} {result["scores"][i]:.2f}' for i in mine], name))
     write_page(path, traces, title)
 
@@ -156,8 +156,8 @@ def _labels(corners: np.ndarray, told: Sequence[str], name: str) -> dict:
                 legendgroup=html.escape(name))
 
 
-def _told(result: Mapping, i: int) -> str:
-    """What the page says of a box, in the frame of the scan."""
+def _tooltip(result: Mapping, i: int) -> str:
+    """Text of a box that the pointer is on, in the frame of the scan."""
     box = result['boxes'][i]
     center, size = (' '.join(f'{value:.6g}' for value in part) for part in (box[:3], box[3:6]))
     return (f'{html.escape(result["classes"][i])} {result["scores"][i]:.2f}<br>center {center}<br>size {size}<br>'

@@ -1,6 +1,4 @@
 """Pictures of points and boxes in plain NumPy: no screen, no OpenGL."""
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +7,8 @@ from scipy.spatial import cKDTree
 
 from .camera import Camera
 
-BACKGROUND = (255, 255, 255)
+# Of a point, itself included, that its normal is estimated from.
+_NEIGHBOURS = 12
 # Dots on an edge of a box, at the most.
 _MOST_STEPS = 20_000
 # Edges of a box: pairs of corners in the order of ``box_corners``.
@@ -32,11 +31,9 @@ class Canvas:
         return np.clip(np.round(self.image), 0, 255).astype(np.uint8)
 
 
-def blank(size: tuple[int, int], background: Sequence[int] = BACKGROUND) -> Canvas:
-    """An empty canvas of the given height and width."""
-    image = np.empty((*size, 3))
-    image[:] = background
-    return Canvas(image, np.full(size, np.inf))
+def blank(size: tuple[int, int]) -> Canvas:
+    """An empty white canvas of the given height and width."""
+    return Canvas(np.full((*size, 3), 255.), np.full(size, np.inf))
 
 
 def draw_points(canvas: Canvas, camera: Camera, points: np.ndarray, colours: np.ndarray, radius: float) -> None:
@@ -71,8 +68,7 @@ def draw_points(canvas: Canvas, camera: Camera, points: np.ndarray, colours: np.
     canvas.depth[nearer] = depth[number[nearer]]
 
 
-def light(points: np.ndarray, colours: np.ndarray, camera: Camera, neighbours: int = 12,
-          ambient: float = 0.7) -> np.ndarray:
+def light(points: np.ndarray, colours: np.ndarray, camera: Camera, ambient: float = 0.7) -> np.ndarray:
     """Colours (N, 3) as if lit from the upper left of the picture.
 
     Args:
@@ -80,9 +76,9 @@ def light(points: np.ndarray, colours: np.ndarray, camera: Camera, neighbours: i
         colours: (N, 3) in 0..255.
         ambient: Share of its colour that a point in the shadow has.
     """
-    if len(points) <= neighbours:
+    if len(points) <= _NEIGHBOURS:
         return np.asarray(colours, dtype=np.float64)
-    _, nearest = cKDTree(points).query(points, k=neighbours)
+    _, nearest = cKDTree(points).query(points, k=_NEIGHBOURS)
     near = points[nearest] - points[nearest].mean(axis=1, keepdims=True)
     normals = np.linalg.eigh(np.einsum('nki,nkj->nij', near, near))[1][:, :, 0]
     # The sign of an estimated normal is arbitrary; what is seen faces the camera.
@@ -167,7 +163,7 @@ def _along_edges(corners: np.ndarray, camera: Camera, dash: float) -> np.ndarray
 
 
 def _draw_pixels(canvas: Canvas, pixels: np.ndarray, depth: np.ndarray, colour: Sequence[int]) -> None:
-    # Half a hand's breadth of slack: boxes hug their points.
+    # 6 cm of slack, as boxes are tight around their points.
     hidden = depth > canvas.depth.reshape(-1)[pixels] + 0.06
     image = canvas.image.reshape(-1, 3)
     for chosen, opacity in ((hidden, 0.3), (~hidden, 1.0)):
@@ -176,12 +172,12 @@ def _draw_pixels(canvas: Canvas, pixels: np.ndarray, depth: np.ndarray, colour: 
         image[flat] = (1 - opacity) * image[flat] + opacity * np.asarray(colour, dtype=np.float64)
 
 
-def open_front(points: np.ndarray, azimuth: float, strip: float = 0.25, top: float = 2.3) -> np.ndarray:
+def open_front(points: np.ndarray, azimuth: float) -> np.ndarray:
     """Which points to show so that one looks into a room from outside.
 
-    Cuts away what is within ``strip`` metres of the outline on the camera's
-    side (the walls there), save for the lowest 25 cm, and all that is higher
-    than ``top`` metres over the floor (the ceiling, if scanned).
+    Cuts away what is within 25 cm of the outline on the camera's side (the
+    walls there), save for the lowest 25 cm, and all that is higher than 2.3 m
+    over the floor (the ceiling, if scanned).
 
     Args:
         points: (N, 3) metres.
@@ -203,9 +199,4 @@ def open_front(points: np.ndarray, azimuth: float, strip: float = 0.25, top: flo
     np.maximum.at(outline, column, towards)
     floor = np.percentile(points[:, 2], 1)
     height = points[:, 2] - floor
-    return (height < top) & ((towards < outline[column] - strip) | (height < 0.25))
-
-
-def neighbour_distance(points: np.ndarray, queries: np.ndarray) -> float:
-    """Median distance in metres from some points (Q, 3) of a cloud (N, 3) to their nearest other point."""
-    return float(np.median(cKDTree(points).query(queries, k=2)[0][:, 1]))
+    return (height < 2.3) & ((towards < outline[column] - 0.25) | (height < 0.25))

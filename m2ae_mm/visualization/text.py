@@ -1,6 +1,5 @@
-"""Words in pictures."""
-from __future__ import annotations
-
+"""Words in pictures, and pictures as files."""
+import io
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from .colours import BRIGHTNESS
+
+_TAG_SIZE = 13  # pixels
 
 
 @lru_cache(maxsize=8)
@@ -25,7 +26,7 @@ def brightness(colour: Sequence[int]) -> float:
 
 
 def draw_tags(image: np.ndarray, tags: Sequence[str], anchors: np.ndarray, colours: Sequence[Sequence[int]],
-              size: int = 13, pale: Sequence[bool] | None = None) -> np.ndarray:
+              pale: Sequence[bool] | None = None) -> np.ndarray:
     """Write short texts on coloured ground, moved up where they would cover each other.
 
     Args:
@@ -33,7 +34,6 @@ def draw_tags(image: np.ndarray, tags: Sequence[str], anchors: np.ndarray, colou
         tags: M texts.
         anchors: (M, 2) column and row of the middle of each text's lower edge.
         colours: M times r, g, b of the ground.
-        size: Height of the letters in pixels.
         pale: M, which of them are written on white ground with a coloured border.
 
     Returns:
@@ -42,10 +42,10 @@ def draw_tags(image: np.ndarray, tags: Sequence[str], anchors: np.ndarray, colou
     picture = Image.fromarray(image).convert('RGBA')
     layer = Image.new('RGBA', picture.size)
     draw = ImageDraw.Draw(layer)
-    letters, taken = font(size), []
+    letters, taken = font(_TAG_SIZE), []
     rows = zip(tags, anchors.tolist(), colours, pale if pale is not None else [False] * len(tags))
     for tag, (column, row), colour, on_white in sorted(rows, key=lambda item: -item[1][1]):
-        width, height = letters.getlength(tag) + 6, size + 5
+        width, height = letters.getlength(tag) + 6, _TAG_SIZE + 5
         left = float(np.clip(column - width / 2, 0, max(image.shape[1] - width, 0)))
         top = float(np.clip(row - height, 0, image.shape[0] - height))
         while top > 0 and any(left < x1 and x0 < left + width and top < y1 and y0 < top + height
@@ -76,15 +76,24 @@ def side_by_side(images: Sequence[np.ndarray], titles: Sequence[str], size: int 
     return np.asarray(sheet)
 
 
-def save(image: np.ndarray, path: Path) -> None:
-    """Write an (H, W, 3) uint8 image; the suffix says in which format.
+def webp(image: np.ndarray) -> bytes:
+    """An (H, W, 3) uint8 image as a WebP file."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, 'WEBP', quality=80, method=2)
+    return file.getvalue()
+
+
+def save(image: np.ndarray, path: str | Path) -> Path:
+    """Write an (H, W, 3) uint8 image in the format that the suffix names; returns the path.
 
     Raises:
         OSError: If the file cannot be written, with what to do about it.
     """
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(path)
+        return path
     except OSError as error:
         raise OSError(f'cannot write the picture {str(path)!r} ({error.strerror or error}). Choose a path in a folder '
                       'you may write to.') from None

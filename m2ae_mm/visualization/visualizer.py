@@ -1,6 +1,4 @@
 """mmdet3d's visualizer for machines without a screen."""
-from __future__ import annotations
-
 import functools
 import inspect
 import logging
@@ -81,7 +79,7 @@ class M2AELocalVisualizer(Det3DLocalVisualizer):
         if path is None:
             self.add_image(name, image, step)
         else:
-            save(image, Path(path if path.endswith(_SUFFIXES) else f'{path}.png'))
+            save(image, path if path.endswith(_SUFFIXES) else f'{path}.png')
 
 
 @functools.cache

@@ -113,7 +113,7 @@ def test_a_full_disk_ends_the_training_with_what_to_go_on_from(tmp_path, monkeyp
         return opened(path, *args, **options)
 
     monkeypatch.setattr('builtins.open', fill)
-    message = r'the disk is full: .*No space left.*ends at iteration 10. Free .* go on from .*epoch_1.pth with --resume'
+    message = r'the disk is full: .*No space left.*at iteration 10. Free .* resume from .*epoch_1.pth with --resume'
     with pytest.raises(DiskFullError, match=message):
         run(config(tmp_path, checkpoint=dict(max_keep_ckpts=1)))
     assert written and names(tmp_path) == ['epoch_1.pth']
@@ -142,7 +142,7 @@ def test_a_damaged_newest_one_gives_way_to_the_newest_whole_one(trained, damage)
     damage(trained / 'epoch_3.pth')
     name, told = resumed_from(trained)
     assert name == 'epoch_2.pth'
-    assert told is None or 'epoch_3.pth' in told and 'goes on from' in told
+    assert told is None or 'epoch_3.pth' in told and 'resumes from' in told
     damage(trained / 'epoch_2.pth')
     assert resumed_from(trained)[0] == 'epoch_1.pth'
 

@@ -10,7 +10,7 @@ from mmengine.structures import InstanceData
 from processes import run_in_processes
 from scenes import CLASSES, box_scene
 
-from m2ae_mm.engine import M2AEGalleryHook
+from m2ae_mm.engine.hooks import M2AEGalleryHook
 from m2ae_mm.engine.picture_threshold import training_scenes
 from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample
 

@@ -10,7 +10,8 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
-from m2ae_mm.engine import M2AERuntimeInfoHook, late_history
+from m2ae_mm.engine import late_history
+from m2ae_mm.engine.hooks import M2AERuntimeInfoHook
 from m2ae_mm.engine.late_history import LateHistory, log_late
 
 

@@ -10,7 +10,7 @@ from mmengine.logging import MMLogger
 
 from m2ae_mm.checkpoint import check_start, read_checkpoint
 from m2ae_mm.checkpoint.shipped import FOLDER
-from m2ae_mm.engine import M2AEStartHook
+from m2ae_mm.engine.hooks import M2AEStartHook
 from m2ae_mm.engine.own_data import leaves_to_data, take_from_checkpoint, take_from_data
 from m2ae_mm.models.shipped import shipped_config
 from m2ae_mm.surroundings import find_config

@@ -9,8 +9,8 @@ from PIL import Image
 from processes import run_in_processes
 from scenes import CLASSES, box_scene
 
-from m2ae_mm.engine import M2AEPictureHook
-from m2ae_mm.visualization import class_figure
+from m2ae_mm.engine.hooks import M2AEPictureHook
+from m2ae_mm.visualization.figures import class_image
 from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample, PointData
 
 RUNNER = SimpleNamespace(
@@ -74,8 +74,8 @@ def test_every_process_draws_what_it_has_tested(tmp_path):
 
 def test_classes_are_drawn_with_what_they_were_taken_for(tmp_path, monkeypatch):
     titles = []
-    monkeypatch.setattr('m2ae_mm.engine.hooks.picture_hook.class_figure',
-                        lambda points, title, path: titles.append(title) or class_figure(points, title, path))
+    monkeypatch.setattr('m2ae_mm.engine.hooks.picture_hook.class_image',
+                        lambda points, title: titles.append(title) or class_image(points, title))
     samples = []
     for name, true, predicted in (('bed/a', 1, 1), ('b', 0, 2), ('c', None, 17)):
         sample = Det3DDataSample(metainfo=dict(name=name))

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import torch
 from torch import nn
 
-from m2ae_mm.engine import M2AEGraphsHook
+from m2ae_mm.engine.hooks import M2AEGraphsHook
 from m2ae_mm.engine.recording import RowSizes
 from mmdet3d.registry import MODELS
 

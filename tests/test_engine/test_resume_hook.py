@@ -77,7 +77,7 @@ def test_a_longer_run_follows_its_schedule(tmp_path, whole, by_epoch_only):
     assert second == expected[4:] and second[-1] < second[0]
     ends = (4, 2) if by_epoch_only else (8, 4)
     assert 'param_scheduler.1 (CosineAnnealingLR): ' in told[0] and f'end {ends[0]} instead of {ends[1]}' in told[0]
-    assert f'goes on at {second[0]:.4g}' in told[0]
+    assert f'continues at {second[0]:.4g}' in told[0]
     # What the file of the longer run holds is resumed without a word.
     third, told, _ = resumed(tmp_path, 5, schedules(4))
     assert not told and third == [second[-1]] * 2 or third[0] <= second[-1]

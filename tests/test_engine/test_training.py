@@ -71,7 +71,7 @@ def test_a_run_that_ends_before_its_schedule_is_warned_of(folder, monkeypatch, e
 def test_a_run_that_was_made_short_as_a_whole_is_not(folder, epochs):
     options = config(folder, 'whole', epochs=300)
     set_epochs(options, epochs)
-    assert training._cut_short(options) is None
+    assert training._misfit_of_schedule(options) is None
 
 
 @pytest.mark.parametrize('epochs, schedule, told', [
@@ -80,7 +80,7 @@ def test_a_run_that_was_made_short_as_a_whole_is_not(folder, epochs):
     (500, dict(param_scheduler=[dict(type='LinearLR', end=10)]), False),  # a warm-up is over before
 ])
 def test_a_run_that_goes_on_after_its_schedule_is_warned_of(folder, epochs, schedule, told):
-    message = training._runs_on(config(folder, 'long', epochs=epochs, **schedule))
+    message = training._misfit_of_schedule(config(folder, 'long', epochs=epochs, **schedule))
     expected = ('train_cfg.max_epochs=500, but the schedule of the learning rate ends with epoch 400: later epochs '
                 'keep the last rate. To make the run longer as a whole, set param_scheduler.1.end=500, too.')
     assert message == (expected if told else None)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmengine.structures import InstanceData, PixelData
 
-from m2ae_mm.engine import M2AEFinitePredictionsHook
+from m2ae_mm.engine.hooks import M2AEFinitePredictionsHook
 from m2ae_mm.evaluation import (
     M2AEAccuracy,
     M2AEIndoorMetric,

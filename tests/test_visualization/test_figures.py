@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from m2ae_mm.visualization import detection_figure, detection_image, reconstruction_figure, reconstructions_figure
-from m2ae_mm.visualization.figures import PREDICTED_COLOUR, TRUE_COLOUR
+from m2ae_mm.visualization import detection_figure, detection_image, reconstructions_figure
+from m2ae_mm.visualization.figures import PREDICTED_COLOUR, TRUE_COLOUR, reconstruction_image
+from m2ae_mm.visualization.text import save
 
 NAMES = ('chair', 'table')
 BOXES = np.array([[1.0, 1.0, 0.5, 1.0, 0.6, 1.0, 0.0], [3.0, 2.0, 0.4, 0.8, 0.8, 0.8, 0.5]])
@@ -67,13 +68,12 @@ def test_a_box_is_whole_where_the_opened_room_has_no_points():
     assert shown.sum() > 300 and not shown[-3:].any() and not shown[:, :3].any() and not shown[:, -3:].any()
 
 
-def test_reconstruction_has_three_panels(tmp_path):
+def test_reconstruction_has_three_panels():
     rng = np.random.default_rng(0)
     sphere = rng.normal(size=(1500, 3))
     sphere /= np.linalg.norm(sphere, axis=1, keepdims=True)
     seen = sphere[sphere[:, 2] > 0.5]
-    path = reconstruction_figure(sphere, seen, sphere[sphere[:, 2] <= 0.5], tmp_path / 'figure.png')
-    panels = np.split(np.asarray(Image.open(path)).astype(int), 3, axis=1)
+    panels = np.split(reconstruction_image(sphere, seen, sphere[sphere[:, 2] <= 0.5]).astype(int), 3, axis=1)
     blue = [((p[..., 2] - p[..., 0]) > 90).sum() for p in panels]
     shown = [(p[50:] < 240).any(axis=-1).sum() for p in panels]
     assert blue[0] == blue[1] == 0 and blue[2] > 10000
@@ -96,7 +96,7 @@ def test_a_sheet_has_three_columns_a_shape_and_titles_once(tmp_path):
     (lambda p: detection_figure(floor(), BOXES[:, :6], [0, 1], None, None, None, NAMES, p), r'\(N, 7\), got \(2, 6\)'),
     (lambda p: detection_figure(floor(), BOXES, [0], None, None, None, NAMES, p), 'equally many, got 2, 1'),
     (lambda p: detection_figure(floor(), None, None, None, None, None, NAMES, p.with_suffix('.what')), 'end it in'),
-    (lambda p: reconstruction_figure(np.zeros((0, 3)), floor(), floor(), p), 'points is empty')])
+    (lambda p: reconstruction_image(np.zeros((0, 3)), floor(), floor()), 'points is empty')])
 def test_messages(tmp_path, call, message):
     with pytest.raises(ValueError, match=message):
         call(tmp_path / 'figure.png')
@@ -105,4 +105,4 @@ def test_messages(tmp_path, call, message):
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(OSError, match='cannot write the picture'):
-        reconstruction_figure(floor(100), floor(50), floor(50), tmp_path / 'file' / 'figure.png')
+        save(np.zeros((2, 2, 3), np.uint8), tmp_path / 'file' / 'figure.png')

@@ -1,4 +1,4 @@
-"""Checkpoints of which a whole one is always there."""
+"""Checkpoints, of which a complete one exists at any time."""
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,7 +97,8 @@ class M2AECheckpointHook(CheckpointHook):
         starts = [self._base] if self._base else []
         starts += [dict(checkpoint=each['checkpoint'], prefix=each.get('prefix', ''), own=f'{name}.' if name else '')
                    for name, module in model.named_modules() if isinstance(module, BaseModule)
-                   for each in _list(module.init_cfg) if each.get('checkpoint')]
+                   for each in (module.init_cfg if isinstance(module.init_cfg, list) else [module.init_cfg or {}])
+                   if each.get('checkpoint')]
         for start in starts:
             try:
                 file = resolve(start['checkpoint']).resolve()
@@ -136,7 +137,7 @@ class M2AECheckpointHook(CheckpointHook):
                 self._remove(path)
 
     def save_interrupted(self, runner: Runner, meta: dict) -> str:
-        """Write a checkpoint between those of the interval, to go on from; the next one takes its place.
+        """Write a checkpoint between those of the interval, to resume from; the next one takes its place.
 
         Returns:
             Its path.
@@ -171,13 +172,9 @@ class M2AECheckpointHook(CheckpointHook):
             yield
         except DiskFullError as error:
             there = last_checkpoint(runner)
-            advice = 'start again.' if there == 'none' else f'go on from {there} with --resume.'
+            advice = 'start again.' if there == 'none' else f'resume from {there} with --resume.'
             raise DiskFullError(f'the disk is full: {error.__cause__ or error}. The training ends at iteration '
                                 f'{runner.iter}. Free some space and {advice}') from error
-
-
-def _list(init_cfg: dict | list | None) -> list[dict]:
-    return [init_cfg] if isinstance(init_cfg, dict) else init_cfg or []
 
 
 def last_checkpoint(runner: Runner) -> str:

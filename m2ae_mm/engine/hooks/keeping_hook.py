@@ -11,6 +11,7 @@ from torch import Tensor
 
 from m2ae_mm.checkpoint.contents import not_finite
 from m2ae_mm.checkpoint.start_check import check_resumable, latest_checkpoint
+from m2ae_mm.errors import some
 from m2ae_mm.samples import sample_name
 from mmdet3d.registry import HOOKS
 
@@ -73,7 +74,7 @@ class M2AEKeepingHook(Hook):
             loop.dataloader_iterator = type(loop.dataloader_iterator)(loop.dataloader)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Refuse a checkpoint that no training, or not this one, can resume; note where the epoch goes on.
+        """Refuse a checkpoint that no training, or not this one, can resume; note where the epoch continues.
 
         Raises:
             ValueError: See :func:`check_resumable` and :func:`check_optimizer_state`.
@@ -109,7 +110,7 @@ class M2AEKeepingHook(Hook):
                                   f'anew: its samples come in another order now ({", ".join(other) or "sampler"}).')
             return
         loop.done, sampler.skipped = done, done * now['batch_size']
-        runner.logger.info(f'epoch {self._begun[0] + 1} goes on after {done} of its {stored["batches"]} batches.')
+        runner.logger.info(f'epoch {self._begun[0] + 1} continues after {done} of its {stored["batches"]} batches.')
 
     # Random numbers
 
@@ -171,7 +172,7 @@ class M2AEKeepingHook(Hook):
                 raise BrokenTrainingError(
                     f'{MOST_IN_A_ROW} steps in a row, iterations {first} to {last}, had a loss or gradient that is not '
                     f'finite; they were left out. The last one had the samples {_names(step.samples)}. The last '
-                    f'checkpoint is {last_checkpoint(runner)}. Look at these samples, or go on from it with a lower '
+                    f'checkpoint is {last_checkpoint(runner)}. Look at these samples, or resume from it with a lower '
                     'learning rate.')
 
     def _stop(self, runner: Runner, meta: dict) -> None:
@@ -182,7 +183,7 @@ class M2AEKeepingHook(Hook):
         self.signals.remove()
         self._end_loading(runner)
         runner.logger.warning(f'the training was ended by {self.signals.received or "another process"} at iteration '
-                              f'{meta["iter"]}. ' + (f'{path} was written; go on from it with --resume.' if path else
+                              f'{meta["iter"]}. ' + (f'{path} was written; resume from it with --resume.' if path else
                                                      'The config has no checkpoints, so none was written.'))
         raise SystemExit(EXIT_CODE)
 
@@ -198,8 +199,8 @@ class M2AEKeepingHook(Hook):
         if broken := not_finite(tensors):
             raise BrokenTrainingError(
                 f'{len(broken)} of {len(tensors)} tensors of the model or its optimizer hold NaN or infinite values '
-                f'({_some(broken)}), so no checkpoint is written. The last one is {last_checkpoint(runner)}; go on '
-                'from it with a lower learning rate.')
+                f'({some(broken, _SHOWN)}), so no checkpoint is written. The last one is {last_checkpoint(runner)}; '
+                'resume from it with a lower learning rate.')
 
     def after_train(self, runner: Runner) -> None:
         """Leave signals to whoever comes next, and end what loads data, which the end of Python would wait for."""
@@ -246,8 +247,4 @@ def _samples(batch: Any) -> list:
 
 
 def _names(samples: Sequence) -> str:
-    return _some([sample_name(each) for each in samples]) or 'unknown'
-
-
-def _some(names: Sequence[str]) -> str:
-    return ', '.join(names[:_SHOWN]) + (f' and {len(names) - _SHOWN} more' if len(names) > _SHOWN else '')
+    return some([sample_name(each) for each in samples], _SHOWN) or 'unknown'

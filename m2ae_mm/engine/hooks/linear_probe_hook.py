@@ -48,7 +48,7 @@ class M2AELinearProbeHook(Hook):
 
     @torch.no_grad()
     def probe(self, runner: Runner, epoch: int) -> dict[str, float]:
-        """Extract features in evaluation mode, fit and log; the model goes on training afterwards."""
+        """Extract features in evaluation mode, fit and log; the model continues training afterwards."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         evaluator = Evaluator(self.metric)
         training = model.training
@@ -62,7 +62,7 @@ class M2AELinearProbeHook(Hook):
         model.train(training)
         scores = evaluator.evaluate(len(self.loader.dataset))
         for name, value in scores.items():
-            # Not under val/, of which every later validation would log the last value as its own.
+            # Not under val/: every later validation would log the last value again as its own.
             runner.message_hub.update_scalar(name, value)
         runner.visualizer.add_scalars(scores, step=epoch)
         runner.logger.info(f'epoch {epoch}: ' + ', '.join(f'{name} {value:.4g}' for name, value in scores.items()))

@@ -9,14 +9,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from m2ae_mm.datasets.scene_segmentation import seg_palette
-from m2ae_mm.visualization import (
-    M2AELocalVisualizer,
-    class_figure,
-    labels_figure,
-    parts_figure,
-    reconstruction_figure,
-)
+from m2ae_mm.visualization import M2AELocalVisualizer
+from m2ae_mm.visualization.figures import class_image, parts_image, reconstruction_image
+from m2ae_mm.visualization.labels import labels_image
 from m2ae_mm.visualization.page import write_labels_page
+from m2ae_mm.visualization.text import save
 from mmdet3d.registry import HOOKS
 from mmdet3d.structures import Det3DDataSample
 
@@ -68,22 +65,21 @@ class M2AEPictureHook(Hook):
         master_only(runner.logger.info)(f'{int(drawn)} {"pages" if self.pages else "pictures"} in {self.out_dir}')
 
     def _draw(self, points, sample: Det3DDataSample, path: Path) -> None:
+        xyz = points[:, :3].cpu().numpy()
         if 'reconstructed_points' in sample:
-            reconstruction_figure(points[:, :3].cpu().numpy(), sample.visible_points.cpu().numpy(),
-                                  sample.reconstructed_points.cpu().numpy(), path)
-            return
-        if 'pred_pts_seg' in sample:
+            save(reconstruction_image(xyz, sample.visible_points.cpu().numpy(),
+                                      sample.reconstructed_points.cpu().numpy()), path)
+        elif 'pred_pts_seg' in sample:
             true, predicted = _parts(sample, 'gt_pts_seg'), _parts(sample, 'pred_pts_seg')
             if sample.metainfo.get('lidar_path'):
-                self._draw_scene(points[:, :3].cpu().numpy(), true, predicted, path)
+                self._draw_scene(xyz, true, predicted, path)
             else:
-                parts_figure(points[:, :3].cpu().numpy(), true, predicted, path)
-            return
-        if 'pred_label' in sample:
-            class_figure(points[:, :3].cpu().numpy(), self._title(sample), path)
-            return
-        self.visualizer.add_datasample('sample', dict(points=cloud_of(points, sample)), sample, out_file=str(path),
-                                       vis_task='lidar_det', pred_score_thr=self.score_thr, show_pcd_rgb=True)
+                save(parts_image(xyz, true, predicted), path)
+        elif 'pred_label' in sample:
+            save(class_image(xyz, self._title(sample)), path)
+        else:
+            self.visualizer.add_datasample('sample', dict(points=cloud_of(points, sample)), sample, out_file=str(path),
+                                           vis_task='lidar_det', pred_score_thr=self.score_thr, show_pcd_rgb=True)
 
     def _draw_scene(self, xyz: np.ndarray, true: np.ndarray | None, predicted: np.ndarray, path: Path) -> None:
         names = (self.visualizer.dataset_meta or {}).get('classes') or ()
@@ -92,7 +88,7 @@ class M2AEPictureHook(Hook):
             write_labels_page(path.with_suffix('.html'), xyz, true, predicted, names, palette, f'{path.stem}: what is '
                               'there, and on the right what is predicted')
         else:
-            labels_figure(xyz, true, predicted, names, palette, path)
+            save(labels_image(xyz, true, predicted, names, palette), path)
 
     def _title(self, sample: Det3DDataSample) -> str:
         """True and predicted class, by name where the data set has names, and the score."""

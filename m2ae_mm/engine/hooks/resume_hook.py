@@ -54,7 +54,7 @@ class M2AEResumeHook(Hook):
             checkpoint['optimizer']['base_param_settings'] = wrapper.base_param_settings
         rate = wrapper.optimizer.param_groups[0]['lr']
         runner.logger.info(f'resumed with the learning rate, options of the optimizer and schedules of the config, not '
-                           f'of the checkpoint, where they differ: {"; ".join(told)}. The learning rate goes on at '
+                           f'of the checkpoint, where they differ: {"; ".join(told)}. The learning rate continues at '
                            f'{rate:.4g}.')
 
 
@@ -69,7 +69,7 @@ def _start(group: dict, name: str) -> object:
 
 def _check_groups(new: Sequence[dict], old: Sequence[dict]) -> None:
     """Refuse the state of another optimizer; PyTorch would stop at it later, or take it for its own."""
-    instead = ('Resume with the optimizer and the paramwise_cfg that the training was begun with; to go on from the '
+    instead = ('Resume with the optimizer and the paramwise_cfg that the training was begun with; to start from the '
                'weights alone, leave out --resume and set load_from to the file.')
     sizes = [[len(group['params']) for group in groups] for groups in (old, new)]
     if sizes[0] != sizes[1]:
