@@ -28,10 +28,10 @@ COMMANDS = {
 
 
 def choose() -> str:
-    """The subcommand on ``sys.argv``, of which its own arguments are left there.
+    """Take the subcommand off ``sys.argv``, where its own arguments stay.
 
     Raises:
-        SystemExit: After --help, or with a message for anything that is no subcommand.
+        SystemExit: After --help, or with a message for an unknown subcommand.
     """
     name = sys.argv[1] if len(sys.argv) > 1 else None
     if name in COMMANDS:
@@ -40,7 +40,7 @@ def choose() -> str:
     if name in ('-h', '--help', None):
         width = max(map(len, COMMANDS))
         lines = (f'  {command:<{width}}  {does}' for command, does in COMMANDS.items())
-        print('usage: m2ae COMMAND ...\n\n' + '\n'.join(lines) + '\n\n`m2ae COMMAND --help` tells its options.')
+        print('usage: m2ae COMMAND ...\n\n' + '\n'.join(lines) + '\n\n`m2ae COMMAND --help` lists its options.')
         sys.exit(0 if name else 2)
     near = difflib.get_close_matches(name, COMMANDS, 1)
     sys.exit(f'm2ae: there is no command {name!r}' + (f'; did you mean {near[0]!r}?' if near else

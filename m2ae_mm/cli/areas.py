@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from .run_settings import settings_of
-from .several import begin, finish, one_of, only_last, read_table, run_missing
+from .run_settings import claim_folder, settings_of
+from .several import read_table, run_config, run_missing, train_or_validate, validate_last
 
 _EXAMPLE = 'configs/m2ae/s3dis_seg.py has such data sets'
 
@@ -16,9 +16,9 @@ def train_areas(config, chosen: Sequence[str] = ()) -> None:
     """Train once for each area, on all others, and print the scores of each and of all.
 
     The field's six-fold score of S3DIS: the confusion matrices of all tests
-    are added, then IoU and accuracy are computed. Areas that the table in the
-    work folder has are not trained again, those begun go on where they
-    stopped. Several machines that share the folder may each train some.
+    are added, then IoU and accuracy are computed. Areas in the table of the
+    work folder are not trained again, those that were begun continue where
+    they stopped. Several machines that share the folder may each train some.
 
     Args:
         config: A full config of semantic segmentation with ``ann_files``.
@@ -36,7 +36,7 @@ def train_areas(config, chosen: Sequence[str] = ()) -> None:
     if unknown:
         raise UserError(f'--areas names {", ".join(unknown)}, and the config has {", ".join(areas)}.')
     folder = Path(config.work_dir)
-    begin(folder, settings_of(config), 'area*')  # the table and folders of areas
+    claim_folder(folder, settings_of(config), 'area*')  # the table and folders of areas
 
     def check(name: str, matrix: list[list[int]]) -> list[list[int]]:
         found = np.array(matrix)
@@ -45,7 +45,7 @@ def train_areas(config, chosen: Sequence[str] = ()) -> None:
         return matrix
 
     def run(name: str) -> list[list[int]]:
-        runner = finish(area_config(config, areas, name))
+        runner = train_or_validate(area_config(config, areas, name))
         matrix = next(each.confusion for each in runner.val_loop.evaluator.metrics
                       if isinstance(each, seg_metric.M2AESegMetric))
         return [] if matrix is None else matrix.tolist()  # in the first process it is not None
@@ -57,7 +57,7 @@ def train_areas(config, chosen: Sequence[str] = ()) -> None:
 
 
 def areas_of(config) -> dict[str, tuple[str, str | None]]:
-    """Annotation file and file of chosen scenes of each area; its name is what the files do not have in common.
+    """Annotation file and file of chosen scenes of each area, which is named after what differs in the files' names.
 
     Raises:
         UserError: If the config does not name several annotation files.
@@ -68,7 +68,7 @@ def areas_of(config) -> dict[str, tuple[str, str | None]]:
         if not dataset.get('ann_files'):
             raise UserError(f'--areas needs a data set that reads several annotation files, {path}.ann_files; '
                             f'{_EXAMPLE}.')
-        names = _listed(dataset.ann_files)
+        names = [dataset.ann_files] if isinstance(dataset.ann_files, str) else list(dataset.ann_files)
         scenes = dataset.get('scene_idxs')
         scenes = list(scenes) if isinstance(scenes, (list, tuple)) else [scenes] * len(names)
         if len(scenes) != len(names):
@@ -87,15 +87,15 @@ def areas_of(config) -> dict[str, tuple[str, str | None]]:
 
 
 def area_config(config, areas: Mapping[str, tuple[str, str | None]], name: str):
-    """The config of the training that leaves one area out, resuming if it was begun."""
-    config = one_of(config, f'area_{name}')
+    """The config of the training that leaves one area out; it resumes if it was begun."""
+    config = run_config(config, f'area_{name}')
     others = [files for other, files in areas.items() if other != name]
     config.train_dataloader.dataset.update(ann_files=[file for file, _ in others],
                                            scene_idxs=[scenes for _, scenes in others])
     for loader in ('val_dataloader', 'test_dataloader'):
         if config.get(loader):
             config[loader].dataset.update(ann_files=areas[name][0], scene_idxs=areas[name][1])
-    only_last(config)
+    validate_last(config)
     return config
 
 
@@ -109,9 +109,9 @@ def summary(confusions: Mapping[str, np.ndarray], classes: Sequence[str], count:
     """
     from m2ae_mm.evaluation.seg_metric import figures, line, table
     lines = [f'area {name}: {line(figures(matrix, classes))}' for name, matrix in confusions.items()]
-    title = f'{len(confusions)} areas together' if len(confusions) == count else (
-        f'{len(confusions)} of {count} areas together')
-    return '\n'.join([*lines, f'\n{title}:', table(sum(confusions.values()), classes)])
+    of_all = '' if len(confusions) == count else f' of {count}'
+    return '\n'.join([*lines, f'\n{len(confusions)}{of_all} areas together:',
+                      table(sum(confusions.values()), classes)])
 
 
 def _classes(config) -> Sequence[str]:
@@ -125,7 +125,3 @@ def _classes(config) -> Sequence[str]:
                         f'{metrics!r}.')
     dataset = config.val_dataloader.dataset
     return (dataset.get('metainfo') or {}).get('classes') or class_of(DATASETS, dataset).METAINFO['classes']
-
-
-def _listed(names) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)

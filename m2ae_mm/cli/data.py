@@ -5,19 +5,14 @@ import time
 from ..errors import UserError
 from .inference import add_frame
 
-# Of what was left out, so many are named on the screen.
-_SHOWN = 20
+_SHOWN = 20  # of what was left out
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     sets = parser.add_subparsers(dest='data', required=True)
-    scannet = sets.add_parser('scannet', help='ScanNetV2 for detection and segmentation, in the layout of mmdet3d',
-                              description='ScanNetV2 for detection and segmentation, in the layout of mmdet3d.')
-    scannet.add_argument('--root', required=True, help='the scans/ of the raw release, or the folder that holds it')
-    scannet.add_argument('--out', default='data/scannet',
-                         help='folder to write to (default: %(default)s); an interrupted run goes on where it was')
-    scannet.add_argument('--workers', type=int, default=0, help='processes (default: one per core)')
+    scannet = _add_set(sets, 'scannet', 'ScanNetV2 for detection and segmentation, in the layout of mmdet3d',
+                       'the scans/ of the raw release, or the folder that holds it')
     scannet.add_argument('--splits', help='folder with scannetv2_train.txt, scannetv2_val.txt and, if wanted, '
                          'scannetv2_test.txt (default: ROOT)')
     scannet.add_argument('--labels', help='scannetv2-labels.combined.tsv (default: in ROOT or beside it)')
@@ -25,50 +20,51 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
                          help='keep at most so many points of a scan, drawn at random (default: all; training draws '
                          'its own sample anew each time, and from capped scans it ends several points of AP lower)')
     scannet.add_argument('--skip-incomplete', action='store_true',
-                         help='leave scans out of which files are missing or damaged, instead of stopping')
-    s3dis = sets.add_parser('s3dis', help='S3DIS for segmentation, in the layout of mmdet3d',
-                            description='S3DIS for segmentation, in the layout of mmdet3d.')
-    s3dis.add_argument('--root', required=True,
-                       help='Stanford3dDataset_v1.2_Aligned_Version, or the folder that holds it')
-    s3dis.add_argument('--out', default='data/s3dis',
-                       help='folder to write to (default: %(default)s); an interrupted run goes on where it was')
-    s3dis.add_argument('--workers', type=int, default=0, help='processes (default: one per core)')
+                         help='leave out scans with missing or damaged files instead of stopping')
+    _add_set(sets, 's3dis', 'S3DIS for segmentation, in the layout of mmdet3d',
+             'Stanford3dDataset_v1.2_Aligned_Version, or the folder that holds it')
     _add_boxes(sets)
     _add_points(sets)
     return parser.parse_args(arguments)
 
 
+def _add_set(sets, name: str, what: str, root: str) -> argparse.ArgumentParser:
+    """Options that published data sets have in common."""
+    parser = sets.add_parser(name, help=what, description=f'{what}.')
+    parser.add_argument('--root', required=True, help=root)
+    parser.add_argument('--out', default=f'data/{name}',
+                        help='folder to write to (default: %(default)s); an interrupted run continues')
+    parser.add_argument('--workers', type=int, default=0, help='processes (default: one per core)')
+    return parser
+
+
 def _add_boxes(sets) -> None:
-    boxes = sets.add_parser('boxes', help='your own scans of rooms with labelled boxes',
-                            description='Your own scans of rooms with labelled boxes, for configs/m2ae/own_det.py; see '
-                            'docs/own_rooms.md.')
-    boxes.add_argument('--scans', required=True, metavar='DIR', help='folder of scans: .bin .glb .las .laz .npy .npz '
-                       '.obj .off .pcd .ply .stl .txt .xyz')
+    boxes = _add_own(sets, 'boxes', 'labelled boxes', 'for configs/m2ae/own_det.py; see docs/own_rooms.md.',
+                     'folder of scans: .bin .glb .las .laz .npy .npz .obj .off .pcd .ply .stl .txt .xyz')
     boxes.add_argument('--labels', required=True, metavar='DIR', help="folder of label files (labelCloud's .json, "
                        "ScanNet's .json, .csv, SUN RGB-D's .txt), or one file")
-    boxes.add_argument('--out', default='data/mine', help='folder to write to (default: %(default)s)')
     add_frame(boxes)
     boxes.add_argument('--angles', choices=['deg', 'rad'], help="what rotations in labelCloud's files are in (found "
                        'from the files if not given)')
     boxes.add_argument('--classes', metavar='A,B,...', help='take these classes only, in this order (default: all '
                        'that occur, by name)')
-    _add_split(boxes)
 
 
 def _add_points(sets) -> None:
-    points = sets.add_parser('points', help='your own scans of rooms with a class for each point',
-                             description='Your own scans of rooms with a class for each point, for configs that '
-                             'inherit from configs/m2ae/rooms_seg.py; see docs/tasks/semantic_segmentation.md.')
-    points.add_argument('--scans', required=True, metavar='DIR', help='folder of scans with labels: .ply .npz .npy '
-                        '.txt .xyz')
+    points = _add_own(sets, 'points', 'a class for each point', 'for configs that inherit from '
+                      'configs/m2ae/rooms_seg.py; see docs/tasks/semantic_segmentation.md.',
+                      'folder of scans with labels: .ply .npz .npy .txt .xyz')
     points.add_argument('--classes', required=True, metavar='A,B,...', help='names in the order of their labels, for '
                         'the values 0, 1, 2 ... in the scans, or with these: floor=2,wall=1')
-    points.add_argument('--out', default='data/mine', help='folder to write to (default: %(default)s)')
     add_frame(points, columns=False)
-    _add_split(points)
 
 
-def _add_split(parser: argparse.ArgumentParser) -> None:
+def _add_own(sets, name: str, labels: str, use: str, scans: str) -> argparse.ArgumentParser:
+    """Options that scans of one's own have in common."""
+    what = f'your own scans of rooms with {labels}'
+    parser = sets.add_parser(name, help=what, description=f'{what.capitalize()}, {use}')
+    parser.add_argument('--scans', required=True, metavar='DIR', help=scans)
+    parser.add_argument('--out', default='data/mine', help='folder to write to (default: %(default)s)')
     parser.add_argument('--val-share', type=float, default=0.2, metavar='SHARE',
                         help='share of the scans to validate on (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='of the draw of these scans (default: %(default)s)')
@@ -77,6 +73,7 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--max-points', type=int, default=200_000, metavar='N',
                         help='keep at most so many points of a scan, drawn at random; 0 keeps all (default: '
                         '%(default)s)')
+    return parser
 
 
 def main(args) -> None:

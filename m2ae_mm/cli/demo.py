@@ -1,29 +1,24 @@
 """Pre-train Point-M2AE on composed rooms, fine-tune a detector from it and compare with one from scratch.
 
 The first minute shows what comes with the package, the end a summary and a page of all rooms.
-Everything is written below --out; a run that was stopped goes on where it was when started again.
+Everything is written below --out; an interrupted run continues when it is started again.
 """
-import argparse
 import json
 import time
-from pathlib import Path
 
 from .demo_summary import summary
 from .first_look import DETECTOR, RESULTS
 from .run_settings import FILE
-from .steps import Steps
+from .steps import Steps, base_parser
 
 PRETRAIN, DETECT = 'm2ae_mm::m2ae/rooms_pretrain.py', 'm2ae_mm::vdetr/vdetr-m2ae_rooms.py'
 
 
 def parse_args(arguments: list[str] | None = None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', type=Path, default=Path('demo_output'), help='folder (default: %(default)s)')
+    parser = base_parser(__doc__, 'demo_output')
     parser.add_argument('--train', type=int, default=300, help='rooms to train on (default: %(default)s)')
     parser.add_argument('--val', type=int, default=60, help='unseen rooms to evaluate on (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='of all trainings (default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='overrides for all trainings and tests, e.g. for a quick look')
     return parser.parse_args(arguments)
 
 

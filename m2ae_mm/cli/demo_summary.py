@@ -1,4 +1,4 @@
-"""What a run of the demo has shown, for somebody who sees it for the first time."""
+"""The result of a run of the demo, for somebody who sees it for the first time."""
 from collections.abc import Mapping
 
 Range = tuple[float, float]
@@ -27,14 +27,14 @@ _DETECTORS = {'shipped detector': 'comes with the package, trained for longer',
 
 def summary(results: Mapping[str, Mapping[str, float]], seconds: Mapping[str, float], whole: float, rooms: int,
             as_default: bool = True, goes_on: bool = False) -> str:
-    """The text.
+    """All results as text, and whether they are as expected.
 
     Args:
-        results: ``first look`` as its tool writes it, ``pre-training``, and the figures of each detector's test.
+        results: Of ``first look``, ``pre-training`` and the test of each detector.
         seconds: Of each step.
         whole: Seconds from the first step to the end; some steps run side by side.
-        rooms: That the detectors were tested on.
-        as_default: Whether this run has the settings that the expected ranges are for.
+        rooms: How many the detectors were tested on.
+        as_default: Whether this run has the settings of the expected ranges.
         goes_on: Whether an earlier run had done a part of it.
     """
     figures = collect(results, whole)
@@ -42,18 +42,18 @@ def summary(results: Mapping[str, Mapping[str, float]], seconds: Mapping[str, fl
                 if as_default and not (goes_on and name == 'minutes')}
 
     def line(name: str, meaning: str, digits: int = 1) -> str:
-        return f'  {meaning:<{_WIDTH}}{figures[name]:9.{digits}f}{_told(expected.get(name))}'
+        return f'  {meaning:<{_WIDTH}}{figures[name]:9.{digits}f}{_range(expected.get(name))}'
 
     lines = [
         'Before any training: does pre-training teach an encoder what shapes are?',
-        '  Furniture that a linear classifier names rightly by the features of an encoder, in percent',
+        '  Furniture that a linear classifier names correctly by the features of an encoder, in percent',
         line('linear probe, untrained encoder', 'an untrained encoder'),
         line('linear probe, shipped encoder', 'the one that comes with the package'),
         '',
-        'Pre-training on rooms: the encoder learns to fill in what is masked of a room, without any label.',
+        'Pre-training on rooms: the encoder learns to fill in the masked parts of a room, without any label.',
         line('reconstruction error', 'error in rooms not seen (Chamfer distance, m^2)', 4),
         '',
-        f'Finding furniture in {rooms} rooms whose furniture was in no training. AP, in percent, is the precision,',
+        f'Finding furniture in {rooms} rooms, none of it seen in training. AP, in percent, is the precision,',
         'averaged over recall and classes; a box is right if it overlaps the true one by 25 % (AP25) or 50 % (AP50).',
     ]
     lines += [line(f'{detector} {metric}', f'{metric}, {meaning}')
@@ -65,9 +65,9 @@ def summary(results: Mapping[str, Mapping[str, float]], seconds: Mapping[str, fl
                      'wrong boxes (F1) on training rooms.')
     steps = ', '.join(f'{name} {value / 60:.1f}' for name, value in seconds.items())
     lines += ['', f'{figures["minutes"]:.1f} minutes{" after an earlier run" if goes_on else ""}'
-              f'{_told(expected.get("minutes"))}: {steps}', '']
+              f'{_range(expected.get("minutes"))}: {steps}', '']
     return '\n'.join([*lines, verdict(figures, expected) if as_default else
-                      'What to expect is known for the default settings only; these were others.'])
+                      'Expected ranges are known for the default settings only; these were others.'])
 
 
 def _worth(figures: Mapping[str, float]) -> str:
@@ -80,7 +80,7 @@ def _worth(figures: Mapping[str, float]) -> str:
 
 
 def collect(results: Mapping[str, Mapping[str, float]], whole: float) -> dict[str, float]:
-    """The figures that :data:`EXPECTED` has ranges of."""
+    """The figures that :data:`EXPECTED` has ranges for."""
     figures = {'linear probe, untrained encoder': results['first look']['probe_untrained'],
                'linear probe, shipped encoder': results['first look']['probe_pretrained'],
                'reconstruction error': results['pre-training']['reconstruction/chamfer'],
@@ -92,12 +92,12 @@ def collect(results: Mapping[str, Mapping[str, float]], whole: float) -> dict[st
 
 def verdict(figures: Mapping[str, float], expected: Mapping[str, Range]) -> str:
     """One line: whether all is as expected."""
-    outside = [f'{name} is {figures[name]:.4g}{_told(bounds)}' for name, bounds in expected.items()
+    outside = [f'{name} is {figures[name]:.4g}{_range(bounds)}' for name, bounds in expected.items()
                if not bounds[0] <= figures[name] <= bounds[1]]
     if outside:
         return f'NOT AS EXPECTED: {"; ".join(outside)}.'
-    return f'All {len(expected)} figures of which it is known what to expect are as expected.'
+    return f'All {len(expected)} figures with an expected range are within it.'
 
 
-def _told(bounds: Range | None) -> str:
+def _range(bounds: Range | None) -> str:
     return '' if bounds is None else f' (expected {bounds[0]:g} to {bounds[1]:g})'

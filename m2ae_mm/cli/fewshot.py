@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..errors import UserError
 from .options import base_parser, load_config
-from .run_settings import settings_of
-from .several import begin, finish, one_of, only_last, read_table, run_missing
+from .run_settings import claim_folder, settings_of
+from .several import read_table, run_config, run_missing, train_or_validate, validate_last
 from .shortcuts import add_epochs
 
 
@@ -22,11 +22,11 @@ def parse_args(arguments: list[str] | None = None):
 
 def run_fold(config, fold: str) -> float:
     """Train one fold; accuracy of the last epoch in percent."""
-    config = one_of(config, f'fold_{fold}')
+    config = run_config(config, f'fold_{fold}')
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         config[loader].dataset.fold = int(fold)
-    only_last(config)
-    return finish(config).message_hub.get_scalar('val/accuracy/overall').current()
+    validate_last(config)
+    return train_or_validate(config).message_hub.get_scalar('val/accuracy/overall').current()
 
 
 def accuracy_of(fold: str, value: float) -> float:
@@ -66,7 +66,7 @@ def main(args) -> None:
     from m2ae_mm.evaluation import summarize_folds
     settings, folder = settings_of(config), Path(config.work_dir)
     prepare(config, TRAINING)
-    begin(folder, settings, 'fold*')  # the table and folders of folds
+    claim_folder(folder, settings, 'fold*')  # the table and folders of folds
     scores = run_missing(folder / 'folds.json', [str(fold) for fold in range(args.folds)],
                          lambda fold: run_fold(config, fold), accuracy_of)
     if not is_main_process():

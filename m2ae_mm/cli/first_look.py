@@ -1,7 +1,7 @@
 """See in about a minute, without any training, what comes with the package.
 
 A detector on rooms that it has not seen; shapes, the part of them that the masked autoencoder sees, and what it fills
-in; and how well a linear classifier tells furniture by the features of an untrained and of the pre-trained encoder.
+in; and how well a linear classifier recognizes furniture by the features of an untrained and a pre-trained encoder.
 """
 import argparse
 import time
@@ -13,7 +13,7 @@ _POINTS = 1024
 # Rooms to choose the score of shown boxes on, and to draw.
 _TRAIN, _VAL = 24, 4
 _SHAPES = ('chair', 'dining table', 'sofa', 'desk', 'toilet', 'bathtub')
-# Trained with 0.8: groups overlap, so that seven of 32 show nearly the whole shape. Two of them show half of it.
+# The training masked 0.8, but groups overlap: seven of 32 show nearly the whole shape, two of them half of it.
 _MASK_RATIO = 0.95
 
 
@@ -49,8 +49,9 @@ def detect(out: Path) -> tuple[dict[str, float], str]:
     from m2ae_mm.engine.hooks.picture_hook import cloud_of
     from m2ae_mm.evaluation.shown_boxes import match_boxes
     from m2ae_mm.models import shipped_model
-    from m2ae_mm.visualization import judged_figure
     from m2ae_mm.visualization.boxes import shown_boxes, true_boxes
+    from m2ae_mm.visualization.figures import judged_image
+    from m2ae_mm.visualization.text import save
     from m2ae_mm.visualization.visualizer import scene_points
     create_rooms(out / 'rooms', _TRAIN, _VAL)
     model = shipped_model(DETECTOR)
@@ -64,8 +65,8 @@ def detect(out: Path) -> tuple[dict[str, float], str]:
             truth, found = true_boxes(sample), shown_boxes(sample, threshold)
             matches = match_boxes(*found, *truth[:2])
             cloud = scene_points(cloud_of(points, sample), sample, coloured=True)
-            judged_figure(cloud, truth, found, matches, CLASSES,
-                          out / 'detector' / f'{Path(sample.lidar_path).stem}.png')
+            save(judged_image(cloud, truth, found, matches, CLASSES, (560, 680)),
+                 out / 'detector' / f'{Path(sample.lidar_path).stem}.png')
             right = int((matches >= 0).sum())
             counts['right'] += right
             counts['missed'] += len(truth.labels) - right
@@ -77,7 +78,7 @@ def detect(out: Path) -> tuple[dict[str, float], str]:
 
 
 def reconstruct(out: Path) -> tuple[dict[str, float], str]:
-    """Draw shapes, what of them the autoencoder sees, and what it makes of that."""
+    """Draw shapes, the part of them that the autoencoder sees, and its reconstruction."""
     import numpy as np
     import torch
 
@@ -106,7 +107,7 @@ def probe(out: Path) -> tuple[dict[str, float], str]:
     """Compare features of an untrained and of the pre-trained encoder.
 
     The pre-training saw most of these shapes, without their names. The untrained encoder has PyTorch's initial weights.
-    With the small ones that a training starts from it gets 33 %: its tokens say where a group is, not what it is like.
+    With the small ones that a training starts from, it gets 33 %: its tokens hold where a group is, not its shape.
     """
     import copy
 
@@ -126,6 +127,6 @@ def probe(out: Path) -> tuple[dict[str, float], str]:
     accuracy = {name: cross_validated_accuracy(each, shapes.labels, shapes.looks) for name, each in features.items()}
     path = feature_map(features, shapes.labels, shapes.names, out / 'features.png')
     return {'probe_untrained': accuracy['untrained'], 'probe_pretrained': accuracy['pre-trained']}, (
-        f'A linear classifier names {len(shapes.labels)} pieces of furniture of {len(shapes.names)} kinds: '
-        f'{accuracy["untrained"]:.0f} % rightly by the features of an untrained encoder, '
+        f'A linear classifier of {len(shapes.labels)} pieces of furniture of {len(shapes.names)} kinds: '
+        f'{accuracy["untrained"]:.0f} % correct by the features of an untrained encoder, '
         f'{accuracy["pre-trained"]:.0f} % by those of {ENCODER}. Map of the features: {path}')

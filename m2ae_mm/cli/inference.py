@@ -91,9 +91,8 @@ def infer(args: argparse.Namespace, kind: str, line, **options) -> None:
 
 def describe(kind: str) -> None:
     """Print what is known about the weights that an inferencer takes."""
-    from m2ae_mm import inference
-    from m2ae_mm.checkpoint import shipped_names
+    from m2ae_mm import checkpoint, inference
     takes = getattr(inference, kind)
-    names = [name for name in shipped_names() if inference.task_of(name) in takes.tasks]
+    names = [name for name in checkpoint.shipped_names() if checkpoint.describe(name)['task'] in takes.tasks]
     print('\n'.join(inference.description(name) for name in names) or
           f'No weights for m2ae {takes.command} come with the package; give a checkpoint of your own.')

@@ -21,6 +21,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 def rows() -> dict[str, list[str]]:
     """What is printed: a title and its lines."""
     import m2ae_mm
+    from m2ae_mm.checkpoint import describe, shipped_names
     return {
         'm2ae_mm': [f'{m2ae_mm.__version__} in {m2ae_mm.surroundings.MIM.parent}',
                     f'Python {platform.python_version()} on {platform.platform()}'],
@@ -31,7 +32,7 @@ def rows() -> dict[str, list[str]]:
         'Open3D': [open3d_line()],
         'optional': [f'{name} {version_of(name)}' if version_of(name) else
                      f'{name} is missing, needed for {purpose}: {get}' for name, (purpose, get) in OPTIONAL.items()],
-        'weights': weight_lines(),
+        'weights': [f'{name}: {describe(name)["task"]}' for name in shipped_names()],
     }
 
 
@@ -90,11 +91,6 @@ def open3d_line() -> str:
     except ImportError as error:
         return f'not loaded ({error}): pictures are drawn without it, windows are not opened'
     return f'{version_of("open3d")}' + ('' if can_open() else ', no screen: pictures are written instead of windows')
-
-
-def weight_lines() -> list[str]:
-    from m2ae_mm.checkpoint import describe, shipped_names
-    return [f'{name}: {describe(name)["task"]}' for name in shipped_names()]
 
 
 def main(args: argparse.Namespace) -> None:

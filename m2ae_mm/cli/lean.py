@@ -35,7 +35,7 @@ def loading_for(command: str) -> Iterator[None]:
 def without(names: Sequence[str]) -> Iterator[None]:
     """Context without these modules: an import of one, or of one below, gives a module of empty classes.
 
-    Afterwards they are imported as ever. Modules that are loaded already stay.
+    Afterwards they are imported as usual. Modules that are already loaded stay.
 
     Args:
         names: Full ones.
@@ -54,11 +54,11 @@ def without(names: Sequence[str]) -> Iterator[None]:
 
 
 class LateCompiler(ModuleType):
-    """PyTorch's compiler where nothing compiles; loaded when it is asked for more than to leave a function alone."""
+    """Stand-in for PyTorch's compiler, which is loaded when anything but ``disable`` is used."""
 
     @staticmethod
     def disable(fn: Callable, *args, **kwargs) -> Callable:
-        """The function itself: it is called as it is."""
+        """The function itself."""
         return fn
 
     def __getattr__(self, name: str):
@@ -93,4 +93,4 @@ class _Empty:
         return _EmptyModule(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing is in it."""
+        """Do nothing: the module is empty."""

@@ -3,19 +3,19 @@ import argparse
 import os
 from pathlib import Path
 
-from ..errors import UserError, doing, keep_tracebacks_in
+from ..errors import UserError, doing, keep_tracebacks_in, some
 from ..nesting import entries
 from ..surroundings import find_config
 from .option_values import parse_option, present_value
 from .shortcuts import add_data, set_data, set_epochs
 
-# What mmengine's Runner reads although a config may not mention it.
+# Read by mmengine's Runner, even if a config does not have them.
 RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'cfg', 'compile', 'custom_hooks', 'default_hooks',
                'efficient_conv_bn_eval', 'env_cfg', 'experiment_name', 'find_unused_parameters', 'launcher',
                'load_from', 'log_level', 'log_processor', 'model_wrapper_cfg', 'param_scheduler', 'randomness',
                'resume', 'sync_bn', 'visualizer', 'work_dir')
-# Names of the entries that variables of our configs are for, where they are not called the same.
-_ENTRIES = dict(epochs=('max_epochs', 'val_interval', 'end'))
+# Entries that a variable of our configs sets, where their names differ from its own.
+_ENTRIES_OF = dict(epochs=('max_epochs', 'val_interval', 'end'))
 _SHORTCUTS = dict(epochs='--epochs', data_root='--data')
 _MOST_PLACES = 6
 
@@ -32,7 +32,7 @@ def base_parser(description: str) -> argparse.ArgumentParser:
                         'names: metainfo.classes="[chair,dining table]"')
     parser.add_argument('--pretrained', metavar='NAME',
                         help='give the encoder, and in pre-training the decoder, the sizes and weights of one that '
-                        'comes with the package, e.g. shapes_small; --cfg-options have the last word')
+                        'comes with the package, e.g. shapes_small; --cfg-options override them')
     parser.add_argument('--tuning', choices=['full', 'decoder', 'linear', 'lora'],
                         help='what learns: everything; all but the encoder; one linear layer on it; low-rank matrices '
                         'on its attention and the rest of the model')
@@ -48,7 +48,7 @@ def load_config(args: argparse.Namespace):
 
     Raises:
         FileNotFoundError: If there is no such config.
-        UserError: For an option that is not KEY=VALUE, whose first key is unknown, or that nothing reads any more.
+        UserError: For an option that is not KEY=VALUE, or whose first key is unknown or only read by the config file.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     file = find_config(args.config)
@@ -88,7 +88,7 @@ def load_config(args: argparse.Namespace):
 
 
 def check_keys(config, keys: list[str]) -> None:
-    """Refuse first keys that the config does not have, or that only its own file reads.
+    """Refuse first keys that the config does not have, or that are only variables of its file.
 
     Raises:
         UserError: Naming what can be set instead.
@@ -103,12 +103,11 @@ def check_keys(config, keys: list[str]) -> None:
                         f'{", ".join(sorted(config))}.')
     for key in keys:
         if key not in read:
-            places = _places_of(config, key, read)
-            where = f': {", ".join(places[:_MOST_PLACES])}' if places else ''
-            more = f' and {len(places) - _MOST_PLACES} more' if len(places) > _MOST_PLACES else ''
+            places = _set_by(config, key, read)
+            where = f': {some(places, _MOST_PLACES)}' if places else ''
             short = f', or use {_SHORTCUTS[key]}' if key in _SHORTCUTS else ''
             raise UserError(f'--cfg-options sets {key}, a variable of the config file, which has been read already: '
-                            f'that would change nothing. Set the entries that it was for{where}{more}{short}.')
+                            f'that would change nothing. Set the entries that use it{where}{short}.')
 
 
 def check_types(values: dict, options: dict) -> None:
@@ -130,10 +129,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _places_of(config, key: str, read: set[str]) -> list[str]:
-    """Dotted paths of the entries that a variable of the config was for, those of training first."""
+def _set_by(config, key: str, read: set[str]) -> list[str]:
+    """Dotted paths of the entries that a variable of the config has set, those of training first."""
     values = config.to_dict()
-    names = _ENTRIES.get(key, (key, ))
+    names = _ENTRIES_OF.get(key, (key, ))
     found = [path for top in sorted(read & values.keys()) for path, value in entries(values[top], top)
              if (name := path.rpartition('.')[2]) in names and (name == key or value == values[key])]
     return sorted(found, key=lambda path: not path.startswith('train'))

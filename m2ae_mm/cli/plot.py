@@ -25,7 +25,7 @@ def parse_args(arguments: list[str] | None = None):
     else:
         parser = argparse.ArgumentParser(description=__doc__)
         parser.add_argument('what', choices=['curves', 'folds', 'tsne', 'neighbours'],
-                            help='"plot.py tsne --help" tells the options of tsne, and so on')
+                            help='"plot.py tsne --help" lists the options of tsne, and so on')
         parser.add_argument('runs', nargs='+', metavar='TITLE=WORK_DIR', help='trainings, or few-shot runs, to draw')
         parser.add_argument('--metric', help='of curves: key in the log, e.g. loss or linear_probe/accuracy')
     if what:

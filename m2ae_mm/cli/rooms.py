@@ -8,7 +8,7 @@ LABELS = ('labelcloud', 'labelcloud-vertices', 'csv', 'sunrgbd', 'scannet')
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument('--out', required=True, help='folder to write to; an interrupted run goes on where it was')
+    parser.add_argument('--out', required=True, help='folder to write to; an interrupted run continues')
     parser.add_argument('--train', type=int, default=400, help='number of training rooms')
     parser.add_argument('--val', type=int, default=60, help='number of validation rooms, of other furniture')
     parser.add_argument('--points', type=int, default=20000, help='most points per room')

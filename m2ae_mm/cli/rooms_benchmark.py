@@ -1,15 +1,15 @@
 """Train detectors on composed rooms, equally long and with several seeds, and print mean and deviation of their AP.
 
-Everything is written below --out; a run that was stopped goes on where it was when started again.
+Everything is written below --out; an interrupted run continues when it is started again.
 """
 import argparse
 import json
-import statistics
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from .steps import Steps
+from .several import mean_and_deviation
+from .steps import Steps, base_parser
 
 SLOT = 'model.backbone.init_cfg.checkpoint'
 METRICS = {'AP25': 'mAP_0.25', 'AP50': 'mAP_0.50', 'AR25': 'mAR_0.25', 'AR50': 'mAR_0.50'}
@@ -61,9 +61,7 @@ ROWS = [
 
 def parse_args(arguments: list[str] | None = None):
     names = [row.name for row in ROWS]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/rooms_benchmark'),
-                        help='folder (default: %(default)s)')
+    parser = base_parser(__doc__, 'work_dirs/rooms_benchmark')
     parser.add_argument('--rows', nargs='+', choices=names, default=names, help='detectors (default: all)')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], help='(default: 0 1 2)')
     parser.add_argument('--labels', nargs='+', type=share, default=[1.], metavar='SHARE',
@@ -72,8 +70,6 @@ def parse_args(arguments: list[str] | None = None):
     parser.add_argument('--train', type=int, default=800, help='rooms to train on (default: %(default)s)')
     parser.add_argument('--val', type=int, default=200, help='unseen rooms to evaluate on (default: %(default)s)')
     parser.add_argument('--jobs', type=int, default=2, help='trainings at a time, one thread each (default: 2)')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='overrides for all trainings and tests, e.g. for a quick look')
     return parser.parse_args(arguments)
 
 
@@ -138,11 +134,6 @@ class RoomsBenchmark(Steps):
 def title(row: Row, labels: float) -> str:
     """Name of a row with its share of labels."""
     return row.name if labels == 1 else f'{row.name}_{labels:.0%}'
-
-
-def mean_and_deviation(values: list[float]) -> str:
-    deviation = f' +- {statistics.stdev(values):.1f}' if len(values) > 1 else ''
-    return f'{statistics.mean(values):.1f}{deviation}'
 
 
 def main(args) -> None:

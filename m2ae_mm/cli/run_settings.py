@@ -3,7 +3,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, some
 from ..nesting import entries
 
 FILE = 'settings.json'
@@ -28,38 +28,41 @@ def settings_of(config) -> dict:
     return json.loads(json.dumps(_deciding(settings), default=str))
 
 
-def check_settings(folder: Path, settings: dict, results: str, option: str = '--work-dir') -> None:
-    """Make sure that results in a folder, if there are any, are of these settings.
+def claim_folder(folder: Path, settings: dict, results: str, option: str = '--work-dir') -> None:
+    """Write settings to a folder, before its results; refuse a folder with results of other settings.
 
     Args:
-        folder: May be missing.
-        settings: From :func:`settings_of`.
-        results: Pattern of the names of result files.
+        folder: Made if missing.
+        settings: Plain values, such as those of :func:`settings_of`.
+        results: Pattern of the names of results.
         option: Of the tool, that names the folder.
 
     Raises:
         UserError: If there are results of other or unknown settings.
     """
+    from mmengine.dist import is_main_process
+
+    from m2ae_mm.files import write_json
+    check_settings(folder, settings, results, option)
+    if is_main_process():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / FILE, settings, indent=1)
+
+
+def check_settings(folder: Path, settings: dict, results: str, option: str = '--work-dir') -> None:
+    """Refuse a folder with results of other settings; see :func:`claim_folder`."""
     if not any(folder.glob(results)):
         return
     advice = f'Use another {option}, or delete this folder to start anew.'
     if not (folder / FILE).is_file():
-        raise UserError(f'{str(folder)!r} holds results, but no {FILE} that says what they are of. {advice}')
+        raise UserError(f'{str(folder)!r} holds results, but no {FILE} with their settings. {advice}')
     from m2ae_mm.files import read_json
     there, now = ({path: value for path, value in entries(each) if not value or not isinstance(value, (dict, list))}
                   for each in (read_json(folder / FILE, dict, advice), settings))
     other = [key for key in {**there, **now} if there.get(key) != now.get(key)]
     if other:
-        shown = '; '.join(f'{key} is {there.get(key)!r} there, {now.get(key)!r} now' for key in other[:3])
-        more = f' and {len(other) - 3} more' if len(other) > 3 else ''
-        raise UserError(f'{str(folder)!r} holds results of other settings: {shown}{more}. {advice}')
-
-
-def write_settings(folder: Path, settings: dict) -> None:
-    """Write settings to a folder, before its results, so that there are no results without settings."""
-    folder.mkdir(parents=True, exist_ok=True)
-    from m2ae_mm.files import write_json
-    write_json(folder / FILE, settings, indent=1)
+        shown = some([f'{key} is {there.get(key)!r} there, {now.get(key)!r} now' for key in other], separator='; ')
+        raise UserError(f'{str(folder)!r} holds results of other settings: {shown}. {advice}')
 
 
 def content_of(checkpoint: str) -> str:

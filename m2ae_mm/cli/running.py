@@ -30,7 +30,7 @@ def run(main) -> None:
         code = stop.code
     except (KeyboardInterrupt, Exception) as error:
         if _interrupted(error):
-            print('\ninterrupted. A training goes on from its latest checkpoint with --resume.', file=sys.stderr)
+            print('\ninterrupted. A training resumes from its latest checkpoint with --resume.', file=sys.stderr)
             sys.exit(130)
         print(report(error, show=os.environ.get('M2AE_TRACEBACK') == '1'), file=sys.stderr)
         code = 1

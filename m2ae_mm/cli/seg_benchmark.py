@@ -1,14 +1,15 @@
 """Compare ways to tune an encoder for the segmentation of composed rooms, from scratch and pre-trained on them.
 
 Rows are trained in this process, on rooms that lie in memory, equally long and with several seeds. Every result is
-written below --out; a run that was stopped goes on where it was when started again.
+written below --out; an interrupted run continues when it is started again. Overrides are of rooms_seg.py;
+those of the encoder also hold in pre-training.
 """
-import argparse
 import json
 import time
-from pathlib import Path
 
-from .rooms_benchmark import mean_and_deviation, share
+from .rooms_benchmark import share
+from .several import mean_and_deviation
+from .steps import base_parser
 
 STARTS, MODES = ('scratch', 'pretrained'), ('linear', 'decoder', 'full', 'lora')
 # Columns of the table: title, entry of a result, and its factor.
@@ -18,9 +19,7 @@ _SETTINGS = ('train', 'val', 'steps', 'pretrain_steps', 'batch_size', 'points', 
 
 def parse_args(arguments: list[str] | None = None):
     rows = [f'{start}-{mode}' for start in STARTS for mode in MODES]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/seg_benchmark'), help='folder (default: '
-                        '%(default)s)')
+    parser = base_parser(__doc__, 'work_dirs/seg_benchmark')
     parser.add_argument('--rows', nargs='+', choices=rows, default=[row for row in rows if row != 'scratch-lora'],
                         metavar='ROW', help='START-MODE (default: all but scratch-lora)')
     parser.add_argument('--labels', nargs='+', type=share, default=[1., 0.1], metavar='SHARE',
@@ -32,8 +31,6 @@ def parse_args(arguments: list[str] | None = None):
                                 ('batch-size', 8, 'rooms a step'), ('points', 4096, 'points that the encoder sees')):
         parser.add_argument(f'--{name}', type=int, default=default, metavar='N', help=f'{text} (default: %(default)s)')
     parser.add_argument('--device', default='cpu', help='(default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='overrides of rooms_seg.py for all rows, of the encoder also in pre-training')
     return parser.parse_args(arguments)
 
 
@@ -44,10 +41,8 @@ def main(args) -> None:
     from .bench.room_runs import SEGMENT, Schedule, pretrain, read_config, train_segmentor
     from .bench.room_sets import SegRooms
     from .option_values import parse_option
-    from .run_settings import check_settings, write_settings
-    settings = json.loads(json.dumps({name: getattr(args, name) for name in _SETTINGS}))
-    check_settings(args.out, settings, 'results/*.json', '--out')
-    write_settings(args.out, settings)
+    from .run_settings import claim_folder
+    claim_folder(args.out, {name: getattr(args, name) for name in _SETTINGS}, 'results/*.json', '--out')
     # Of another seed than the demo's rooms, which sizes and schedules were chosen on.
     create_rooms(args.out / 'rooms', args.train, args.val, seed=1)
     train, val = (SegRooms.load(args.out / 'rooms', split, args.device) for split in ('train', 'val'))

@@ -1,32 +1,21 @@
-"""Several trainings of one config, as of seeds, folds or areas: each in a folder of its own, none twice."""
+"""Several trainings of one config, such as seeds, folds or areas: each in a folder of its own, none twice."""
 import copy
+import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import reading
-from .run_settings import check_settings, write_settings
 
 
-def begin(folder: Path, settings: dict, results: str) -> None:
-    """Note the settings in the work folder; refuse a folder that has trainings of other settings.
-
-    Args:
-        folder: The work folder of all.
-        settings: Of all, from ``settings_of``.
-        results: Pattern of the names of what trainings leave in the folder.
-
-    Raises:
-        UserError: See ``check_settings``.
-    """
-    from mmengine.dist import is_main_process
-    check_settings(folder, settings, results)
-    if is_main_process():
-        write_settings(folder, settings)
+def mean_and_deviation(values: Sequence[float], digits: str = '.1f') -> str:
+    """Mean and deviation (divisor n - 1), which a single value does not have."""
+    deviation = f' +- {statistics.stdev(values):{digits}}' if len(values) > 1 else ''
+    return f'{statistics.mean(values):{digits}}{deviation}'
 
 
-def one_of(config, name: str):
-    """A copy of the config for one training, in a folder ``name`` of its own, where it goes on if it was begun."""
+def run_config(config, name: str):
+    """A copy of the config for one training, in a folder ``name`` of its own; it resumes there if it was begun."""
     config = copy.deepcopy(config)  # config.copy() shares its entries
     config.work_dir = str(Path(config.work_dir) / name)
     # mmengine refuses a second runner of the same name in one process.
@@ -36,20 +25,20 @@ def one_of(config, name: str):
     return config
 
 
-def only_last(config) -> None:
+def validate_last(config) -> None:
     """One validation, after the last epoch: no epoch is chosen on the test data."""
     config.train_cfg.val_interval = config.train_cfg.get('max_epochs') or config.train_cfg.max_iters
     config.default_hooks.checkpoint.save_last = True
 
 
-def finish(config):
-    """Train, or validate only where all of it has been trained; the runner."""
+def train_or_validate(config):
+    """Train, or only validate what has been trained to the end. Returns the runner."""
     from m2ae_mm.engine import training_runner
     runner = training_runner(config)
     epochs = config.train_cfg.get('max_epochs')
     last = Path(config.work_dir) / (f'epoch_{epochs}.pth' if epochs else f'iter_{config.train_cfg.max_iters}.pth')
     if config.get('resume') and last.is_file():  # stopped in its last validation
-        runner.logger.info(f'{last.parent.name}: trained already, scored again from {last}')
+        runner.logger.info(f'{last.parent.name}: already trained, validated again from {last}')
         runner.val()
     else:
         runner.train()

@@ -1,17 +1,15 @@
 """Linear probe, classification, few-shot and part segmentation on cad_shapes and labeled_parts, with and without
 pre-training, at the sizes of the encoder that comes with the package.
 
-Everything is written below --out; a run that was stopped goes on where it was when started again. The folders
+Everything is written below --out; an interrupted run continues when it is started again. The folders
 data/cad_shapes and data/labeled_parts must be there.
 """
-import argparse
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-from .rooms_benchmark import mean_and_deviation
 from .run_settings import content_of
-from .steps import Steps
+from .several import mean_and_deviation
+from .steps import Steps, base_parser
 
 PRETRAIN = 'm2ae_mm::m2ae/cad_shapes/pretrain_small.py'
 SOURCES = ('ldraw', 'kicad', 'sweethome3d')
@@ -33,9 +31,7 @@ SMALL_PART_HEAD = ['model.head.propagated=[256,128]', 'model.head.hidden=[256,12
 
 def parse_args(arguments: list[str] | None = None):
     tasks = ['svm', 'cls', 'fewshot', 'parts']
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/shapes_benchmark'),
-                        help='folder (default: %(default)s)')
+    parser = base_parser(__doc__, 'work_dirs/shapes_benchmark')
     parser.add_argument('--checkpoint', default='shapes_small',
                         help='pre-training to test: a file, or weights that come with the package (default: '
                         '%(default)s); "train" trains it first')
@@ -47,8 +43,6 @@ def parse_args(arguments: list[str] | None = None):
                         help='of classification and part segmentation (default: %(default)s); few-shot has the 150 of '
                         'the paper, a step each')
     parser.add_argument('--threads', type=int, help='of each tool (default: all cores)')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-                        help='overrides for all trainings and tests, e.g. for a quick look')
     return parser.parse_args(arguments)
 
 

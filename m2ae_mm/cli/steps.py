@@ -1,4 +1,5 @@
-"""Several calls of our tools in a row, each with its log, in a folder from which a stopped run goes on."""
+"""Several calls of our tools in a row, each with its log, in a folder from which a stopped run continues."""
+import argparse
 import json
 import os
 import subprocess
@@ -11,7 +12,16 @@ from typing import Any
 
 from ..cores import cores
 from ..surroundings import MIM
-from .run_settings import check_settings, write_settings
+from .run_settings import claim_folder
+
+
+def base_parser(description: str, out: str) -> argparse.ArgumentParser:
+    """Options that all tools of several steps have."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--out', type=Path, default=Path(out), help='folder (default: %(default)s)')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='overrides for all trainings and tests, e.g. for a quick look')
+    return parser
 
 
 class Steps:
@@ -35,11 +45,9 @@ class Steps:
         """Take the folder for runs with these settings and the overrides.
 
         Raises:
-            ValueError: If it has results or beginnings of others.
+            ValueError: If it has results of others, finished or not.
         """
-        settings['options'] = self.options
-        check_settings(self.out, settings, '**/*.json', '--out')
-        write_settings(self.out, settings)
+        claim_folder(self.out, {**settings, 'options': self.options}, '**/*.json', '--out')
 
     def run(self, name: str, *command: str) -> None:
         """One call of Python; its output goes to a log file, progress to the screen.

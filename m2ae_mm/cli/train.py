@@ -17,10 +17,10 @@ def parse_args(arguments: list[str] | None = None):
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help="scale the learning rate from the config's auto_scale_lr.base_batch_size to the real one")
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-                        help='go on from this checkpoint, or from the latest one in the work folder')
+                        help='resume from this checkpoint, or from the latest one in the work folder')
     parser.add_argument('--seeds', type=int, metavar='N',
                         help="train with the seeds 0 to N - 1 and print mean and deviation of the validation's main "
-                        'figure; what is done or begun in the work folder is not begun anew')
+                        'figure; seeds that are done or begun in the work folder are not started anew')
     parser.add_argument('--areas', nargs='*', metavar='AREA',
                         help="leave one out: train once for each area (annotation file) of the config, tested on it, "
                         "and score all together, as S3DIS's six-fold figures are; names choose some of them. Resumes "
@@ -46,10 +46,10 @@ def apply_args(config, args) -> None:
                         'with another seed.')
     several = '--seeds' if args.seeds is not None else '--areas' if args.areas is not None else None
     if several and args.resume not in (None, 'auto'):
-        raise UserError(f'{several} trains each time in a folder of its own and goes on there, so --resume takes no '
+        raise UserError(f'{several} trains each time in a folder of its own and resumes there, so --resume takes no '
                         f'checkpoint, got {args.resume!r}.')
     if args.resume:
-        # Weights to start from stay where they are for a work folder in which there is nothing to resume yet.
+        # load_from stays, for a work folder without anything to resume.
         config.resume = 'auto'
         if args.resume != 'auto':
             config.resume, config.load_from = True, args.resume

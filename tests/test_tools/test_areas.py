@@ -98,8 +98,8 @@ def test_configs_without_areas_are_refused(config, change, chosen, text):
 def test_damaged_tables_are_named(config, tmp_path, entry):
     train = tmp_path / 'work'
     train.mkdir()
-    from m2ae_mm.cli.run_settings import settings_of, write_settings
-    write_settings(train, settings_of(config))
+    from m2ae_mm.cli.run_settings import claim_folder, settings_of
+    claim_folder(train, settings_of(config), 'area*')
     (train / 'areas.json').write_text(json.dumps({'1': entry}))
     with pytest.raises(ValueError, match=r'area 1 has no 13 x 13 numbers of points. Take the entry out of'):
         train_areas(config)

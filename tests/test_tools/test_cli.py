@@ -58,4 +58,4 @@ def test_an_interruption_says_how_to_go_on(main, capsys, monkeypatch):
         run(main)
     assert end.value.code == 130
     assert capsys.readouterr().err.strip() == (
-        'interrupted. A training goes on from its latest checkpoint with --resume.')
+        'interrupted. A training resumes from its latest checkpoint with --resume.')

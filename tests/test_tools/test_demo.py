@@ -24,7 +24,7 @@ def expected(monkeypatch):
 def test_all_as_expected(expected):
     text = summary(RESULTS, dict(rooms=60, pretrain=540), 600, 60)
     assert '10.0 minutes (expected 5 to 15): rooms 1.0, pretrain 9.0' in text and 'score above 0.20' in text
-    assert text.splitlines()[-1] == 'All 3 figures of which it is known what to expect are as expected.'
+    assert text.splitlines()[-1] == 'All 3 figures with an expected range are within it.'
     rows = [line.split() for line in text.splitlines() if 'from the pre-training here' in line]
     assert rows[0][-5:] == ['40.0', '(expected', '35', 'to', '45)'] and rows[1][-1] == '10.0'
 
@@ -81,7 +81,7 @@ def test_the_demo_runs_and_goes_on(tmp_path, monkeypatch, capfd):
             'model.backbone.num_centers=[64,32,16]', 'test_dataloader.num_workers=0',
             'test_dataloader.persistent_workers=False']
     Demo(parse_args(tiny)).main()
-    assert 'What to expect is known for the default settings only' in capfd.readouterr().out
+    assert 'Expected ranges are known for the default settings only' in capfd.readouterr().out
     found = json.loads((tmp_path / 'results.json').read_text())
     assert found['first look']['probe_pretrained'] > found['first look']['probe_untrained'] + 6
     assert 0 < found['pre-trained']['picture_score_thr'] <= 1

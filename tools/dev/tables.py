@@ -30,7 +30,7 @@ def main() -> int:
 
 
 def update(page: Path, write: bool) -> bool:
-    """Whether the page's tables differ from the files."""
+    """Whether the page's tables were out of date."""
     before = page.read_text()
     after = _PLACE.sub(lambda found: found[1] + table(found[2]) + found[3], before)
     if write and after != before:
@@ -95,29 +95,28 @@ def _compiler(rows: list[dict]) -> str:
     return _lines(['work, bfloat16', 'kernels', 'ms (10 % to 90 %)', 'against ours'], cells)
 
 
-def _shapes(rows: list[dict]) -> str:
-    return _lines(['epochs', 'source', 'linear SVM (C = 1), %'],
-                  [[f'{row["epoch"]:g}', row['source'], f'{row["accuracy"]:.1f}'] for row in rows])
-
-
 def _detection(rows: list[dict]) -> str:
-    groups: dict[tuple, list[dict]] = {}
-    for row in (row for row in rows if 'AP25' in row):
-        groups.setdefault((row['share'], row['start']), []).append(row)
-    cells = [[f'{share:.0%}', start, *_over_seeds(found)] for (share, start), found in sorted(groups.items(),
-                                                                                              reverse=True)]
+    groups = _grouped([row for row in rows if 'AP25' in row], 'share', 'start')
+    cells = [[f'{share:.0%}', start, *_over_seeds(found)]
+             for (share, start), found in sorted(groups.items(), reverse=True)]
     return _lines(['labelled rooms', 'encoder', 'seeds', 'AP25', 'AP50'], cells)
 
 
 def _detection_causes(rows: list[dict]) -> str:
-    groups: dict[tuple, list[dict]] = {}
-    for row in rows:
-        if row['step'] == max(each['step'] for each in rows):
-            groups.setdefault((row['labelled'], row['about']), []).append(row)
+    last = max(row['step'] for row in rows)
+    groups = _grouped([row for row in rows if row['step'] == last], 'labelled', 'about')
     # Starts in the order of the rows.
     cells = [[str(labelled), about, *_over_seeds(found)]
              for (labelled, about), found in sorted(groups.items(), key=lambda item: item[0][0])]
     return _lines(['labelled rooms', 'encoder', 'seeds', 'AP25', 'AP50'], cells)
+
+
+def _grouped(rows: list[dict], *keys: str) -> dict[tuple, list[dict]]:
+    """Rows by their values of the keys."""
+    groups: dict[tuple, list[dict]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return groups
 
 
 def _over_seeds(rows: list[dict], keys: tuple[str, ...] = ('AP25', 'AP50'), factor: float = 1.) -> list[str]:
@@ -126,12 +125,6 @@ def _over_seeds(rows: list[dict], keys: tuple[str, ...] = ('AP25', 'AP50'), fact
     figures = [[factor * row[key] for row in rows] for key in keys]
     return [str(len(rows)), *(f'{mean(each):.1f}' + (f' ± {stdev(each):.1f}' if len(each) > 1 else '')
                               for each in figures)]
-
-
-def _whole_runs(rows: list[dict]) -> str:
-    return _lines(['run', 'start to first step', 'bare step', 'step in the run', '10 epochs with one end'],
-                  [[row['run'], f'{row["first_step_seconds"]:.1f} s', f'{row["bare_samples_per_second"]:,.0f}/s',
-                    f'{row["run_samples_per_second"]:,.0f}/s', f'{row["share_of_cycle"][-1]:.1%}'] for row in rows])
 
 
 def _tuning(rows: list[dict]) -> str:
@@ -144,12 +137,9 @@ def _tuning(rows: list[dict]) -> str:
 
 
 def _segmentation(rows: list[dict]) -> str:
-    groups: dict[tuple, list[dict]] = {}
-    for row in rows:
-        groups.setdefault((row['labels'], row['mode'], row['start']), []).append(row)
     cells = [[f'{labels:.0%}', mode, {'scratch': 'random', 'pretrained': 'pre-trained'}[start],
               *_over_seeds(found, ('miou', 'acc'), 100), f'{found[0]["trained"]:,}']
-             for (labels, mode, start), found in groups.items()]
+             for (labels, mode, start), found in _grouped(rows, 'labels', 'mode', 'start').items()]
     return _lines(['labelled rooms', 'tuning', 'encoder', 'seeds', 'mIoU', 'accuracy', 'weights that learn'], cells)
 
 
@@ -165,9 +155,8 @@ def _weights(folder: Path) -> str:
     return _lines(['weights, task, config, made by', 'figures'], cells) + '\n'
 
 
-_TABLES = dict(kernel_tests=_kernel_tests, benchmark=_benchmark, compiler=_compiler, shapes=_shapes,
-               detection=_detection, detection_causes=_detection_causes, segmentation=_segmentation, tuning=_tuning,
-               whole_runs=_whole_runs, weights=_weights)
+_TABLES = dict(kernel_tests=_kernel_tests, benchmark=_benchmark, compiler=_compiler, detection=_detection,
+               detection_causes=_detection_causes, segmentation=_segmentation, tuning=_tuning, weights=_weights)
 
 if __name__ == '__main__':
     sys.exit(main())

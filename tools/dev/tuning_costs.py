@@ -47,19 +47,13 @@ class Step:
     """A training step of a config in a mode."""
 
     def __init__(self, name: str, mode: str, data: dict) -> None:
-        import torch
         from mmengine.optim import build_optim_wrapper
-        from mmengine.registry import init_default_scope
 
-        from m2ae_mm.cli.bench.models import read_config
+        from m2ae_mm.cli.bench.models import build, read_config
         from m2ae_mm.engine import set_tuning
-        from mmdet3d.registry import MODELS
-        init_default_scope('mmdet3d')
         config = read_config(name)
         set_tuning(config, mode)
-        torch.manual_seed(0)
-        self.model, self.data = MODELS.build(config.model), data
-        self.model.init_weights()
+        self.model, self.data = build(config, 0, 'cpu'), data
         self.wrapper = build_optim_wrapper(self.model.train(), config.optim_wrapper)
         self.weights = {each.untyped_storage().data_ptr() for each in self.model.parameters()}
         self.learn = sum(each.numel() for each in self.model.parameters() if each.requires_grad)

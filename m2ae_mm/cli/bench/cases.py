@@ -60,21 +60,14 @@ def plain(title: str, function: str, on_cpu: int, on_cuda: int) -> list[Case]:
     return [network(title, function, on_cpu, on_cuda, variant) for variant in ('plain', 'plain+tuned')]
 
 
-def _sampling() -> list[Case]:
-    cases = []
+def _sampling_and_neighbors() -> tuple[list[Case], list[Case]]:
+    sampling, neighbors = [], []
     for scene, scales, batches in ((False, SHAPE_SCALES, SHAPES), (True, [SCENE_SCALE], SCENES)):
-        for count, picks, _ in scales:
-            cases += operator(f'fps {count}->{picks}', 'fps', batches, count=count, picks=picks, scene=scene)
-    return cases
-
-
-def _neighbors() -> list[Case]:
-    cases = []
-    for scene, scales, batches in ((False, SHAPE_SCALES, SHAPES), (True, [SCENE_SCALE], SCENES)):
-        for count, queries, k in scales:
-            cases += operator(f'knn {queries} in {count}, k={k}', 'knn', batches, count=count, queries=queries, k=k,
-                              scene=scene)
-    return cases
+        for count, picks, k in scales:
+            sampling += operator(f'fps {count}->{picks}', 'fps', batches, count=count, picks=picks, scene=scene)
+            neighbors += operator(f'knn {picks} in {count}, k={k}', 'knn', batches, count=count, queries=picks, k=k,
+                                  scene=scene)
+    return sampling, neighbors
 
 
 def _balls() -> list[Case]:
@@ -84,9 +77,10 @@ def _balls() -> list[Case]:
                          queries=queries, radius=radius, k=k) for count, queries, radius, k in sizes), [])
 
 
+_SAMPLING, _NEIGHBORS = _sampling_and_neighbors()
 CASES: dict[str, list[Case]] = {
-    'fps': _sampling(),
-    'knn': _neighbors(),
+    'fps': _SAMPLING,
+    'knn': _NEIGHBORS,
     'ball_query': _balls(),
     # The decoders of shape and of scene pre-training.
     'interpolation': [

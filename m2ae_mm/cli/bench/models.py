@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...surroundings import PREFIX, find_config
+from ...surroundings import find_config
 from .inputs import FILE_POINTS, composed_rooms, room_clouds, room_targets, shape_clouds
 from .work import Setting, Work
 
@@ -14,24 +14,34 @@ PRETRAIN, CLASSIFY, DETECT = 'm2ae/shapenet_pretrain.py', 'm2ae/modelnet40_cls.p
 PRETRAIN_POINTS, PROBE_POINTS, CLASSIFY_POINTS, SCENE_POINTS = 2048, 1024, 1024, 40000
 
 
-def read_config(name: str):
-    """A config of this project."""
+def read_config(name: str, changes: dict[str, Any] | None = None):
+    """A config of the package, with changes such as ``{'model.mask_ratio': 0.6}``."""
     from mmengine.config import Config
-    return Config.fromfile(find_config(f'{PREFIX}{name}'))
+    config = Config.fromfile(find_config(name))
+    config.merge_from_dict(changes or {})
+    return config
 
 
-def build(config, setting: Setting) -> nn.Module:
-    """Our model with its initial weights."""
+def build(config, seed: int, device: str) -> nn.Module:
+    """The config's model with its initial weights."""
+    from mmengine.logging import MMLogger
     from mmengine.registry import init_default_scope
 
-    from m2ae_mm.engine import record_graphs
     from mmdet3d.registry import MODELS
     init_default_scope('mmdet3d')
-    torch.manual_seed(setting.seed)
+    MMLogger.get_instance('m2ae').setLevel('WARNING')  # without the list of initial weights
+    torch.manual_seed(seed)
     model = MODELS.build(config.model)
     model.init_weights()
+    return model.to(device)
+
+
+def _recorded(config, setting: Setting) -> nn.Module:
+    """The config's model, whose steps go through CUDA graphs as in a training."""
+    from m2ae_mm.engine import record_graphs
+    model = build(config, setting.seed, setting.device)
     record_graphs(model)
-    return model.to(setting.device)
+    return model
 
 
 def autocast(setting: Setting) -> contextlib.AbstractContextManager:
@@ -39,7 +49,8 @@ def autocast(setting: Setting) -> contextlib.AbstractContextManager:
     return torch.autocast(setting.device, torch.bfloat16, enabled=setting.precision == 'bf16')
 
 
-def _inference(call: Callable[[], Any], module: nn.Module, inputs: Sequence[Tensor], setting: Setting) -> Work:
+def inference(call: Callable[[], Any], module: nn.Module, inputs: Sequence[Tensor], setting: Setting) -> Work:
+    """A call in evaluation mode."""
     def predict() -> Any:
         with torch.no_grad(), autocast(setting):
             return call()
@@ -48,8 +59,7 @@ def _inference(call: Callable[[], Any], module: nn.Module, inputs: Sequence[Tens
     return Work(predict, setting.batch, inputs=inputs, module=module)
 
 
-def _our_training(config, model: nn.Module, data: Callable[[], dict], inputs: Sequence[Tensor],
-                  setting: Setting) -> Work:
+def training(config, model: nn.Module, data: Callable[[], dict], inputs: Sequence[Tensor], setting: Setting) -> Work:
     """Augmentation, forward, backward and the config's optimiser; ``data`` makes the model's arguments."""
     from mmengine.optim import build_optim_wrapper
     wrapper = build_optim_wrapper(model.train(), config.optim_wrapper)
@@ -65,7 +75,7 @@ def _our_training(config, model: nn.Module, data: Callable[[], dict], inputs: Se
 
 def _plain_training(model: nn.Module, points: Tensor, others: Sequence[Tensor], setting: Setting,
                     clip: float | None = None) -> Work:
-    """As :func:`_our_training`; ``others`` are arguments of the model besides the points."""
+    """As :func:`training`; ``others`` are arguments of the model besides the points."""
     model.to(setting.device).train()
     vectors = [weight for weight in model.parameters() if weight.dim() == 1]
     others_to_decay = [weight for weight in model.parameters() if weight.dim() > 1]
@@ -90,10 +100,10 @@ def _plain_training(model: nn.Module, points: Tensor, others: Sequence[Tensor], 
 def pretrain(setting: Setting) -> Work:
     """A step of pre-training."""
     config = read_config(PRETRAIN)
-    model = build(config, setting)
+    model = _recorded(config, setting)
     points = _loaded(shape_clouds(setting.batch, PRETRAIN_POINTS, setting.seed), setting)
     collated = dict(inputs=dict(points=points), data_samples=None)
-    return _our_training(config, model, lambda: model.data_preprocessor(collated, training=True), [points], setting)
+    return training(config, model, lambda: model.data_preprocessor(collated, training=True), [points], setting)
 
 
 def pretrain_plain(setting: Setting) -> Work:
@@ -107,10 +117,10 @@ def pretrain_plain(setting: Setting) -> Work:
 
 def features(setting: Setting) -> Work:
     """Frozen features for the linear SVM."""
-    model = build(read_config(PRETRAIN), setting)
+    model = _recorded(read_config(PRETRAIN), setting)
     model.neck = model.head = nn.Identity()  # the encoder does it alone
     points = shape_clouds(setting.batch, PROBE_POINTS, setting.seed).to(setting.device)
-    return _inference(lambda: model(dict(points=points), mode='tensor'), model, [points], setting)
+    return inference(lambda: model(dict(points=points), mode='tensor'), model, [points], setting)
 
 
 def features_plain(setting: Setting) -> Work:
@@ -119,7 +129,7 @@ def features_plain(setting: Setting) -> Work:
     torch.manual_seed(setting.seed)
     model = PlainFeatures(read_config(PRETRAIN).model).to(setting.device)
     points = shape_clouds(setting.batch, PROBE_POINTS, setting.seed).to(setting.device)
-    return _inference(lambda: model(points), model, [points], setting)
+    return inference(lambda: model(points), model, [points], setting)
 
 
 def classify(from_files: bool, setting: Setting) -> Work:
@@ -129,14 +139,14 @@ def classify(from_files: bool, setting: Setting) -> Work:
     if not from_files:
         transforms = config.model.data_preprocessor.train_transforms
         transforms[:] = [each for each in transforms if each.type != 'M2AEBatchSample']
-    model = build(config, setting)
+    model = _recorded(config, setting)
     count = FILE_POINTS if from_files else CLASSIFY_POINTS
     points = _loaded(shape_clouds(setting.batch, count, setting.seed), setting)
     samples = [Det3DDataSample() for _ in range(setting.batch)]
     for sample, label in zip(samples, _labels(config, setting)):
         sample.gt_label = label
     collated = dict(inputs=dict(points=points), data_samples=samples)
-    return _our_training(config, model, lambda: model.data_preprocessor(collated, training=True), [points], setting)
+    return training(config, model, lambda: model.data_preprocessor(collated, training=True), [points], setting)
 
 
 def classify_plain(setting: Setting) -> Work:
@@ -166,13 +176,13 @@ def detect_train(setting: Setting, config: str = DETECT) -> Work:
     rooms = composed_rooms(setting.batch, SCENE_POINTS, setting.seed)
     points = room_clouds(rooms, SCENE_POINTS).to(setting.device)
     data = dict(inputs=dict(points=list(points)), data_samples=room_targets(rooms))
-    return _our_training(config, build(config, setting), lambda: data, [points], setting)
+    return training(config, _recorded(config, setting), lambda: data, [points], setting)
 
 
 def detect_infer(setting: Setting) -> Work:
     """Detections of 3DETR-m, suppression included; untrained, so that hardly a box is dropped by its score."""
-    model = build(read_config(DETECT), setting)
+    model = _recorded(read_config(DETECT), setting)
     rooms = composed_rooms(setting.batch, SCENE_POINTS, setting.seed)
     points = room_clouds(rooms, SCENE_POINTS).to(setting.device)
     inputs, samples = dict(points=list(points)), room_targets(rooms)
-    return _inference(lambda: model(inputs, samples, mode='predict'), model, [points], setting)
+    return inference(lambda: model(inputs, samples, mode='predict'), model, [points], setting)

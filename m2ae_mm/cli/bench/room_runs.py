@@ -8,18 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper, build_optim_wrapper
-from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from m2ae_mm.checkpoint import write_checkpoint
 from m2ae_mm.engine import set_tuning
-from m2ae_mm.surroundings import find_config
 from mmdet3d.evaluation.functional.indoor_eval import eval_map_recall
 from mmdet3d.evaluation.functional.seg_eval import fast_hist, get_acc, per_class_iou
-from mmdet3d.registry import MODELS
 
+from .models import build, read_config
 from .room_sets import CLASSES, DetRooms, Rooms, SegRooms
 
 PRETRAIN, DETECT, SEGMENT = (f'm2ae_mm::{name}.py' for name in ('m2ae/rooms_pretrain', 'vdetr/vdetr-m2ae_rooms',
@@ -51,24 +48,7 @@ class Schedule(NamedTuple):
         return 0.01 + 0.495 * (1 + math.cos(math.pi * (step - warm) / max(self.steps - warm, 1)))
 
 
-def read_config(name: str, changes: dict[str, Any]) -> Config:
-    """A config of the package with changes such as ``{'model.mask_ratio': 0.6}``."""
-    config = Config.fromfile(find_config(name))
-    config.merge_from_dict(changes)
-    return config
-
-
-def build(config: Config, seed: int, device: str) -> nn.Module:
-    """The config's model with its initial weights."""
-    init_default_scope('mmdet3d')
-    MMLogger.get_instance('rooms').setLevel('WARNING')  # without the list of initial weights
-    torch.manual_seed(seed)
-    model = MODELS.build(config.model)
-    model.init_weights()
-    return model.to(device)
-
-
-def train(model: nn.Module, config: Config, rooms: Rooms, schedule: Schedule, seed: int, stop: float = math.inf,
+def train(model: nn.Module, config: Config, rooms: Rooms, schedule: Schedule, seed: int,
           after_step: Callable[[int, Tensor], None] = lambda done, loss: None) -> list[float]:
     """Train a model on rooms of its device.
 
@@ -78,7 +58,6 @@ def train(model: nn.Module, config: Config, rooms: Rooms, schedule: Schedule, se
         rooms: With the labels that the model wants.
         schedule: How long and how fast.
         seed: Of what is drawn.
-        stop: ``time.time()`` at which to stop early.
         after_step: Called with the number of steps made and the loss of the last.
 
     Returns:
@@ -88,7 +67,7 @@ def train(model: nn.Module, config: Config, rooms: Rooms, schedule: Schedule, se
     generator = torch.Generator().manual_seed(seed)
     order: list[int] = []
     losses: list[Tensor] = []
-    while len(losses) < schedule.steps and time.time() < stop:
+    while len(losses) < schedule.steps:
         for group, rate in zip(wrapper.optimizer.param_groups, rates):
             group['lr'] = rate * schedule.factor(len(losses))
         while len(order) < schedule.batch:
@@ -131,7 +110,7 @@ def in_parts(losses: list[float], parts: int = 20) -> list[float]:
 def pretrain(path: Path, rooms: Rooms, schedule: Schedule, seed: int, changes: dict[str, Any] | None = None) -> Path:
     """Weights of an encoder pre-trained on the rooms without their labels: those of ``path``, or made now."""
     if not path.is_file():
-        config = read_config(PRETRAIN, changes or {})
+        config = read_config(PRETRAIN, changes)
         model = build(config, seed, rooms.points[0].device.type)
         losses = in_parts(train(model, config, rooms, schedule, seed))
         print(f'{path.name}: {schedule.steps} steps of pre-training, loss {losses[0]:.4f} at first, {losses[-1]:.4f} '
@@ -185,13 +164,13 @@ def confusion(model: nn.Module, rooms: SegRooms) -> np.ndarray:
     return matrix
 
 
-def score_boxes(model: nn.Module, rooms: DetRooms, points: int = 8192, batch: int = 8) -> dict[str, float]:
+def score_boxes(model: nn.Module, rooms: DetRooms, points: int = 8192) -> dict[str, float]:
     """AP and recall at 0.25 and 0.5 as mmdet3d's indoor evaluation counts them, in percent."""
     truths: dict[int, dict[int, list]] = {}
     found: dict[int, dict[int, list]] = {}
     model.eval()
-    for start in range(0, len(rooms), batch):
-        chosen = range(start, min(start + batch, len(rooms)))
+    for start in range(0, len(rooms), 8):
+        chosen = range(start, min(start + 8, len(rooms)))
         data = rooms.batch(chosen, points, None)
         with torch.no_grad(), torch.autocast('cuda', torch.bfloat16, enabled=rooms.points[0].is_cuda):
             results = model(**data, mode='predict')

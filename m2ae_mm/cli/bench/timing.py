@@ -36,25 +36,25 @@ def time_calls(call: Callable[[], Any], device: str, repeats: int, seconds: floa
     """
     start = time.perf_counter()
 
-    def goes_on(done: int) -> bool:
+    def unfinished(done: int) -> bool:
         return done < repeats and (done < _LEAST_CALLS or time.perf_counter() - start < seconds)
 
-    return _time_on_cuda(call, goes_on) if device == 'cuda' else _time_on_host(call, goes_on)
+    return _time_on_cuda(call, unfinished) if device == 'cuda' else _time_on_host(call, unfinished)
 
 
-def _time_on_host(call: Callable[[], Any], goes_on: Callable[[int], bool]) -> list[float]:
+def _time_on_host(call: Callable[[], Any], unfinished: Callable[[int], bool]) -> list[float]:
     times: list[float] = []
-    while goes_on(len(times)):
+    while unfinished(len(times)):
         start = time.perf_counter()
         call()
         times.append(1e3 * (time.perf_counter() - start))
     return times
 
 
-def _time_on_cuda(call: Callable[[], Any], goes_on: Callable[[int], bool]) -> list[float]:
+def _time_on_cuda(call: Callable[[], Any], unfinished: Callable[[int], bool]) -> list[float]:
     torch.cuda.synchronize()
     marks = [_mark()]
-    while goes_on(len(marks) - 1):
+    while unfinished(len(marks) - 1):
         call()
         marks.append(_mark())
     torch.cuda.synchronize()

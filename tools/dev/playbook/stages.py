@@ -39,8 +39,6 @@ STAGES = {stage.name: stage for stage in (
     Stage('compiler', 'hand-written kernels against torch.compile on packed rows', 300, 60, _MODELS),
     Stage('detection', 'detection from scratch and pre-trained, with all and with fewer labels', 300, 60,
           (*_MODELS, 'm2ae_mm/datasets/rooms/*.py', 'configs/vdetr/*.py', 'configs/m2ae/rooms*.py')),
-    Stage('detector', 'a detector of composed rooms for the package', 240, 90,
-          (*_MODELS, 'm2ae_mm/datasets/rooms/*.py', 'configs/vdetr/*.py')),
     Stage('shapes', "pre-training of the paper's size on shapes, with the linear probe", 600, 60, _MODELS),
     Stage('whole_runs', 'whole training runs against their bare steps', 150, 60,
           (*_MODELS, 'm2ae_mm/engine/**/*.py', 'm2ae_mm/datasets/**/*.py')),

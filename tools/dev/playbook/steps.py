@@ -1,11 +1,13 @@
 """Steps of our models on made-up clouds that lie on the device: forward, backward and the optimiser."""
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from m2ae_mm.cli.bench.room_runs import build, read_config
+from m2ae_mm.cli.bench.models import build, inference, read_config, training
+from m2ae_mm.cli.bench.work import Setting
 
 _CONFIGS = dict(pretrain='m2ae/shapenet_pretrain.py', features='m2ae/shapenet_pretrain.py',
                 classify='m2ae/modelnet40_cls.py', detect='3detr/3detr-m_scannet.py',
@@ -19,15 +21,25 @@ _SMALL = dict(num_centers=[32, 16, 8], num_neighbors=[8, 4, 4], depths=[1, 1, 1]
 
 def build_step(case: str, device: str, small: bool) -> tuple[nn.Module, Callable[[], Tensor], int]:
     """The model, a function that makes a step and returns its loss, and the clouds of a step."""
-    config = read_config(f'm2ae_mm::{_CONFIGS[case]}', _small_sizes(case) if small else {})
+    config = read_config(_CONFIGS[case], _small_sizes(case) if small else {})
     model = build(config, 0, device)
     batch = 2 if small else _BATCHES[case]
+    setting = Setting(device, 'bf16' if device == 'cuda' else 'fp32', batch, 0, Path())
     rooms = 'detr' in case or 'detect' in case
     points = 40000 if rooms else 2048 if case == 'pretrain' else 1024
     data = _data(case, batch, device, 1000 if small and rooms else 128 if small else points)
+
+    def features() -> Tensor:
+        return model(**data, mode='tensor').float().mean()
+
+    def scores() -> Tensor:
+        return model(**data, mode='predict')[0].pred_instances_3d.scores_3d.sum()
+
     if case == 'features' or case.endswith('_infer'):
-        return model.eval(), _inference(model, data, 'tensor' if case == 'features' else 'predict'), batch
-    return model.train(), _training(model, config, data, device), batch
+        work = inference(features if case == 'features' else scores, model, (), setting)
+    else:
+        work = training(config, model, lambda: data, (), setting)
+    return model, work.call, batch
 
 
 def _small_sizes(case: str) -> dict[str, Any]:
@@ -51,27 +63,3 @@ def _data(case: str, batch: int, device: str, points: int) -> dict[str, Any]:
     for label, sample in enumerate(samples):
         sample.gt_label = torch.tensor(label % 40, device=device)
     return dict(inputs=inputs, data_samples=samples)
-
-
-def _training(model: nn.Module, config, data: dict[str, Any], device: str) -> Callable[[], Tensor]:
-    from mmengine.optim import build_optim_wrapper
-    wrapper = build_optim_wrapper(model, config.optim_wrapper)
-
-    def step() -> Tensor:
-        with torch.autocast(device, torch.bfloat16, enabled=device == 'cuda'):
-            loss, _ = model.parse_losses(model(**data, mode='loss'))
-        wrapper.update_params(loss)
-        return loss.detach()
-
-    return step
-
-
-def _inference(model: nn.Module, data: dict[str, Any], mode: str) -> Callable[[], Tensor]:
-    first = data['inputs']['points'][0]
-
-    def step() -> Tensor:
-        with torch.no_grad(), torch.autocast(first.device.type, torch.bfloat16, enabled=first.is_cuda):
-            result = model(**data, mode=mode)
-        return result.float().mean() if mode == 'tensor' else result[0].pred_instances_3d.scores_3d.sum()
-
-    return step
