@@ -131,12 +131,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def report(error: BaseException, show: bool = False) -> str:
-    """What a tool prints of an error it ends with. The traceback goes to a file.
-
-    Args:
-        error: The error.
-        show: Whether the traceback comes first.
-    """
+    """What a tool prints of an error it ends with, with ``show`` after the traceback, which also goes to a file."""
     trace = ''.join(traceback.format_exception(error))
     file = _keep(trace)
     where = 'no file could be written for the traceback' if file is None else f'traceback: {file}'

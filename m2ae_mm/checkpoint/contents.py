@@ -38,10 +38,6 @@ def check_archive(path: Path) -> None:
 def check_tensors(content: Any, path: Path) -> None:
     """Refuse tensors that say they are larger than the file, and all that are not dense.
 
-    Args:
-        content: All of a checkpoint.
-        path: Its file.
-
     Raises:
         UserError: Naming the first one.
     """

@@ -121,11 +121,7 @@ def complete(content: dict[str, Any], path: Path, read: Callable[[Path], Mapping
 
 
 def merge_checkpoint(content: Mapping[str, Any], path: Path) -> tuple[OrderedDict[str, Tensor], dict[str, Any]]:
-    """Merge low-rank matrices into the weights of a checkpoint, as :func:`merge_low_rank` does in a model.
-
-    Args:
-        content: All of a checkpoint, from :func:`read_content`.
-        path: Its file.
+    """Merge low-rank matrices into the other weights of a checkpoint, as :func:`merge_low_rank` does in a model.
 
     Returns:
         The tensors, and the config (without ``lora``) and classes of the training.

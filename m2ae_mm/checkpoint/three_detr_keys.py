@@ -60,9 +60,6 @@ def convert_three_detr(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Te
     (SUN RGB-D) the outputs of the angle heads are mirrored, since the
     published yaw runs clockwise and ours counter-clockwise.
 
-    Args:
-        state_dict: Published names with tensors.
-
     Returns:
         Our names with tensors, as many as were given.
 

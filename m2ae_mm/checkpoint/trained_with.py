@@ -13,12 +13,7 @@ _OF_TRAINING = ('init_cfg', 'train_cfg', 'test_cfg', 'drop_path_rate', 'drop_rat
 
 
 def trained_classes(content: Mapping, path: Path) -> tuple[str, ...]:
-    """Names of the classes in the order of their labels; none if the checkpoint does not say.
-
-    Args:
-        content: Of the file.
-        path: The file.
-    """
+    """Names of the classes in the order of their labels; none if the checkpoint does not say."""
     if path.parent == FOLDER:
         return tuple(describe(path.stem).get('classes', ()))
     meta = content.get('meta')
@@ -50,9 +45,6 @@ def stored_config(content: Mapping) -> dict[str, Any]:
 
     mmengine stores it as the text of a Python file, which is read and not
     run: values are literals and ``dict(...)``, and None where they are more.
-
-    Args:
-        content: Of the checkpoint.
     """
     meta = content.get('meta')
     text = meta.get('cfg') if isinstance(meta, Mapping) else None

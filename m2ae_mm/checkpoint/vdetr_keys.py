@@ -51,9 +51,6 @@ def convert_vdetr(state_dict: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]
     mirrored, since the published yaw runs clockwise and ours
     counter-clockwise. The backbone is dropped.
 
-    Args:
-        state_dict: Published names with tensors.
-
     Returns:
         Our names with tensors.
 

@@ -36,9 +36,6 @@ def without(names: Sequence[str]) -> Iterator[None]:
     """Context without these modules: an import of one, or of one below, gives a module of empty classes.
 
     Afterwards they are imported as usual. Modules that are already loaded stay.
-
-    Args:
-        names: Full ones.
     """
     finder = _Empty([name for name in names if name not in sys.modules])
     sys.meta_path.insert(0, finder)

@@ -12,10 +12,6 @@ def train_seeds(config, count: int) -> None:
     Seeds in the table of the work folder are not trained again; those that
     were begun continue where they stopped.
 
-    Args:
-        config: A full config with a validation.
-        count: How many.
-
     Raises:
         UserError: For less than one seed, a config whose validation has no main figure, or a folder with results of
             other settings.

@@ -62,10 +62,7 @@ def scene_sides(xyz: np.ndarray) -> np.ndarray:
 
 
 def end_coverage(xyz: np.ndarray) -> dict[str, tuple[float, float]]:
-    """How much of a scan, seen along an axis, its fullest layer covers.
-
-    Args:
-        xyz: ``(N, 3)``, in any unit.
+    """How much of a scan ``(N, 3)``, seen along an axis, its fullest layer covers.
 
     Returns:
         For each of ``'x'``, ``'y'`` and ``'z'`` the share in the lowest and in the highest quarter of the axis, from

@@ -109,11 +109,7 @@ def check_named_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequenc
 
 
 def named_classes(path: str, dataset: ConfigDict) -> tuple[str, ...]:
-    """Classes of a data set of mmdet3d, those it has by itself unless its config lists others; else none.
-
-    Args:
-        path: Its place in the config.
-        dataset: Its config.
+    """Classes of a data set of mmdet3d at ``path`` in the config: those that its config lists, else its own, if any.
 
     Raises:
         UserError: If the config lists no names, or names that the data set does not know.

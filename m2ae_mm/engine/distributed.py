@@ -37,7 +37,7 @@ class M2AEDistributedCPU(MMDistributedDataParallel):
 
 
 def prepare_processes(config: Config) -> None:
-    """Make ``config`` and the environment fit for several processes; nothing to do for a single one.
+    """Change ``config`` and the environment for several processes; nothing to do for a single one.
 
     - Every process gets random numbers of its own, unless the config says
       otherwise: by default mmengine seeds all alike, and they would draw the
@@ -46,9 +46,6 @@ def prepare_processes(config: Config) -> None:
     - mmengine reads the local rank under mpi but does not pass it on to the
       wrapper, which would put every model on the first GPU.
     - Without an accelerator, see :func:`init_cpu_processes`.
-
-    Args:
-        config: A full config, changed in place.
     """
     if config.launcher == 'none':
         return

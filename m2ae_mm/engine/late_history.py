@@ -25,12 +25,9 @@ def _read_before(name: str) -> property:
 
 
 class LateHistory(HistoryBuffer):
-    """mmengine's history of a logged value, which also takes tensors and keeps them until it is read.
+    """Continues mmengine's history of a logged value, takes tensors, too, and keeps them until it is read.
 
     Copies, and so checkpoints, hold a plain ``HistoryBuffer``.
-
-    Args:
-        history: To continue.
     """
 
     def __init__(self, history: HistoryBuffer) -> None:

@@ -14,11 +14,7 @@ _OTHER_SHAPES = ('Adafactor', 'LBFGS')
 
 
 def check_optimizer_state(wrapper: OptimWrapper | OptimWrapperDict, stored: Mapping) -> None:
-    """Refuse a state whose shapes and types are not those of its parameters, or that is not finite.
-
-    Args:
-        wrapper: Of the training, with its optimizer.
-        stored: What a checkpoint has of it.
+    """Refuse a stored state of the optimizer whose shapes and types do not fit its parameters, or that is not finite.
 
     Raises:
         UserError: Naming the first entry that does not fit.

@@ -29,11 +29,7 @@ def leaves_to_data(config: Config) -> bool:
 
 
 def take_from_checkpoint(config: Config, checkpoint: str | Path) -> bool:
-    """Fill what a config leaves to the data with what a checkpoint was trained with.
-
-    Args:
-        config: A full config, changed in place.
-        checkpoint: See :func:`read_content`.
+    """Fill in what a config leaves to the data with what a checkpoint was trained with.
 
     Returns:
         Whether there is nothing left to fill.
@@ -52,11 +48,7 @@ def take_from_checkpoint(config: Config, checkpoint: str | Path) -> bool:
 
 
 def take_from_data(config: Config, loaders: Sequence[str]) -> None:
-    """Fill what a config leaves to the data from the first annotation file that the loaders read.
-
-    Args:
-        config: A full config, changed in place.
-        loaders: Names of data loaders.
+    """Fill in what a config leaves to the data from the first annotation file that the loaders read.
 
     Raises:
         FileNotFoundError: If there is no annotation file.
@@ -96,9 +88,6 @@ def fit_segmentor(config: Config) -> None:
     """Give a decode head of mmdet3d's segmentors as many classes as the data sets list.
 
     So a config for other scenes overrides ``metainfo.classes`` of the data sets only.
-
-    Args:
-        config: A full config, changed in place.
 
     Raises:
         ValueError: If the loss has a weight for each of other classes.

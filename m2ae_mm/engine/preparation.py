@@ -43,15 +43,12 @@ def prepare(config: Config, loaders: Sequence[str], checkpoint: str | Path | Non
 
 
 def prepare_loaders(config: Config) -> None:
-    """Use page-locked memory where there is an accelerator, and drop options of processes where there are none.
+    """Set loaders of a config to page-locked memory with an accelerator; drop options of processes without processes.
 
     A thread of each loader copies batches to page-locked memory while the
     training waits for the device, and their transfer is faster; what the
     config says about it stays. With ``num_workers=0`` PyTorch refuses options
     of loading processes.
-
-    Args:
-        config: A full config, changed in place.
     """
     # Apple's accelerator shares the host's memory.
     pin = torch.accelerator.is_available() and torch.accelerator.current_accelerator().type != 'mps'

@@ -53,10 +53,7 @@ class Draw(int):
 
 
 class ResumableSampler(Sampler):
-    """Another sampler's order, with a seed for every sample, and from a later place on after a resume.
-
-    Args:
-        sampler: The other one.
+    """The order of ``sampler``, with a seed for every sample; after a resume it starts at a later place.
 
     Attributes:
         base: Seed of the pass.

@@ -42,10 +42,8 @@ def by_annotation_file(datasets: Sequence[tuple[str, ConfigDict]]) -> list[tuple
 def check_seg_entries(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
     """Fail if entries of an annotation file lack points or masks, points lack columns, or chosen scenes do not exist.
 
-    Looks at mmdet3d's data sets of ScanNet and S3DIS for segmentation, and ``M2AESceneSegDataset``.
-
-    Args:
-        datasets: From :func:`by_annotation_file`; their annotation files exist.
+    Looks at mmdet3d's data sets of ScanNet and S3DIS for segmentation, and ``M2AESceneSegDataset``, split by
+    :func:`by_annotation_file`. Their annotation files exist.
 
     Raises:
         UserError: Naming file and entry, and what to do.

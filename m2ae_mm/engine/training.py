@@ -73,9 +73,6 @@ def keep_results(runner: Runner) -> None:
     the same and more; what the config has of other kinds stays. The config,
     which the runner has dumped and puts into checkpoints, stays as the user
     wrote it.
-
-    Args:
-        runner: From a config with a training.
     """
     for i, hook in enumerate(runner.hooks):
         if type(hook) is CheckpointHook:

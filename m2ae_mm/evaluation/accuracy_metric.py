@@ -41,13 +41,10 @@ class M2AEAccuracy(BaseMetric):
 
 
 def summarize_folds(accuracies: Mapping[int, float]) -> dict[str, float]:
-    """Mean and standard deviation over folds, in the unit given.
+    """Mean and standard deviation of accuracies by fold, in the unit given.
 
     The deviation is that of the folds themselves (divisor n), as the field
     reports it.
-
-    Args:
-        accuracies: Fold -> accuracy.
 
     Raises:
         ValueError: If there is no fold.

@@ -52,9 +52,6 @@ class SceneSource(NamedTuple):
 class SceneSteps:
     """Prepares a scan for a model of scenes: its test pipeline without the steps that read files.
 
-    Args:
-        config: Of the model.
-
     Raises:
         ValueError: If its test data are not indoor scenes.
     """

@@ -45,11 +45,7 @@ class ShapeSource(NamedTuple):
 
 
 class ShapeSteps:
-    """Prepares points in the unit sphere for a model of shapes: its test pipeline.
-
-    Args:
-        config: Of the model.
-    """
+    """Prepares points in the unit sphere for a model of shapes: its test pipeline."""
 
     def __init__(self, config: Config) -> None:
         steps = [dict(step) for step in pipeline_of(config)]

@@ -4,10 +4,9 @@
     python tools/dev/chaos.py --kills 200
     python tools/dev/chaos.py --kills 50 --full-disk 20 --tmpfs    # as root: a disk of 20 MB that is really full
 
-A training of a few steps, with every kind of randomness there is, is killed, gone on with, killed again, until it is
-through. Its weights must then be those of a training that nobody disturbed, bit for bit; before every start there must
-be a whole checkpoint no older than the last one that had been written. One process imports everything once and forks
-the trainings.
+A training of a few steps, with every kind of randomness, is killed and resumed until it ends. Its weights must then
+equal those of an undisturbed training, bit for bit, and before every start there must be a whole checkpoint no older
+than the last one written. One process imports everything once and forks the trainings.
 """
 import argparse
 import contextlib
@@ -39,13 +38,13 @@ from m2ae_mm.checkpoint import read_content  # noqa: E402
 from m2ae_mm.engine.hooks import M2AECheckpointHook  # noqa: E402
 
 EPOCHS = 4
-# What an aimed kill counts: moments at which files are in between.
+# Calls that an aimed kill counts: files are being written or replaced in them.
 AIMS = ('open', 'fsync', 'replace', 'remove', 'save')
 KINDS = ('random', 'aimed', 'aimed', 'SIGTERM', 'SIGHUP')
 
 
 def options(folder: Path, workers: int = 0):
-    """The training; one checkpoint is kept, which is what is hardest."""
+    """The training; it keeps only one checkpoint, the hardest case."""
     settings = config(folder, EPOCHS, workers, checkpoint=dict(max_keep_ckpts=1))
     settings.resume = 'auto'
     return settings
@@ -56,14 +55,14 @@ def _train(folder: Path) -> None:
 
 
 def fork(work) -> int:
-    """Process in which ``work()`` runs, whose exit code is 0, what SystemExit says, or 1 after an error."""
+    """Run ``work()`` in a process, which ends with 0, the code of a SystemExit, or 1 after an error; its number."""
     process = os.fork()
     if process:
         return process
     code = 1
     try:
-        os.setsid()  # what loads its data goes with it
-        # Its layout takes half of the time and does not matter here.
+        os.setsid()  # to end its loading processes with it
+        # Formatting the config takes half of the time and does not matter here.
         Config.pretty_text = property(lambda settings: repr(settings.to_dict()))
         work()
         code = 0
@@ -102,7 +101,7 @@ def die_at(aim: str, count: int) -> None:
 
 
 def progress(folder: Path) -> int:
-    """Iterations of the newest whole checkpoint, which must be usable without anything else in the folder."""
+    """Iterations of the newest checkpoint that is whole."""
     reached = [0]
     for path in folder.glob('*.pth'):
         with contextlib.suppress(ValueError):
@@ -116,11 +115,11 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def undisturbed(folder: Path) -> tuple[dict[str, torch.Tensor], float]:
-    """Weights of a training that nobody disturbs, and how long it takes."""
+    """Weights of an undisturbed training, and how long it takes."""
     start = time.monotonic()
     code = finished(fork(lambda: run(options(folder))))
     if code:
-        raise RuntimeError(f'the training ends with {code} even if nobody disturbs it')
+        raise RuntimeError(f'the training ends with {code} even if it is not disturbed')
     return weights(folder), time.monotonic() - start
 
 
@@ -136,7 +135,7 @@ class Report:
 
 
 def kill_trainings(folder: Path, kills: int, seed: int, report: Report) -> None:
-    """Disturb trainings ``kills`` times, each until it is through."""
+    """Disturb trainings ``kills`` times, each until it has finished."""
     draw = random.Random(seed)
     expected, duration = undisturbed(folder / 'whole')
     count = number = 0
@@ -160,14 +159,13 @@ def kill_trainings(folder: Path, kills: int, seed: int, report: Report) -> None:
             left = list(place.glob('.*.part'))
         if left:
             report.wrong.append(f'{place.name}: {left[0].name} was left behind')
-        report.done['trainings, all through'] += 1
+        report.done['trainings, all finished'] += 1
         shutil.rmtree(place)
 
 
 def _disturb(place: Path, kind: str, draw: random.Random, duration: float, report: Report) -> str:
-    """Start or go on with a training, and do something to it."""
+    """Start or resume a training, and disturb it."""
     workers, what = draw.choice((0, 0, 2)), kind
-
     aim, at = draw.choice(AIMS), draw.randint(1, 6)
     if kind == 'aimed':
         what = f'killed at {aim} {at}'
@@ -196,7 +194,7 @@ def _disturb(place: Path, kind: str, draw: random.Random, duration: float, repor
 
 
 def fill_disks(folder: Path, times: int, seed: int, report: Report) -> None:
-    """Trainings for which there is no space, by a limit of the size of files; then with space again."""
+    """Run trainings out of space, by a limit of the size of files; then resume them with space."""
     draw = random.Random(seed)
     expected, _ = undisturbed(folder / 'whole')
     size = (folder / 'whole' / f'epoch_{EPOCHS}.pth').stat().st_size

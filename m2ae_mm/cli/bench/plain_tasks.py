@@ -75,11 +75,7 @@ class Decoder(nn.Module):
 
 
 class PlainPointM2AE(nn.Module):
-    """Masked autoencoder.
-
-    Args:
-        config: ``model`` entry of our pre-training config.
-    """
+    """Masked autoencoder of the ``model`` entry of our pre-training config."""
 
     def __init__(self, config: dict) -> None:
         super().__init__()
@@ -117,11 +113,7 @@ class PlainFeatures(nn.Module):
 
 
 class PlainClassifier(nn.Module):
-    """Encoder without masks and an MLP.
-
-    Args:
-        config: ``model`` entry of our classification config.
-    """
+    """Encoder without masks and an MLP, of the ``model`` entry of our classification config."""
 
     def __init__(self, config: dict) -> None:
         super().__init__()

@@ -104,9 +104,6 @@ class _ArrayUnpickler(pickle._Unpickler):
 def read_pickle(path: str | Path) -> Any:
     """Content of a pickle made of arrays and plain Python values.
 
-    Args:
-        path: A file on this machine.
-
     Raises:
         ValueError: If the file is cut short, is no pickle, or needs any
             other class or function to be read.
@@ -116,12 +113,6 @@ def read_pickle(path: str | Path) -> Any:
 
 
 def parse_pickle(file: BinaryIO, size: int, name: str | Path) -> Any:
-    """:func:`read_pickle` of an open file.
-
-    Args:
-        file: At its beginning.
-        size: In bytes.
-        name: For the message.
-    """
+    """:func:`read_pickle` of an open file of ``size`` bytes, with its name for the message."""
     with reading(name, f'safely ({size} bytes)'):
         return _ArrayUnpickler(_Bounded(file, size)).load()

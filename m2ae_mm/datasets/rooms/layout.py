@@ -69,12 +69,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 class Layout:
-    """A room while it is being filled.
-
-    Args:
-        shell: Its walls.
-        rng: Random state of the room.
-    """
+    """A room while it is being filled."""
 
     def __init__(self, shell: Shell, rng: np.random.Generator) -> None:
         self.shell = shell

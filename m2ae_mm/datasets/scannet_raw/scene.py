@@ -42,14 +42,10 @@ class Scene(NamedTuple):
 
 
 def read_scene(raw: RawScene, nyu40: Mapping[str, int]) -> Scene:
-    """Read a scan with all its vertices.
+    """Read a scan with all its vertices; ``nyu40`` comes from :func:`read_labels`.
 
     Where segments belong to several objects, the last one has them, in the
     masks and in the boxes; an object left without vertices has no box.
-
-    Args:
-        raw: Its files.
-        nyu40: From :func:`read_labels`.
 
     Raises:
         ValueError: If a file is damaged or the files contradict each other,

@@ -131,11 +131,6 @@ class PointM2AEPartHead(PretrainableModule):
         return self.fuse.norm(x.flatten(0, 1)).view(x.shape)
 
     def loss(self, logits: Tensor, parts: Tensor) -> dict[str, Tensor]:
-        """Cross entropy over all points, and the accuracy in percent for the log.
-
-        Args:
-            logits: ``(B, N, num_parts)``.
-            parts: ``(B, N)`` int64.
-        """
+        """Cross entropy of logits ``(B, N, num_parts)`` over all points, and the accuracy in percent for the log."""
         loss = F.cross_entropy(logits.float().flatten(0, 1), parts.flatten())
         return dict(loss_part=loss, accuracy=(logits.argmax(-1) == parts).float().mean() * 100)

@@ -40,10 +40,7 @@ class M2AESegHead(Base3DDecodeHead):
             super().init_weights()
 
     def forward(self, feats_dict: dict) -> Tensor:
-        """Score every point.
-
-        Args:
-            feats_dict: What the neck returned.
+        """Score every point from what the neck returned.
 
         Returns:
             ``(B, num_classes, N)`` logits.

@@ -41,13 +41,10 @@ class Rows:
 
     @classmethod
     def of(cls, masked: Tensor) -> 'Rows':
-        """Rows of the visible centres.
+        """Rows of the centres that ``masked`` ``(B, M)`` does not mask.
 
         Their number is read back from the device, unless :func:`fixed_rows`
         says it: then no shape depends on the mask.
-
-        Args:
-            masked: ``(B, M)`` bool, ``True`` = masked.
         """
         batch, count = masked.shape
         visible = ~masked.flatten()

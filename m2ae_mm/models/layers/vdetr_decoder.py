@@ -87,11 +87,7 @@ class BoxCrossAttention(nn.Module):
 
 @torch.no_grad()
 def positions_in_boxes(xyz: Tensor, boxes: Tensor) -> Tensor:
-    """Where tokens lie in the frames of boxes.
-
-    Args:
-        xyz: ``(B, N, 3)``.
-        boxes: ``(B, Q, 7)``.
+    """Where tokens ``(B, N, 3)`` lie in the frames of boxes ``(B, Q, 7)``.
 
     Returns:
         ``(B, Q, N, 12)`` float32, along each axis of the box: offset from the
