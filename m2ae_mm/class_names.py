@@ -3,11 +3,7 @@ from collections.abc import Sequence
 
 
 def check_class_names(names: object, place: str) -> tuple[str, ...]:
-    """The names as a tuple, in the order of their labels.
-
-    Args:
-        names: What a config or a data set gives as its classes.
-        place: Where it stands, for the message.
+    """The names as a tuple, in the order of their labels; ``place`` says where they stand, for the message.
 
     Raises:
         ValueError: Unless it is a list or tuple of different names.

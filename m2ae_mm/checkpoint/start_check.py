@@ -92,10 +92,7 @@ def _check_file(config: Config, path: Path) -> tuple[int, str | None]:
 def check_resumable(content: Mapping[str, Any], path: str | Path, schedules: bool) -> None:
     """Refuse a checkpoint in which a part is missing, or is not of the kind that mmengine stores.
 
-    Args:
-        content: All that the file holds.
-        path: The file.
-        schedules: Whether the training has schedules; mmengine stores none for one without.
+    For a training without ``schedules`` mmengine stores none.
 
     Raises:
         UserError: Naming what is missing or of a wrong kind.

@@ -13,16 +13,12 @@ _EXAMPLE = 'configs/m2ae/s3dis_seg.py has such data sets'
 
 
 def train_areas(config, chosen: Sequence[str] = ()) -> None:
-    """Train once for each area, on all others, and print the scores of each and of all.
+    """Train once for each area, or only the chosen ones, on all others, and print the scores of each and of all.
 
     The field's six-fold score of S3DIS: the confusion matrices of all tests
     are added, then IoU and accuracy are computed. Areas in the table of the
     work folder are not trained again, those that were begun continue where
     they stopped. Several machines that share the folder may each train some.
-
-    Args:
-        config: A full config of semantic segmentation with ``ann_files``.
-        chosen: Names of areas; all if empty.
 
     Raises:
         UserError: If the config has no areas, does not validate with ``M2AESegMetric``, or has no area of that name;
@@ -100,13 +96,7 @@ def area_config(config, areas: Mapping[str, tuple[str, str | None]], name: str):
 
 
 def summary(confusions: Mapping[str, np.ndarray], classes: Sequence[str], count: int) -> str:
-    """A line for each area, and the table of all together.
-
-    Args:
-        confusions: Of each area that is done.
-        classes: Names in the order of their labels.
-        count: Of all areas.
-    """
+    """A line for each area that is done, and the table of them together; ``count`` is the number of all areas."""
     from m2ae_mm.evaluation.seg_metric import figures, line, table
     lines = [f'area {name}: {line(figures(matrix, classes))}' for name, matrix in confusions.items()]
     of_all = '' if len(confusions) == count else f' of {count}'

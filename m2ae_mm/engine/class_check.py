@@ -70,10 +70,6 @@ def check_classes(trained: Sequence[tuple[str, ConfigDict]], used: Sequence[tupl
 def check_episodes(used: Sequence[tuple[str, ConfigDict]], num_classes: int) -> None:
     """Fail if few-shot episodes and the head have different numbers of classes.
 
-    Args:
-        used: Data sets about to be used with their places in the config.
-        num_classes: Of the head.
-
     Raises:
         UserError: Naming both, and the option to set.
     """

@@ -28,11 +28,6 @@ def check_data(config: Config, loaders: Sequence[str]) -> None:
     From here on mmengine reads annotation files without running anything in
     them, see :func:`restrict_annotations`.
 
-    Args:
-        config: A full config.
-        loaders: Names of the data loaders about to be used, e.g.
-            ``('train_dataloader', 'val_dataloader')``.
-
     Raises:
         FileNotFoundError: Naming all missing annotation files and how to get them, or the first missing point files.
         UserError: See :func:`check_annotations`, :func:`check_scenes`, :func:`check_seg_entries`, :func:`check_masks`,

@@ -26,10 +26,6 @@ def check_options(config: Config, loaders: Sequence[str]) -> None:
     takes any option and fails only when the first checkpoint is written. For
     an unknown optimizer, mmengine's error does not name it.
 
-    Args:
-        config: A full config.
-        loaders: Names of the data loaders about to be used.
-
     Raises:
         UserError: Naming the wrong option and the known ones; for an unknown
             optimizer, and for hooks that are no dictionaries.

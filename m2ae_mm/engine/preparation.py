@@ -70,9 +70,6 @@ def end_workers(loader: Any) -> None:
     Python's garbage collection closes the queues of a forgotten loader before
     the loader tells its processes to end, so that it waits five seconds for
     each of them and then leaves them.
-
-    Args:
-        loader: Anything but a loader stays as it is.
     """
     iterator = getattr(loader, '_iterator', None) if isinstance(loader, DataLoader) else None
     if iterator is not None and hasattr(iterator, '_shutdown_workers'):

@@ -23,10 +23,7 @@ def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
 
     Looks at mmdet3d's data sets that read such files from this machine; those
     with ``indices``, for which part of the scenes is enough, are left out.
-    Sizes are compared, and a few files read: see :func:`warn_of_frames`.
-
-    Args:
-        datasets: Data sets with their places in the config; their annotation files exist.
+    Their annotation files exist. Sizes are compared, and a few files read: see :func:`warn_of_frames`.
 
     Raises:
         FileNotFoundError: If files are missing, with the first names.

@@ -55,10 +55,6 @@ _RANGES = {
 def check_values(config: Config, loaders: Sequence[str]) -> None:
     """Fail with one message if a part of the config is of another kind than it must be, or a number out of range.
 
-    Args:
-        config: A full config.
-        loaders: Names of the data loaders about to be used.
-
     Raises:
         UserError: Naming the entry, its value and what it may be.
     """

@@ -19,9 +19,6 @@ def claim_work_folder(config: Config) -> None:
 
     The lock ends with its process, however that ends.
 
-    Args:
-        config: With ``work_dir``, which is made, and ``launcher``.
-
     Raises:
         UserError: If a training runs there, or the folder cannot be made or written to.
     """

@@ -13,10 +13,7 @@ _PLACES = (('pred_score', ), ('feature', ), ('reconstruction_loss', ), ('pts_seg
 
 
 def require_finite(samples: Sequence[Any]) -> None:
-    """Refuse NaN and infinite scores, features and boxes.
-
-    Args:
-        samples: Data samples with predictions, or their dictionaries.
+    """Refuse NaN and infinite scores, features and boxes in data samples, or in their dictionaries.
 
     Raises:
         ValueError: Naming the first sample and what of it is not finite.

@@ -38,9 +38,6 @@ class M2AEIndoorMetric(IndoorMetric):
     def compute_metrics(self, results: list[tuple[dict, dict]]) -> dict[str, float]:
         """AP and recall per class, ``mAP_0.25`` and so on.
 
-        Args:
-            results: Ground truth and predictions of each scene.
-
         Raises:
             ValueError: If no scene has ground truth, one has a label beyond the classes, or these are no list.
         """

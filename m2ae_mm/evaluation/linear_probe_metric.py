@@ -88,11 +88,6 @@ def cross_validated_accuracy(features: np.ndarray, labels: np.ndarray, groups: n
     """Percent of shapes classified correctly by a linear SVM that has seen neither them nor any of their group.
 
     In four folds, each classified by an SVM that was trained on the others.
-
-    Args:
-        features: (M, C).
-        labels: (M,) classes.
-        groups: (M,) equal for shapes that are alike.
     """
     right = 0
     for train, test in StratifiedGroupKFold(4, shuffle=True, random_state=0).split(features, labels, groups):

@@ -29,12 +29,7 @@ class MetricNames(NamedTuple):
 
 
 def names_of(metric: Mapping, classes: Sequence[str]) -> MetricNames | None:
-    """Full names of what a metric will return, with its prefix; None if it does not state them.
-
-    Args:
-        metric: Its config.
-        classes: Of the data set that is evaluated.
-    """
+    """Full names of what the metric of a config will return, with its prefix; None if it does not state them."""
     kind = METRICS.get(metric['type']) if isinstance(metric['type'], str) else metric['type']
     if kind is None:
         return None  # the registry says so

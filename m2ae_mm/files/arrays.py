@@ -26,11 +26,7 @@ def load_array(path: str | Path) -> np.ndarray:
 
 
 def load_arrays(path: str | Path, choose: Callable[[list[str]], Sequence[str]] | None = None) -> dict[str, np.ndarray]:
-    """Arrays of a ``.npz`` file by name.
-
-    Args:
-        path: The file.
-        choose: Given the names of all, those to read; all by default.
+    """Arrays of a ``.npz`` file by name: all, or those that ``choose`` returns of the names.
 
     Raises:
         UserError: If the arrays are not as long as they say, too long for

@@ -62,11 +62,7 @@ def plain(value):
 
 
 def edge_points(corners: np.ndarray, step: float = _STEP) -> tuple[np.ndarray, np.ndarray]:
-    """Points along the edges of boxes, dense enough to be seen as lines in every viewer.
-
-    Args:
-        corners: ``(M, 8, 3)``, see ``box_corners``.
-        step: Between two of them.
+    """Points along the edges of boxes with corners ``(M, 8, 3)``, dense enough to be seen as lines in every viewer.
 
     Returns:
         ``(P, 3)``, and the box ``(P,)`` of each.

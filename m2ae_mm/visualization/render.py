@@ -108,10 +108,7 @@ def shade(canvas: Canvas, strength: float = 1.0, reach: int = 2) -> None:
 
 
 def box_corners(boxes: np.ndarray) -> np.ndarray:
-    """Corners of boxes.
-
-    Args:
-        boxes: (M, 7) centre, side lengths, yaw counter-clockwise about z.
+    """Corners of boxes (M, 7): centre, side lengths, yaw counter-clockwise about z.
 
     Returns:
         (M, 8, 3); bit 2, 1 and 0 of a corner's number say whether it is on

@@ -6,11 +6,7 @@ _PLANES = 4  # bytes that 3 * _BITS bits take
 
 
 def to_steps(points: np.ndarray) -> np.ndarray:
-    """``(4, n, k)`` uint8 that compresses well; the order of the points in a shape is lost.
-
-    Args:
-        points: ``(n, k, 3)`` of shapes in the unit sphere.
-    """
+    """Shapes ``(n, k, 3)`` in the unit sphere as ``(4, n, k)`` uint8, which compress well; their points change order."""
     cells = np.clip((points.astype(np.float64) + 1) * 2**(_BITS - 1), 0, 2**_BITS - 1).astype(np.uint32)
     codes = np.zeros(cells.shape[:2], np.uint32)
     for bit in range(_BITS):
@@ -22,9 +18,6 @@ def to_steps(points: np.ndarray) -> np.ndarray:
 
 def from_steps(planes: np.ndarray) -> np.ndarray:
     """``(n, k, 3)`` float32, the same for the same input: each point somewhere in its cell, in random order.
-
-    Args:
-        planes: ``(4, n, k)`` uint8, from :func:`to_steps`.
 
     Raises:
         ValueError: For another shape or type.

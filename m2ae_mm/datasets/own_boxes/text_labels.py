@@ -23,9 +23,7 @@ _SUN_NUMBERS = 12
 def read_csv(path: Path, left_out: LeftOut) -> Found:
     """A table of the :data:`COLUMNS` for many scans; the yaw may be absent, further columns are ignored.
 
-    Args:
-        path: The file.
-        left_out: Receives the lines that are no boxes.
+    Lines that are no boxes go to ``left_out``.
 
     Raises:
         UserError: If a column is missing.
@@ -66,9 +64,7 @@ def _yaw(text: str | None) -> float:
 def read_sunrgbd(path: Path, left_out: LeftOut) -> Found:
     """A text file with one box per line: class, a box in the image, centre, half sides, direction of the length.
 
-    Args:
-        path: The file, named like the scan.
-        left_out: Receives the lines that are no boxes.
+    The file is named like the scan. Lines that are no boxes go to ``left_out``.
 
     Raises:
         UserError: If no line is a box.

@@ -51,11 +51,7 @@ class Piece:
     top: float = -1.0
 
     def scaled(self, factors: Sequence[float]) -> 'Piece':
-        """The piece stretched along its own axes.
-
-        Args:
-            factors: (3,) positive factors for x, y and z.
-        """
+        """The piece stretched along its own axes by three positive factors."""
         factors = np.asarray(factors, dtype=np.float64)
         normals = self.normals / factors
         return replace(self, points=self.points * factors, size=self.size * factors,

@@ -135,11 +135,7 @@ def studio(room: Room) -> None:
 
 
 def kitchen_run(room: Room, wall: Wall, share: float = 1.0) -> None:
-    """Lower cabinets with a worktop, cooker and refrigerator along a wall, cabinets above.
-
-    Args:
-        share: Part of the wall's length to use.
-    """
+    """Lower cabinets with a worktop, cooker and refrigerator along a share of a wall, cabinets above."""
     rng, base = room.rng, []
     fridge = room.layout.against_wall(room.pick('refrigerator'), wall, corner=True, gap=(0.02, 0.06))
     along = wall.low if fridge is None or fridge.position[1 - wall.axis] > wall.low + wall.length / 2 else \
@@ -271,12 +267,7 @@ CYCLE = ('living room', 'bedroom', 'kitchen', 'bathroom', 'office', 'studio', 'c
 
 def furnish(name: str, rng: np.random.Generator, furniture: Furniture, split: Split,
             clutter: float) -> tuple[Shell, list[Placed]]:
-    """A furnished room of one type.
-
-    Args:
-        name: A key of ``PROGRAMS``.
-        clutter: How much lies around; 1 is normal.
-    """
+    """A furnished room of one of the :data:`PROGRAMS`; ``clutter`` is 1 for a normal one."""
     program, width, depth, notch = PROGRAMS[name]
     shell = make_shell(rng, width, depth, notch)
     room = Room(Layout(shell, rng), furniture, split, clutter)

@@ -51,10 +51,7 @@ PROFILES = {
 
 def scan_room(shell: Shell, placed: Sequence[Placed], rng: np.random.Generator, profile: Profile,
               count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scan a room from several positions and keep some of the points.
-
-    Args:
-        count: Number of points to keep; all if the scan has fewer.
+    """Scan a room from several positions and keep ``count`` of the points, or all if there are fewer.
 
     Returns:
         Points (N, 3) in metres and what each is on (N,): an index into

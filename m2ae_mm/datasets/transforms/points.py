@@ -120,9 +120,6 @@ def m2ae_collate(samples: Sequence[dict]) -> dict:
     A loading process hands every tensor on in shared memory of its own, and
     the process that trains would have to open and stack them.
 
-    Args:
-        samples: What a pipeline with ``M2AEPackShape`` at its end returns.
-
     Returns:
         ``inputs``: ``dict(points=(B, N, C))``, or a list of B clouds of
         different sizes; ``data_samples``: list of B.

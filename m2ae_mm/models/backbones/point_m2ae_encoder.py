@@ -143,10 +143,7 @@ class PointM2AEEncoder(TunedEncoder):
         return tokens, rows.spread(output)
 
     def forward(self, points: Tensor) -> dict[str, list[Tensor | None]]:
-        """Encode whole clouds for a detector.
-
-        Args:
-            points: ``(B, N, in_channels)``.
+        """Encode whole clouds ``(B, N, in_channels)`` for a detector.
 
         Returns:
             The dictionary of :func:`detector_outputs`; ``fp_*[-1]`` is the

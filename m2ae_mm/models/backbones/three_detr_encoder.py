@@ -138,10 +138,7 @@ class ThreeDETREncoder(TunedEncoder):
         return tokens
 
     def forward(self, points: Tensor) -> dict[str, list[Tensor | None]]:
-        """Encode whole clouds for a detector.
-
-        Args:
-            points: ``(B, N, in_channels)``.
+        """Encode whole clouds ``(B, N, in_channels)`` for a detector.
 
         Returns:
             The dictionary of :func:`detector_outputs`; ``fp_*[-1]`` are the
