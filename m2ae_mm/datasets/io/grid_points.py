@@ -6,7 +6,7 @@ _PLANES = 4  # bytes that 3 * _BITS bits take
 
 
 def to_steps(points: np.ndarray) -> np.ndarray:
-    """Shapes ``(n, k, 3)`` in the unit sphere as ``(4, n, k)`` uint8, which compress well; their points change order."""
+    """Shapes ``(n, k, 3)`` in the unit sphere as ``(4, n, k)`` uint8 that compress well; points change their order."""
     cells = np.clip((points.astype(np.float64) + 1) * 2**(_BITS - 1), 0, 2**_BITS - 1).astype(np.uint32)
     codes = np.zeros(cells.shape[:2], np.uint32)
     for bit in range(_BITS):
