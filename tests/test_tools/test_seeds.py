@@ -1,5 +1,6 @@
 """tools/train.py --seeds: one training a seed, none twice, last and best figure."""
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -30,7 +31,9 @@ def test_every_seed_is_trained_once_and_the_last_and_best_validation_count(confi
                for seed in (0, 1)]
     assert not torch.equal(*(each['head.classify.weight'] for each in weights))
     assert 'accuracy/overall over 2 seeds: last ' in capsys.readouterr().out
-    monkeypatch.setattr('m2ae_mm.cli.seeds._train', lambda config, seed, figure: [10., 30., 20.])
+    scalar = SimpleNamespace(data=([10., 30., 20.], [1, 1, 1]))
+    runner = SimpleNamespace(message_hub=SimpleNamespace(get_scalar=lambda name: scalar))
+    monkeypatch.setattr('m2ae_mm.cli.seeds.train_or_validate', lambda config: runner)
     train_seeds(config, 3)
     assert json.loads(table.read_text()) == {**found, '2': dict(last=20., best=30.)}
     config.optim_wrapper.optimizer.lr = 1e-3
