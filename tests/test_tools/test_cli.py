@@ -17,8 +17,8 @@ def test_what_the_runner_reads_passes():
 
 @pytest.mark.parametrize('key, message', [
     ('epochs', 'sets epochs, a variable of the config file.*: train_cfg.max_epochs.* param_scheduler.1.end.'),
-    ('data_root', 'for: train_dataloader.dataset.data_root, test_dataloader.dataset.data_root, val_dataloader.dataset'),
-    ('metainfo', 'for: train_dataloader.dataset.metainfo'),
+    ('data_root', 'it: train_dataloader.dataset.data_root, test_dataloader.dataset.data_root, val_dataloader.dataset'),
+    ('metainfo', 'it: train_dataloader.dataset.metainfo'),
     ('trian_cfg', 'sets trian_cfg, which this config does not have'),
 ])
 def test_what_nothing_reads_is_refused(key, message):
