@@ -12,7 +12,7 @@ COMMANDS = {
     'test': 'evaluate a checkpoint with the metrics of its config',
     'predict': 'boxes of the things in scans of rooms',
     'classify': 'the class of each shape',
-    'segment': 'the part of each point of a shape, or the class of each point of a scan',
+    'segment': 'the class of each point of a scan, or the part of each point of a shape',
     'embed': 'a feature of each shape or scan',
     'reconstruct': 'what a masked autoencoder fills in',
     'fewshot': 'few-shot classification: all folds, mean and deviation',

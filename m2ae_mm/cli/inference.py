@@ -57,7 +57,7 @@ def infer(args: argparse.Namespace, kind: str, line, **options) -> None:
     """
     start = time.perf_counter()
     if args.models:
-        return describe(kind)
+        return describe()
     if not args.inputs:
         raise UserError('no input: give files or folders.' + (
             f' What follows --model was taken for the model: {" ".join(args.model)}. Put the files before it.'
@@ -89,10 +89,8 @@ def infer(args: argparse.Namespace, kind: str, line, **options) -> None:
     return None
 
 
-def describe(kind: str) -> None:
-    """Print what is known about the weights that an inferencer takes."""
-    from m2ae_mm import checkpoint, inference
-    takes = getattr(inference, kind)
-    names = [name for name in checkpoint.shipped_names() if checkpoint.describe(name)['task'] in takes.tasks]
-    print('\n'.join(inference.description(name) for name in names) or
-          f'No weights for m2ae {takes.command} come with the package; give a checkpoint of your own.')
+def describe() -> None:
+    """Print what is known about the weights that come with the package."""
+    from m2ae_mm import inference
+    from m2ae_mm.checkpoint import shipped_names
+    print('\n'.join(map(inference.description, shipped_names())))

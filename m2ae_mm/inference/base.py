@@ -92,8 +92,8 @@ class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
         model = str(model) if isinstance(model, Path) else model
         if model is None and weights is None:
             if self.default is None:
-                raise ValueError(f'no weights for m2ae {self.command} come with the package: give a checkpoint of a '
-                                 'training of yours (--model CHECKPOINT, or --model CONFIG CHECKPOINT).')
+                raise ValueError(f'no weights for {" and ".join(self.tasks)} come with the package: give a checkpoint '
+                                 'of a training of yours (--model CHECKPOINT, or --model CONFIG CHECKPOINT).')
             model = self.default
         if isinstance(model, str) and (is_checkpoint(model) or model in shipped_names()):
             if weights is not None:

@@ -15,7 +15,7 @@ from m2ae_mm.surroundings import find_config
 from mmdet3d.registry import MODELS
 
 # Titles of the entries of a description on the screen.
-_TITLES = dict(task='task', input='input', classes='classes', figures='figures', training='trained on')
+_TITLES = dict(task='task', commands='for', input='input', classes='classes', figures='figures', training='trained on')
 
 
 def is_checkpoint(name: str) -> bool:
@@ -87,9 +87,11 @@ def description(name: str) -> str:
     Raises:
         ValueError: If there are no such weights.
     """
+    from . import INFERENCERS
     found = describe(name)
+    found['commands'] = ', '.join(f'm2ae {kind.command}' for kind in INFERENCERS if found['task'] in kind.tasks)
     found['input'] = ('rooms in metres, z up, floor at 0; scans in other units and frames are brought there'
-                      if found['task'] == 'detection' else
+                      if found['task'] in ('detection', 'semantic segmentation') else
                       'single shapes of any unit, z up; --up says which axis points up in a file')
     paragraphs = [' '.join(each.split()) for each in found.get('data', '').split('\n\n')]
     first = next((each for each in paragraphs if each and not each.startswith('#')), '')  # that is no title

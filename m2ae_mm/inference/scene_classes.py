@@ -32,6 +32,7 @@ class M2AESceneSegInferencer(SceneInferencer):
 
     command = 'segment'
     tasks = ('semantic segmentation', )
+    default = 'rooms_seg'
     formats = ('json', 'ply', 'png', 'html', 'npz')
     def accepts(self, model: nn.Module) -> bool:
         """Segmentors of scenes."""

@@ -17,7 +17,7 @@ def shipped_model(name: str) -> nn.Module:
         name: ``'shapes_small'`` is a :class:`PointM2AE`: its ``extract_feat``
             gives features of shapes, its ``backbone`` is the encoder.
             ``'shapes'`` is the encoder in the paper's size, for features only.
-            ``'rooms_det'`` is a detector of rooms.
+            ``'rooms_det'`` is a detector of rooms, ``'rooms_seg'`` gives their points classes.
 
     Returns:
         The model. Its ``cfg`` is the config it was trained with, as functions

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import load_checkpoint
 from scenes import box_scene
 from torch import nn
@@ -23,6 +24,7 @@ PRETRAININGS = [name for name in shipped_names() if describe(name)['task'] == 'p
 @pytest.mark.parametrize('name', shipped_names())
 def test_weights_fit_the_config_they_are_described_with_and_have_terms(name):
     description = describe(name)
+    init_default_scope('mmdet3d')
     model = MODELS.build(copy.deepcopy(description['model']))  # mmdet3d's heads change what they are built from
     stored, part = read_checkpoint(name), getattr(model, 'used_for_test', '')
     assert stored.keys() == {key for key in model.state_dict() if key.startswith(part)}

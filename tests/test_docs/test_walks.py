@@ -21,6 +21,6 @@ def test_predictions_of_the_readme(tmp_path, monkeypatch, capsys):
             module = import_module(f'm2ae_mm.cli.{name}')
             module.main(module.parse_args(arguments))
     found = {path.name for path in (tmp_path / 'predictions').iterdir()}
-    assert found == {'flat.html', 'flat.json', 'room.html', 'room.json', 'chair.npz', 'chair.png'}
+    assert found == {'flat.html', 'flat.json', 'room.html', 'room.json', 'chair.npz', 'chair.png', 'flat.ply'}
     assert imread(tmp_path / 'predictions/chair.png').std() > 0.05
     assert 'flat' in capsys.readouterr().out

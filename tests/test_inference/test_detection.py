@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from m2ae_mm.checkpoint import write_checkpoint
+from m2ae_mm.checkpoint import shipped_names, write_checkpoint
 from m2ae_mm.cli import predict
 from m2ae_mm.cli.running import run
 from m2ae_mm.datasets.io.ply import read_ply, vertices_of
@@ -209,8 +209,11 @@ def test_values_that_no_scan_can_have_are_refused(detector, room, tmp_path, opti
 def test_shipped_weights_are_described(capsys):
     predict.main(predict.parse_args(['--models']))
     said = capsys.readouterr().out
-    assert 'rooms_det\n  task       detection\n  input      rooms in metres, z up' in said
-    assert 'classes    cabinet, bed, chair' in said and 'AP25' in said and 'shapes_small' not in said
+    assert 'rooms_det\n  task       detection\n  for        m2ae predict\n  input      rooms in metres, z up' in said
+    assert 'classes    cabinet, bed, chair' in said and 'AP25' in said
+    for name in shipped_names():
+        about = said.split(f'{name}\n  task ')[1].split('trained on')[0]
+        assert '  for        m2ae ' in about and '  figures    ' in about
 
 
 def test_detectors_of_mmdet3d_keep_one_box_a_thing_too(room, tmp_path):

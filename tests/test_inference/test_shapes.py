@@ -76,7 +76,7 @@ def test_the_commands_take_files(tmp_path, capsys):
     radii = np.linalg.norm(vertices_of(elements)[elements['vertex']['reconstructed'] == 0], axis=1)
     np.testing.assert_allclose(radii, 1, atol=0.05)  # the ball has flat faces
     assert {path.name for path in out.iterdir()} >= {'ball.png', 'ball.html', 'ball.json'}
-    with pytest.raises(ValueError, match='no weights for m2ae classify come with the package'):
+    with pytest.raises(ValueError, match='no weights for classification come with the package'):
         classify.main(classify.parse_args([str(tmp_path / 'ball.ply')]))
 
 

@@ -4,6 +4,7 @@ import json
 import platform
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,13 @@ def _git_commit() -> str:
 
 
 def save_half(model, path: Path, keys: str = '') -> None:
-    """Weights below ``keys`` in half precision; running statistics of norms, some too small for it, as they are."""
+    """Weights below ``keys`` in half precision."""
     from safetensors.torch import save_file
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
-               if name.startswith(keys)}
-    save_file({name: value.half() if value.is_floating_point() and '.running_' not in name else value
-               for name, value in weights.items()}, path)
+    save_file(in_half({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
+                       if name.startswith(keys)}), path)
+
+
+def in_half(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """Tensors in half precision; running statistics of norms, some too small for it, as they are."""
+    return {name: value.half() if value.is_floating_point() and '.running_' not in name else value
+            for name, value in weights.items()}
