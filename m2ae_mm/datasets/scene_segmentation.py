@@ -93,9 +93,12 @@ def label_mapping(classes: Sequence[str], values: Mapping[str, int] | None, igno
 
 
 def seg_palette(classes: Sequence[str]) -> list[list[int]]:
-    """r, g, b in 0..255 of each class: ScanNet's for its names, else colours that can be told apart."""
+    """r, g, b in 0..255 of each class: ScanNet's for its names, else colours that can be told apart.
+
+    They can be told from that of wrong points, too.
+    """
     known = dict(zip(ScanNetSegDataset.METAINFO['classes'], ScanNetSegDataset.METAINFO['palette']))
     if all(name in known for name in classes):
         return [known[name] for name in classes]
-    from m2ae_mm.visualization.colours import class_colours
-    return class_colours(len(classes)).astype(int).tolist()
+    from m2ae_mm.visualization.colours import NO_CLASS, WRONG, class_colours
+    return class_colours(len(classes), (NO_CLASS, WRONG)).astype(int).tolist()

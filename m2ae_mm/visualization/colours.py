@@ -1,10 +1,12 @@
 """Colours that can be told apart."""
+from collections.abc import Sequence
+
 import numpy as np
 
 # Of points without a class.
 NO_CLASS, NO_CLASS_NAME = (205, 205, 205), 'no class'
-# Of points that are taken for another class.
-WRONG = (214, 39, 40)
+# Of points that are taken for another class: far from the palettes of ScanNet and S3DIS.
+WRONG = (230, 0, 126)
 _FIRST = (0.12, 0.45, 0.7)
 # On white ground; share of red, green and blue in what the eye takes for brightness.
 BRIGHTNESS, _BRIGHTEST = (0.3, 0.59, 0.11), 0.8
@@ -15,8 +17,8 @@ _XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.
 _XYZ /= _XYZ.sum(axis=1, keepdims=True)
 
 
-def distinct_colours(count: int, soft: bool = False) -> np.ndarray:
-    """``(count, 3)`` r, g, b in 0..1: each looks the least like all before it, whatever the count.
+def distinct_colours(count: int, soft: bool = False, taken: Sequence[Sequence[float]] = ()) -> np.ndarray:
+    """``(count, 3)`` r, g, b in 0..1: each looks the least like all before it and those taken, whatever the count.
 
     Pure colours stand out as lines and glare on surfaces, which want soft ones.
     """
@@ -27,7 +29,7 @@ def distinct_colours(count: int, soft: bool = False) -> np.ndarray:
         candidates = candidates[(candidates @ BRIGHTNESS > 0.15) & (np.ptp(candidates, axis=1) < 0.7)]
     places = _lab(candidates)
     found = [np.array(_FIRST)]
-    nearest = np.linalg.norm(places - _lab(found[0]), axis=1)
+    nearest = np.min([np.linalg.norm(places - _lab(np.array(each)), axis=1) for each in (found[0], *taken)], axis=0)
     while len(found) < count:
         best = nearest.argmax()
         found.append(candidates[best])
@@ -35,9 +37,9 @@ def distinct_colours(count: int, soft: bool = False) -> np.ndarray:
     return np.array(found[:count]).reshape(-1, 3)
 
 
-def class_colours(count: int) -> np.ndarray:
-    """``(count, 3)`` r, g, b in 0..255, whole numbers."""
-    return np.round(255 * distinct_colours(count))
+def class_colours(count: int, taken: Sequence[Sequence[int]] = ()) -> np.ndarray:
+    """``(count, 3)`` r, g, b in 0..255, whole numbers, unlike those taken."""
+    return np.round(255 * distinct_colours(count, taken=np.divide(taken, 255)))
 
 
 def _lab(colours: np.ndarray) -> np.ndarray:

@@ -4,8 +4,11 @@ import re
 import numpy as np
 import pytest
 
+from m2ae_mm.datasets.scene_segmentation import seg_palette
+from m2ae_mm.visualization.colours import NO_CLASS, WRONG, _lab
 from m2ae_mm.visualization.labels import label_colours, labels_image, mistakes
 from m2ae_mm.visualization.page import write_labels_page
+from mmdet3d.datasets import S3DISSegDataset, ScanNetSegDataset
 
 PALETTE = [(255, 0, 0), (0, 0, 255)]
 
@@ -21,19 +24,19 @@ def test_labels_outside_the_palette_are_grey():
         [0, 0, 255], [255, 0, 0], [205] * 3, [205] * 3, [205] * 3]
 
 
-def test_truth_and_prediction_have_their_colours_and_a_legend_and_wrong_points_are_red():
+def test_truth_and_prediction_have_their_colours_and_a_legend_and_wrong_points_a_colour_of_their_own():
     xyz, truth = room()
     names, palette = ['one', 'two', 'three'], [(30, 160, 60), PALETTE[1], (0, 255, 0)]
     image = labels_image(xyz, truth, np.ones(len(xyz), int), names, palette, (200, 240)).astype(int)
     alone = labels_image(xyz, None, truth, names, palette, (200, 240))
     assert image.shape[1] == 720 and alone.shape[1] == 240
-    green, blue, red = ((image[..., a] - image[..., b] > 80) for a, b in ((1, 2), (2, 0), (0, 2)))
+    green, blue, wrong = ((image[..., a] - image[..., b] > 80) for a, b in ((1, 2), (2, 0), (0, 1)))
     rows, (left, middle, right) = slice(40, 240), (slice(240 * i + 2, 240 * i + 238) for i in range(3))
     assert green[rows, left].sum() > 500 and blue[rows, left].sum() > 500
     assert not green[rows, middle].any() and blue[rows, middle].sum() > 1000
     # Where the prediction is wrong, and nowhere else.
-    both = green[rows, left] & red[rows, right]
-    assert both.sum() > 0.8 * green[rows, left].sum() and both.sum() > 0.8 * red[rows, right].sum()
+    both = green[rows, left] & wrong[rows, right]
+    assert both.sum() > 0.8 * green[rows, left].sum() and both.sum() > 0.8 * wrong[rows, right].sum()
     legend = image[240:]
     assert (legend == palette[0]).all(-1).any() and (legend == PALETTE[1]).all(-1).any()
     assert not (legend == (0, 255, 0)).all(-1).any()  # a class that neither has
@@ -49,6 +52,15 @@ def test_what_is_cut_away_and_points_without_a_class():
     assert not (legend == (0, 255, 0)).all(-1).any() and (legend == (205, 205, 205)).all(-1).any()
     assert mistakes(np.array([0, 1, 2, 255, -1]), np.array([0, 0, 1, 0, 0]), 3).tolist() == [
         False, True, True, False, False]
+
+
+@pytest.mark.parametrize('palette', [
+    ScanNetSegDataset.METAINFO['palette'], S3DISSegDataset.METAINFO['palette'],
+    *(seg_palette([f'kind {i}' for i in range(count)]) for count in (3, 8, 20, 40))])
+def test_no_class_has_the_colour_of_wrong_points(palette):
+    """In L*a*b*, where 2 can just be told apart beside each other."""
+    apart = np.linalg.norm(_lab(np.array([*palette, NO_CLASS]) / 255) - _lab(np.array(WRONG) / 255), axis=1)
+    assert apart.min() > 20
 
 
 def traces_of(path):
