@@ -49,7 +49,7 @@ def run_missing(table: Path, names: Sequence[str], run: Callable[[str], Any],
                 check: Callable[[str, Any], Any]) -> dict[str, Any]:
     """Results of trainings by name; those in the table are not run again.
 
-    Processes that share the folder may each run some of the names.
+    Processes that share the folder, of several machines too, may each run some of the names.
 
     Args:
         table: JSON file, written after each training.
@@ -60,6 +60,7 @@ def run_missing(table: Path, names: Sequence[str], run: Callable[[str], Any],
     Raises:
         UserError: If the table is damaged.
     """
+    from filelock import FileLock
     from mmengine.dist import is_main_process
 
     from m2ae_mm.files import write_json
@@ -71,7 +72,8 @@ def run_missing(table: Path, names: Sequence[str], run: Callable[[str], Any],
             continue
         done[name] = run(name)
         if is_main_process():
-            write_json(table, {**read_table(table, check), name: done[name]})
+            with FileLock(table.with_name(f'.{table.name}.lock')):
+                write_json(table, {**read_table(table, check), name: done[name]})
     return {name: done[name] for name in names}
 
 
