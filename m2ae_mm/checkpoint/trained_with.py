@@ -1,15 +1,19 @@
 """What a checkpoint tells about its training beside the weights."""
 import ast
+import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmdet3d.registry import MODELS
+
 from .shipped import FOLDER, describe
 
-# Parts of a model's config that change what the weights compute, and entries in them that matter in training only.
-_PARTS = ('backbone', 'neck', 'head', 'bbox_head', 'rpn_head')
-_OF_TRAINING = ('init_cfg', 'train_cfg', 'test_cfg', 'drop_path_rate', 'drop_rate', 'dropout', 'mlp_dropout', 'frozen',
-                'label_smoothing')
+# Entries of a model's config that are no parts with weights, and entries of parts that matter in training only.
+_NO_PARTS = ('data_preprocessor', 'train_cfg', 'test_cfg', 'init_cfg')
+_OF_TRAINING = ('init_cfg', 'train_cfg', 'test_cfg', 'drop_path_rate', 'drop_rate', 'dropout', 'mlp_dropout',
+                'dropout_ratio', 'frozen', 'label_smoothing', 'ignore_index', 'lora')
+_ABSENT = object()
 
 
 def trained_classes(content: Mapping, path: Path) -> tuple[str, ...]:
@@ -25,6 +29,8 @@ def trained_classes(content: Mapping, path: Path) -> tuple[str, ...]:
 def other_settings(model: Mapping, content: Mapping, path: Path) -> list[str]:
     """Settings that do not show in the weights and differ between a config's model and the one that was trained.
 
+    What one of both leaves out has the default of its class.
+
     Args:
         model: ``config.model``.
         content: Of the checkpoint, as mmengine or we write it.
@@ -36,8 +42,9 @@ def other_settings(model: Mapping, content: Mapping, path: Path) -> list[str]:
     trained = describe(path.stem)['model'] if path.parent == FOLDER else stored_config(content).get('model')
     if not isinstance(trained, dict):
         return []
-    return [entry for part in _PARTS if part in trained and part in model
-            for entry in _differences(model[part], trained[part], f'model.{part}')]
+    parts = [name for name, part in model.items() if name in trained and name not in _NO_PARTS
+             and isinstance(part, Mapping)]
+    return [entry for part in parts for entry in _differences(model[part], trained[part], f'model.{part}')]
 
 
 def stored_config(content: Mapping) -> dict[str, Any]:
@@ -71,12 +78,33 @@ def _value(node: ast.expr) -> Any:
 
 
 def _differences(own: Any, trained: Any, place: str) -> Iterator[str]:
-    if isinstance(own, Mapping) and isinstance(trained, Mapping):
-        for key in own:
-            if key in trained and key not in _OF_TRAINING and 'loss' not in key:
-                yield from _differences(own[key], trained[key], f'{place}.{key}')
-    elif _lists(own) != trained:
-        yield f'{place}={own!r}, in training {trained!r}'
+    if not isinstance(own, Mapping) or not isinstance(trained, Mapping):
+        if _lists(own) != _lists(trained):
+            yield f'{place}={own!r}, in training {trained!r}'
+        return
+    kinds = [_class_name(each) for each in (own, trained)]
+    if kinds[0] != kinds[1]:
+        yield f'{place}.type={kinds[0]!r}, in training {kinds[1]!r}'
+    defaults = _defaults(own.get('type')) if kinds[0] == kinds[1] else {}
+    for key in {**own, **trained}:
+        if isinstance(key, str) and key != 'type' and key not in _OF_TRAINING and 'loss' not in key:
+            values = [each.get(key, defaults.get(key, _ABSENT)) for each in (own, trained)]
+            if all(value is not _ABSENT for value in values):
+                yield from _differences(*values, f'{place}.{key}')
+
+
+def _class_name(part: Mapping) -> str:
+    """Of the class of a part, given by name or as a class, without scope and module."""
+    kind = part.get('type')
+    return str(getattr(kind, '__name__', kind)).rpartition('.')[2]
+
+
+def _defaults(kind: Any) -> dict[str, Any]:
+    """Of the options of a registered class, those of its bases included."""
+    kind = MODELS.get(kind) if isinstance(kind, str) else kind
+    bases = reversed(kind.__mro__) if isinstance(kind, type) else ()
+    return {option.name: option.default for base in bases
+            for option in inspect.signature(base.__init__).parameters.values() if option.default is not option.empty}
 
 
 def _lists(value: Any) -> Any:
