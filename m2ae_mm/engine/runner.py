@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import MMLogger
-from mmengine.optim.scheduler.param_scheduler import LinearParamScheduler
+from mmengine.optim.scheduler.param_scheduler import ConstantParamScheduler, LinearParamScheduler
 from mmengine.registry import RUNNERS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
@@ -58,17 +58,16 @@ class M2AERunner(Runner):
         return logger
 
     def _build_param_scheduler(self, scheduler, optim_wrapper) -> list:
-        """As mmengine's; a warm-up of a single step, as in an epoch of one batch, ends before the first step.
+        """As mmengine's; a schedule that goes from one factor to another has at least two steps, one for each.
 
-        mmengine's would never leave its first value, and the schedule after
-        it continues from there.
+        mmengine's would keep the first factor for ever where there is one step: in a warm-up of one epoch, or of an
+        epoch of one batch that goes by iterations.
         """
         schedulers = super()._build_param_scheduler(scheduler, optim_wrapper)
         for each in schedulers:
-            one_step = isinstance(each, LinearParamScheduler) and each.begin == 0 and each.total_iters < 1
-            if one_step and not each.by_epoch:
-                for group, value in zip(each.optimizer.param_groups, each.base_values):
-                    group[each.param_name] = value * each.end_factor
+            if isinstance(each, (LinearParamScheduler, ConstantParamScheduler)) and each.total_iters < 1:
+                each.end += 1
+                each.total_iters += 1
         return schedulers
 
     def train(self) -> nn.Module:
