@@ -11,15 +11,21 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
-def in_parallel(work: Callable[[Any], Any], items: Sequence, workers: int = 0) -> Iterator:
-    """Results of ``work(item)`` in any order, by so many processes; 0 takes one for each core."""
+def in_parallel(work: Callable[[Any], Any], items: Sequence, workers: int = 0, first_alone: bool = False) -> Iterator:
+    """Results of ``work(item)`` in any order, by so many processes.
+
+    Args:
+        work: What is done.
+        items: With each of these.
+        workers: Processes; 0 takes one for each core.
+        first_alone: Do the first item before the processes start, which then inherit what it has compiled and loaded.
+    """
     workers = min(workers or cores(), len(items))
     if workers <= 1:
         yield from map(work, items)
         return
     method = 'fork' if sys.platform == 'linux' else 'spawn'
-    if method == 'fork':
-        # Compile and load once; the forked processes inherit both.
+    if first_alone and method == 'fork':
         yield work(items[0])
         items = items[1:]
     with multiprocessing.get_context(method).Pool(min(workers, len(items))) as pool:

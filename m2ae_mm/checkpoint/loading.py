@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from m2ae_mm.errors import UserError, some
 
-from .low_rank import check_low_rank
+from .low_rank import check_low_rank, what_is_new
 from .places import resolve
 from .published import advice_for
 from .reading import read_checkpoint, read_content
@@ -114,9 +114,9 @@ def differences(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> list
 def _report(module: nn.Module, path: str | Path, loaded, missing, unused) -> None:
     """One log message: what was loaded, what is new, what was left in the file."""
     lines = [f'{type(module).__name__}: loaded {len(loaded)} tensors from {path}']
-    for names, what in ((missing, 'new, initialised at random'), (unused, 'in the file but not used')):
+    for names, what in (*what_is_new(missing), (sorted(unused), 'in the file but not used')):
         if names:
-            lines.append(f'  {len(names)} {what}: {some(sorted(names), 6)}')
+            lines.append(f'  {len(names)} {what}: {some(names, 6)}')
     print_log('\n'.join(lines), logger='current', level=logging.INFO)
 
 

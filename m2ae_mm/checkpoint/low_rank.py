@@ -5,7 +5,7 @@ in the checkpoint, the names, and their checksum. Reading such a checkpoint
 gives all tensors.
 """
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ _TEXTS = ('checkpoint', 'prefix', 'own', 'digest')
 # Where mmengine keeps the tensors of a model, and what its names begin with there.
 _PLACES = (('state_dict', ''), ('ema_state_dict', 'module.'))
 LOW_RANK = '.lora_down'
+_PARTS = (LOW_RANK, '.lora_up', '.lora_scale')
 # Files whose base is being read.
 _being_completed: list[Path] = []
 
@@ -30,6 +31,13 @@ _being_completed: list[Path] = []
 def is_low_rank(tensors: Mapping[str, Tensor]) -> bool:
     """Whether there are low-rank matrices among the tensors of a checkpoint."""
     return any(name.endswith(LOW_RANK) for name in tensors)
+
+
+def what_is_new(names: Collection[str]) -> list[tuple[list[str], str]]:
+    """Names of tensors that a checkpoint does not have, sorted, and what they are; for messages."""
+    low_rank = sorted(name for name in names if name.endswith(_PARTS))
+    return [(sorted({*names} - {*low_rank}), 'new, initialised at random'),
+            (low_rank, 'of low-rank matrices (LoRA), whose products are zero at first')]
 
 
 def check_low_rank(own: Mapping[str, Tensor], stored: Mapping[str, Tensor], path: str | Path) -> None:

@@ -13,7 +13,7 @@ from m2ae_mm.errors import UserError, some
 from m2ae_mm.files import read_text
 
 from .loading import check_types, differences
-from .low_rank import check_low_rank
+from .low_rank import check_low_rank, what_is_new
 from .places import resolve
 from .published import advice_for
 from .reading import read_content
@@ -167,9 +167,9 @@ def _check_weights(own: dict[str, Tensor], stored: dict[str, Tensor], path: Path
         raise UserError(f'{len(wrong)} of the {len(shared)} tensors that {str(path)!r} shares with {model} have '
                         f'another shape ({"; ".join(wrong[:3])}). Build both with the same sizes; --pretrained NAME '
                         'does so for weights that come with the package.')
-    new, unused = sorted(own.keys() - stored.keys()), sorted(stored.keys() - own.keys())
+    new = [(names, f'are {what}') for names, what in what_is_new(own.keys() - stored.keys())]
     told = [f'{model} starts from {len(shared) - len(wrong)} tensors of {path}']
     told += [f'{len(names)} {what} ({some(names)})' for names, what in (
-        (new, 'are new, initialised at random'), (unused, 'of the file are not used'),
+        *new, (sorted(stored.keys() - own.keys()), 'of the file are not used'),
         (wrong, 'are of layers with other outputs, which start anew')) if names]
     return '; '.join(told)

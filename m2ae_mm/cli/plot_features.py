@@ -51,9 +51,10 @@ def extract(config, checkpoint: str) -> Features:
     from mmengine.runner import Runner
 
     from m2ae_mm.checkpoint import load_for_test
+    from m2ae_mm.models.layers.initialization import init_quietly
     from mmdet3d.registry import MODELS
     model = MODELS.build(config.model)
-    model.init_weights() if checkpoint == 'random' else load_for_test(model, checkpoint)
+    init_quietly(model) if checkpoint == 'random' else load_for_test(model, checkpoint)
     model.eval()
     features, samples, clouds = [], [], []
     loader = Runner.build_dataloader(config.test_dataloader)

@@ -3,10 +3,16 @@ from collections import OrderedDict
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from torch import nn
 
 from m2ae_mm.checkpoint import load_for_test, load_matching, load_pretrained_init, read_checkpoint, write_checkpoint
+from mmdet3d.registry import MODELS
+
+
+ENCODER = dict(type='PointM2AEEncoder', num_centers=[8, 4], num_neighbors=[4, 4], embed_dims=[24, 48], depths=[1, 1],
+               radii=None)
 
 
 @pytest.fixture
@@ -93,3 +99,28 @@ def test_writing_leaves_the_checkpoint_alone_in_its_folder(tmp_path, name):
     write_checkpoint(dict(weight=torch.ones(2)), tmp_path / 'new' / name)
     assert [path.name for path in (tmp_path / 'new').iterdir()] == [name]
     assert torch.equal(read_checkpoint(tmp_path / 'new' / name)['weight'], torch.ones(2))
+
+
+def test_settings_that_the_weights_do_not_show_are_told_once(tmp_path, capsys):
+    """Of another number of heads the shapes agree, and the results are others."""
+    MMLogger.get_instance('settings', log_level='INFO')
+    path, models = tmp_path / 'trained.pth', [nn.Module() for _ in range(2)]
+    for model, num_heads in zip(models, (6, 3)):
+        model.backbone = MODELS.build(dict(ENCODER, num_heads=num_heads))
+    text = Config(dict(model=dict(backbone=ENCODER))).pretty_text  # with the default, 6
+    torch.save(dict(state_dict=models[0].state_dict(), meta=dict(cfg=text)), path)
+    for model, num_heads, count in zip(models, (6, 3), (0, 1)):
+        load_for_test(model, path, config=dict(backbone=dict(ENCODER, num_heads=num_heads)))
+        told = capsys.readouterr()
+        told = told.out + told.err
+        assert told.count('test with those of the training: model.backbone.num_heads=3, in training 6') == count
+
+
+def test_low_rank_matrices_are_no_random_weights(tmp_path, capsys):
+    MMLogger.get_instance('low rank', log_level='INFO')
+    write_checkpoint(MODELS.build(ENCODER).state_dict(), tmp_path / 'encoder.pth')
+    load_matching(MODELS.build(dict(ENCODER, lora=dict(rank=2))), tmp_path / 'encoder.pth')
+    told = capsys.readouterr()
+    told = told.out + told.err
+    # Two layers in each of two blocks, three tensors each.
+    assert '12 of low-rank matrices (LoRA), whose products are zero at first: ' in told and 'at random' not in told

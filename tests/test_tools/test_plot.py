@@ -100,3 +100,14 @@ def test_neighbours_of_shapes_that_differ_have_their_class(tmp_path, capsys):
 def test_neighbours_are_a_png(tmp_path):
     with pytest.raises(ValueError, match=r"--out must end in .png, got 'a.html'"):
         main(parse_args(['neighbours', 'a.py', 'random', '--out', 'a.html']))
+
+
+def test_a_map_of_features_tells_its_file_only(tmp_path, capsys):
+    write_shapes(tmp_path)
+    out = tmp_path / 'map.png'
+    main(parse_args(['tsne', 'm2ae_mm::m2ae/free_shapes/svm.py', 'untrained=random', 'pre-trained=shapes_small', '--data',
+                     str(tmp_path), '--out', str(out), '--work-dir', str(tmp_path / 'work'), '--cfg-options',
+                     'test_dataloader.num_workers=0']))
+    told = capsys.readouterr()
+    assert 'init_weights' not in told.out + told.err and told.out.splitlines()[-1] == str(out)
+    assert Image.open(out).width > Image.open(out).height

@@ -60,8 +60,8 @@ def create_rooms(out: str | Path, train: int, val: int, points: int = 20000, see
     if len(missing) < len(records):
         print(f'{len(records) - len(missing)} of {len(records)} rooms are already in {str(out)!r}.')
     make = partial(_make_room, out, points, seed, profile)
-    records.update(tqdm(in_parallel(make, missing, workers), desc='composing rooms', total=len(missing), unit='room',
-                        mininterval=1, disable=not missing))
+    records.update(tqdm(in_parallel(make, missing, workers, first_alone=True), desc='composing rooms',
+                        total=len(missing), unit='room', mininterval=1, disable=not missing))
     result = {split: [records[split, i] for i in range(counts[split])] for split in _SPLITS}
     for split in _SPLITS:
         _write_infos(out, split, result[split])

@@ -1,4 +1,7 @@
 """Weight initialisation of the paper's models."""
+import logging
+
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModule
 from torch import nn
 
@@ -37,3 +40,14 @@ def init_xavier(module: nn.Module) -> None:
             nn.init.xavier_uniform_(base_weight(layer))
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def init_quietly(model: BaseModule) -> None:
+    """Initialise a model without mmengine's list of how each weight begins: for tools without a log file."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        model.init_weights()
+    finally:
+        logger.setLevel(level)
