@@ -82,7 +82,8 @@ def load_for_test(model: nn.Module, path: str | Path, classes: Sequence[str] = (
                         f'{", ".join(classes)}, so their labels would not mean the same. Give the test data the list '
                         'of the training: test_dataloader.dataset.classes for a folder of shapes, '
                         'test_dataloader.dataset.metainfo.classes for scenes.')
-    if others := other_settings(config or {}, content, path):
+    others = [each for each in other_settings(config or {}, content, path) if each.startswith(f'model.{used}')]
+    if others:
         print_log(f'{path} was trained with other settings, which its weights do not show; test with those of the '
                   f'training: {"; ".join(others)}', logger='current', level=logging.WARNING)
     model.load_state_dict(stored, strict=not used)

@@ -74,8 +74,9 @@ def infer(args: argparse.Namespace, kind: str, line, **options) -> None:
 
     from m2ae_mm import inference
     logger = MMLogger.get_instance('m2ae')
-    logger.setLevel(logging.ERROR)  # results are what the screen is for
+    logger.setLevel(logging.WARNING)
     inferencer = getattr(inference, kind)(*args.model, device=args.device)
+    logger.setLevel(logging.ERROR)  # what is left out is told below
     loaded = time.perf_counter()
     written = dict(out_dir=args.out, write=args.write) if args.write else {}
     found = inferencer(args.inputs, batch_size=args.batch_size, **written, **options)

@@ -10,7 +10,6 @@ from torch import nn
 from m2ae_mm.checkpoint import load_for_test, load_matching, load_pretrained_init, read_checkpoint, write_checkpoint
 from mmdet3d.registry import MODELS
 
-
 ENCODER = dict(type='PointM2AEEncoder', num_centers=[8, 4], num_neighbors=[4, 4], embed_dims=[24, 48], depths=[1, 1],
                radii=None)
 
