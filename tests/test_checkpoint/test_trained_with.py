@@ -44,7 +44,8 @@ def test_every_setting_that_keeps_the_shapes_counts_given_or_not(config, part, n
     given, changed = ({**left_out, part: {**left_out[part], name: each}} for each in (default, value))
 
     def told(own, trained):
-        return other_settings(own, dict(meta=dict(cfg=f'model = {Config(dict(model=trained)).to_dict()["model"]!r}')), FILE)
+        text = f'model = {Config(dict(model=trained)).to_dict()["model"]!r}'
+        return other_settings(own, dict(meta=dict(cfg=text)), FILE)
 
     assert told(given, left_out) == told(left_out, given) == told(changed, changed) == []
     for own, trained in ((changed, left_out), (left_out, changed), (changed, given)):
