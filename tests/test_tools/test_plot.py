@@ -105,8 +105,8 @@ def test_neighbours_are_a_png(tmp_path):
 def test_a_map_of_features_tells_its_file_only(tmp_path, capsys):
     write_shapes(tmp_path)
     out = tmp_path / 'map.png'
-    main(parse_args(['tsne', 'm2ae_mm::m2ae/free_shapes/svm.py', 'untrained=random', 'pre-trained=shapes_small', '--data',
-                     str(tmp_path), '--out', str(out), '--work-dir', str(tmp_path / 'work'), '--cfg-options',
+    main(parse_args(['tsne', 'm2ae_mm::m2ae/free_shapes/svm.py', 'untrained=random', 'pre-trained=shapes_small',
+                     '--data', str(tmp_path), '--out', str(out), '--work-dir', str(tmp_path / 'work'), '--cfg-options',
                      'test_dataloader.num_workers=0']))
     told = capsys.readouterr()
     assert 'init_weights' not in told.out + told.err and told.out.splitlines()[-1] == str(out)
