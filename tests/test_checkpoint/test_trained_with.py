@@ -2,6 +2,7 @@
 import copy
 from pathlib import Path
 
+import pytest
 from mmengine.config import Config
 
 from m2ae_mm.checkpoint import describe, resolve
