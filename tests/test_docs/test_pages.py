@@ -72,6 +72,14 @@ def test_pages_that_are_to_be_short_are_short(name, most):
 
 
 @pytest.mark.parametrize('name', NAMES)
+def test_code_within_a_sentence_stands_on_one_line(name):
+    """A reader copies it, and a line break is no part of it."""
+    text = re.sub(r'^ *```.*?^ *```', '', (ROOT / name).read_text(), flags=re.DOTALL | re.MULTILINE)
+    spans = [span for paragraph in re.split(r'\n\s*\n', text) for span in re.findall(r'(`+)([^`]+)\1', paragraph)]
+    assert not [span for _, span in spans if '\n' in span]
+
+
+@pytest.mark.parametrize('name', NAMES)
 def test_lines_have_at_most_120_characters(name):
     """Those of tables, of measured notes and of references to papers may be longer."""
     text = re.sub(r'^```latex.*?^```', '', _MEASURED.sub('', (ROOT / name).read_text()), flags=re.DOTALL | re.MULTILINE)

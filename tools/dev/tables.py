@@ -77,8 +77,14 @@ def _benchmark(rows: list[dict]) -> str:
             cells.append([name, '', row['error'], '', ''])
             continue
         cells.append([name, str(row['batch']), f'{row["samples_a_second"]:,.0f}',
-                      f'{row["ms"]:.1f} ({row["ms_10"]:.1f} to {row["ms_90"]:.1f})', f'{row["mib_reserved"]:,.0f}'])
+                      _time(row), f'{row["mib_reserved"]:,.0f}'])
     return _lines(['work, bfloat16', 'batch', 'samples/s', 'ms (10 % to 90 %)', 'MiB reserved'], cells)
+
+
+def _time(row: dict) -> str:
+    """Median and percentiles, which are one number where there was time for one measurement only."""
+    spread = 'measured once' if row['ms_10'] == row['ms_90'] else f'{row["ms_10"]:.1f} to {row["ms_90"]:.1f}'
+    return f'{row["ms"]:.1f} ({spread})'
 
 
 def _compiler(rows: list[dict]) -> str:
@@ -91,7 +97,7 @@ def _compiler(rows: list[dict]) -> str:
             cells.append([_CASES[row['case']], what, row['error'], ''])
             continue
         more = f'{row["ms"] / base[row["case"]] - 1:+.0%}' if row['case'] in base else ''
-        cells.append([_CASES[row['case']], what, f'{row["ms"]:.1f} ({row["ms_10"]:.1f} to {row["ms_90"]:.1f})', more])
+        cells.append([_CASES[row['case']], what, _time(row), more])
     return _lines(['work, bfloat16', 'kernels', 'ms (10 % to 90 %)', 'against ours'], cells)
 
 
