@@ -8,13 +8,12 @@ from urllib.parse import urldefrag, urlsplit
 from urllib.request import urlopen
 
 import torch
-from filelock import FileLock
 from mmengine.fileio import get
 from mmengine.logging import print_log
 from mmengine.runner import checkpoint as of_mmengine
 
 from m2ae_mm.errors import UserError, reason
-from m2ae_mm.files import replacing
+from m2ae_mm.files import locked, replacing
 
 from .shipped import FOLDER, shipped_names
 from .torch_pointcloud_keys import torch_pointcloud_weights
@@ -103,7 +102,7 @@ def _fetched(address: str, fetch: bool) -> Path:
         return path
     if not fetch:
         raise FileNotFoundError(f'{address!r} has not been fetched to {str(path)!r}.')
-    with FileLock(path.with_name(f'.{path.name}.lock')):
+    with locked(path):
         if not path.is_file():  # which another process of the job may have fetched meanwhile
             _fetch(address, path, wanted)
     return path

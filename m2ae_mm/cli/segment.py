@@ -26,7 +26,7 @@ def line(prediction: dict) -> str:
 
 def main(args) -> None:
     if args.models or not args.model or _is_of_scenes(args.model):
-        if args.category is not None:
+        if args.category is not None and not args.models:
             raise UserError(f'--category is for parts of shapes; {(args.model or [_DEFAULT])[0]!r} tells the classes '
                             'of points of scenes. Leave it out, or give a model of parts as --model.')
         return infer(args, 'M2AESceneSegInferencer', line, unit=args.unit, up=args.up, align=args.align,

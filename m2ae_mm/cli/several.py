@@ -60,10 +60,9 @@ def run_missing(table: Path, names: Sequence[str], run: Callable[[str], Any],
     Raises:
         UserError: If the table is damaged.
     """
-    from filelock import FileLock
     from mmengine.dist import is_main_process
 
-    from m2ae_mm.files import write_json
+    from m2ae_mm.files import locked, write_json
     done = read_table(table, check)
     for name in names:
         if name in done:
@@ -72,7 +71,7 @@ def run_missing(table: Path, names: Sequence[str], run: Callable[[str], Any],
             continue
         done[name] = run(name)
         if is_main_process():
-            with FileLock(table.with_name(f'.{table.name}.lock')):
+            with locked(table):
                 write_json(table, {**read_table(table, check), name: done[name]})
     return {name: done[name] for name in names}
 

@@ -179,7 +179,7 @@ def _check_categories(use: _Use, file: Path, categories: Mapping, entries: Seque
 def _check_yaw(use: _Use, file: Path, entries: Sequence[dict], model: Mapping) -> None:
     """Refuse boxes with a yaw if the head predicts none, or the data set would not rotate them with the scene."""
     steps = [step_name(step) for step in use.config.get('pipeline') or () if isinstance(step, Mapping)]
-    hulls = 'M2AEAxisAlignedBoxes' in steps
+    hulls = any(step.endswith('M2AEAxisAlignedBoxes') for step in steps)
     rotated, option = _yaw_of(model)
     if hulls or rotated is None or rotated and use.turns_yaw:
         return

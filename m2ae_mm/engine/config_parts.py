@@ -21,6 +21,8 @@ def class_of(registry: Registry, part: Mapping) -> type | None:
 
 def option_of(kind: type | None, name: str) -> inspect.Parameter | None:
     """The parameter of a class for an option, perhaps of a base to which it passes options on; None if it has none."""
+    if callable(kind) and not isinstance(kind, type):  # registered functions
+        return inspect.signature(kind).parameters.get(name)
     for each in getattr(kind, '__mro__', ()):
         if '__init__' in vars(each):
             parameters = inspect.signature(each.__init__).parameters

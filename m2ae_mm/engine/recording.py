@@ -79,7 +79,7 @@ class RowSizes:
         self.grown = False
 
     def fit(self, masked: Sequence[Tensor]) -> list[int]:
-        """Rows for the visible centres of every scale; the host waits once for their numbers."""
+        """Rows for the visible centres of every scale, of ``(B, M_i)`` masks; the host waits once for their numbers."""
         most = tuple(mask.numel() for mask in masked)
         totals = torch.stack([(~mask).sum() for mask in masked]).tolist()
         sizes = self._sizes.get(most, [0] * len(most))

@@ -52,7 +52,7 @@ def check_scenes(datasets: Sequence[tuple[str, ConfigDict]]) -> None:
 
 def _masks(scenes: Scenes) -> Iterator[tuple[Path, Path]]:
     """Each mask that the pipeline loads, and the file of its points."""
-    loaded = [key for step in scenes.dataset.pipeline if step_name(step) == 'LoadAnnotations3D'
+    loaded = [key for step in scenes.dataset.pipeline if step_name(step).endswith('LoadAnnotations3D')
               for option, key in _MASKS.items() if step.get(option)]
     for key in loaded:
         folder = Path(scenes.dataset.get('data_root') or '', _prefix(scenes.dataset).get(key, ''))

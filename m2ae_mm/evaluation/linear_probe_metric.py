@@ -87,7 +87,8 @@ class M2AELinearProbeMetric(BaseMetric):
 def cross_validated_accuracy(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> float:
     """Percent of shapes classified correctly by a linear SVM that has seen neither them nor any of their group.
 
-    In four folds, each classified by an SVM that was trained on the others.
+    In four folds, each classified by an SVM that was trained on the others. Features are ``(M, C)``; shapes that are
+    alike have equal ``(M,)`` groups.
     """
     right = 0
     for train, test in StratifiedGroupKFold(4, shuffle=True, random_state=0).split(features, labels, groups):

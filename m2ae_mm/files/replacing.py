@@ -4,7 +4,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -77,6 +77,21 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, value: Any, **options) -> None:
     """Write a JSON file with :func:`replacing`; ``options`` are those of ``json.dumps``."""
     write_text(path, json.dumps(value, **options))
+
+
+@contextmanager
+def locked(path: str | Path) -> Iterator[None]:
+    """One process at a time for what is at ``path``.
+
+    Without a lock where the file system has none, or where the lock's file
+    belongs to somebody else: what took hours has to be written there, too.
+    """
+    from filelock import FileLock
+    path = Path(path)
+    with ExitStack() as stack:
+        with suppress(OSError, NotImplementedError):
+            stack.enter_context(FileLock(path.with_name(f'.{path.name}.lock')))
+        yield
 
 
 def remove_parts(folder: Path) -> None:

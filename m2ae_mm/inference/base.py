@@ -162,9 +162,9 @@ class M2AEInferencer(BaseInferencer, metaclass=InferencerMeta):
                 results = [self.result(entry, sample) for entry, sample in zip(batch, samples)]
                 found['visualization'] += self.visualize(batch, results, **visualize)
                 for entry, result in zip(batch, results):
-                    self.write(result, entry, writer)
                     if path := writer.path('png', entry.item.stem):
                         save(self.picture(entry, result), path)
+                    self.write(result, entry, writer)
                 found['predictions'] += samples if return_datasamples else results
                 bar.update(len(batch))
         if left_out:

@@ -8,7 +8,16 @@ import sys
 
 import pytest
 
-from m2ae_mm.files import DiskFullError, is_disk_full, remove_parts, replacing, write_bytes, write_json, write_text
+from m2ae_mm.files import (
+    DiskFullError,
+    is_disk_full,
+    locked,
+    remove_parts,
+    replacing,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 
 def test_the_old_content_stays_until_the_new_is_whole(tmp_path):
@@ -76,3 +85,16 @@ def test_a_killed_writer_leaves_the_old_content_and_a_part_that_can_be_removed(t
     assert (tmp_path / 'a').read_text() == 'old' and len(os.listdir(tmp_path)) == 2
     remove_parts(tmp_path)
     assert os.listdir(tmp_path) == ['a']
+
+
+@pytest.mark.parametrize('error', [OSError(errno.ENOLCK, 'No locks available'), PermissionError(13, 'denied'),
+                                   NotImplementedError('flock')])
+def test_where_there_are_no_locks_the_file_is_written_without(tmp_path, monkeypatch, error):
+    def acquire(*_, **__):
+        raise error
+    monkeypatch.setattr('filelock.FileLock.acquire', acquire)
+    with locked(tmp_path / 'table.json'):
+        write_text(tmp_path / 'table.json', '{}')
+    with pytest.raises(OSError, match='of the body'), locked(tmp_path / 'table.json'):
+        raise OSError('of the body')
+    assert (tmp_path / 'table.json').read_text() == '{}'

@@ -36,6 +36,10 @@ def main() -> None:
     from m2ae_mm.checkpoint.shipped import FOLDER, write_sums
     from m2ae_mm.checkpoint.trained_with import trained_classes
     content = read_content(Path(args.checkpoint))
+    config = Config.fromfile(args.config)
+    classes = trained_classes(content, Path(args.checkpoint)) or config.get('class_names', ())
+    if not classes and not args.task.startswith('pre-training'):
+        raise ValueError(f'neither {args.checkpoint} nor {args.config} (class_names) names the classes.')
     target = FOLDER / f'{args.name}.safetensors'
     write_checkpoint(in_half(content['state_dict']), target)
     if target.stat().st_size > LARGEST:
@@ -48,8 +52,8 @@ def main() -> None:
         command=args.command,
         figures=dict(figure.split('=', 1) for figure in args.figures),
         data=Path(args.data).read_text(),
-        classes=trained_classes(content, Path(args.checkpoint)),
-        model=Config.fromfile(args.config).model.to_dict())
+        classes=classes,
+        model=config.model.to_dict())
     target.with_suffix('.json').write_text(json.dumps(description, indent=1) + '\n')
     shutil.copyfile(args.log, target.with_suffix('.log'))
     write_sums()

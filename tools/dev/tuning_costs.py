@@ -12,8 +12,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # Config, clouds a step and points a cloud.
-CASES = dict(classification=('m2ae/free_shapes/cls.py', 32, 1024), detection=('m2ae/rooms_det.py', 8, 8192),
-             segmentation=('m2ae/rooms_seg.py', 8, 8192))
+CASES = dict(classification=('m2ae_mm::m2ae/free_shapes/cls.py', 32, 1024),
+             detection=('m2ae_mm::m2ae/rooms_det.py', 8, 8192),
+             segmentation=('m2ae_mm::m2ae/rooms_seg.py', 8, 8192))
 
 
 def parse_args():

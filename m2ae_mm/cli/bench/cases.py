@@ -98,8 +98,8 @@ CASES: dict[str, list[Case]] = {
     'detect_train': [network('detect step', 'detect_train', 2, 8)],
     # Queries and tokens.
     'vdetr_train': [
-        network('V-DETR step 256x1024', 'detect_train', 1, 8, config='vdetr/vdetr-3detr-m_scannet.py'),
-        network('V-DETR step 1024x2048', 'detect_train', 1, 8, config='vdetr/vdetr-m2ae_scannet.py')],
+        network('V-DETR step 256x1024', 'detect_train', 1, 8, config='m2ae_mm::vdetr/vdetr-3detr-m_scannet.py'),
+        network('V-DETR step 1024x2048', 'detect_train', 1, 8, config='m2ae_mm::vdetr/vdetr-m2ae_scannet.py')],
     'detect_infer': [network('detect inference', 'detect_infer', 2, 8)],
     'data': [
         Case('data ShapeNet55', 'ours', 'loading.shapenet55', {}, 128, 128),

@@ -10,7 +10,8 @@ from ...surroundings import find_config
 from .inputs import FILE_POINTS, composed_rooms, room_clouds, room_targets, shape_clouds
 from .work import Setting, Work
 
-PRETRAIN, CLASSIFY, DETECT = 'm2ae/shapenet_pretrain.py', 'm2ae/modelnet40_cls.py', '3detr/3detr-m_scannet.py'
+PRETRAIN, CLASSIFY, DETECT = (
+    f'm2ae_mm::{name}.py' for name in ('m2ae/shapenet_pretrain', 'm2ae/modelnet40_cls', '3detr/3detr-m_scannet'))
 PRETRAIN_POINTS, PROBE_POINTS, CLASSIFY_POINTS, SCENE_POINTS = 2048, 1024, 1024, 40000
 
 

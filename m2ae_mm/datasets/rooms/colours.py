@@ -20,7 +20,7 @@ _BY_LABEL = {0: _WOODS + _WHITES, 1: _CLOTHS, 2: _CLOTHS + _WOODS + _DARKS, 3: _
 
 
 def colours(placed: Sequence[Placed], walls: int, seen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Colours (N, 3) in 0..255 for points that were ``seen`` on pieces, floor or walls, see ``scan_room``."""
+    """Colours (N, 3) in 0..255 for points ``seen`` (N,) on pieces, floor or ``walls`` walls, see ``scan_room``."""
     # Things of one make look alike: the chairs around a table.
     makes: dict[tuple[str, float], np.ndarray] = {}
     chosen = [makes.setdefault((p.piece.item, p.piece.size[0]), _pick(rng, _palette(p))) for p in placed]

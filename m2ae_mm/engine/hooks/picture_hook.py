@@ -65,18 +65,18 @@ class M2AEPictureHook(Hook):
         master_only(runner.logger.info)(f'{int(drawn)} {"pages" if self.pages else "pictures"} in {self.out_dir}')
 
     def _draw(self, points, sample: Det3DDataSample, path: Path) -> None:
-        xyz = points[:, :3].cpu().numpy()
+        xyz = points[:, :3]
         if 'reconstructed_points' in sample:
-            save(reconstruction_image(xyz, sample.visible_points.cpu().numpy(),
+            save(reconstruction_image(xyz.cpu().numpy(), sample.visible_points.cpu().numpy(),
                                       sample.reconstructed_points.cpu().numpy()), path)
         elif 'pred_pts_seg' in sample:
             true, predicted = _parts(sample, 'gt_pts_seg'), _parts(sample, 'pred_pts_seg')
             if sample.metainfo.get('lidar_path'):
-                self._draw_scene(xyz, true, predicted, path)
+                self._draw_scene(xyz.cpu().numpy(), true, predicted, path)
             else:
-                save(parts_image(xyz, true, predicted), path)
+                save(parts_image(xyz.cpu().numpy(), true, predicted), path)
         elif 'pred_label' in sample:
-            save(class_image(xyz, self._title(sample)), path)
+            save(class_image(xyz.cpu().numpy(), self._title(sample)), path)
         else:
             self.visualizer.add_datasample('sample', dict(points=cloud_of(points, sample)), sample, out_file=str(path),
                                            vis_task='lidar_det', pred_score_thr=self.score_thr, show_pcd_rgb=True)

@@ -75,7 +75,7 @@ class PointM2AEClsHead(PretrainableModule):
         return self.classify(self.hidden(self.pool(self.norm(tokens))))
 
     def loss(self, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Cross entropy of logits ``(B, num_classes)``, and the batch's accuracy in percent for the log."""
+        """Cross entropy of logits ``(B, num_classes)`` and labels ``(B,)``, and the accuracy in percent for the log."""
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)
         accuracy = (logits.argmax(1) == labels).float().mean() * 100
         return dict(loss_cls=loss, accuracy=accuracy)

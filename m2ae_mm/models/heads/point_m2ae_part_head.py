@@ -131,6 +131,6 @@ class PointM2AEPartHead(PretrainableModule):
         return self.fuse.norm(x.flatten(0, 1)).view(x.shape)
 
     def loss(self, logits: Tensor, parts: Tensor) -> dict[str, Tensor]:
-        """Cross entropy of logits ``(B, N, num_parts)`` over all points, and the accuracy in percent for the log."""
+        """Cross entropy of logits ``(B, N, num_parts)`` and parts ``(B, N)``, and the accuracy in percent."""
         loss = F.cross_entropy(logits.float().flatten(0, 1), parts.flatten())
         return dict(loss_part=loss, accuracy=(logits.argmax(-1) == parts).float().mean() * 100)

@@ -41,7 +41,7 @@ class Rows:
 
     @classmethod
     def of(cls, masked: Tensor) -> 'Rows':
-        """Rows of the centres that ``masked`` ``(B, M)`` does not mask.
+        """Rows of the visible centres, of a mask ``(B, M)`` (True = masked).
 
         Their number is read back from the device, unless :func:`fixed_rows`
         says it: then no shape depends on the mask.

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from m2ae_mm.cli.bench.models import build, inference, read_config, training
 from m2ae_mm.cli.bench.work import Setting
 
-_CONFIGS = dict(pretrain='m2ae/shapenet_pretrain.py', features='m2ae/shapenet_pretrain.py',
-                classify='m2ae/modelnet40_cls.py', detect='3detr/3detr-m_scannet.py',
-                detect_infer='3detr/3detr-m_scannet.py', vdetr='vdetr/vdetr-m2ae_scannet.py',
-                vdetr_infer='vdetr/vdetr-m2ae_scannet.py')
+_CONFIGS = dict(pretrain='m2ae_mm::m2ae/shapenet_pretrain.py', features='m2ae_mm::m2ae/shapenet_pretrain.py',
+                classify='m2ae_mm::m2ae/modelnet40_cls.py', detect='m2ae_mm::3detr/3detr-m_scannet.py',
+                detect_infer='m2ae_mm::3detr/3detr-m_scannet.py', vdetr='m2ae_mm::vdetr/vdetr-m2ae_scannet.py',
+                vdetr_infer='m2ae_mm::vdetr/vdetr-m2ae_scannet.py')
 # Published batch sizes; 40,000 points a room.
 _BATCHES = dict(pretrain=128, features=128, classify=32, detect=8, detect_infer=8, vdetr=8, vdetr_infer=8)
 # Without stochastic depth, which draws other numbers on packed rows, all variants have the same losses.
