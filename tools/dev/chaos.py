@@ -145,8 +145,8 @@ def kill_trainings(folder: Path, kills: int, seed: int, report: Report) -> None:
         reached = 0
         while not (place / f'epoch_{EPOCHS}.pth').is_file():
             kind = draw.choice(KINDS) if count < kills else 'none'
-            what = _disturb(place, kind, draw, duration, report)
-            count += kind != 'none'
+            what, hit = _disturb(place, kind, draw, duration, report)
+            count += hit
             now = progress(place)
             if now < reached:
                 report.wrong.append(f'{what}: iteration {reached} had been reached, {now} is there')
@@ -163,8 +163,8 @@ def kill_trainings(folder: Path, kills: int, seed: int, report: Report) -> None:
         shutil.rmtree(place)
 
 
-def _disturb(place: Path, kind: str, draw: random.Random, duration: float, report: Report) -> str:
-    """Start or resume a training, and disturb it."""
+def _disturb(place: Path, kind: str, draw: random.Random, duration: float, report: Report) -> tuple[str, bool]:
+    """Start or resume a training, and disturb it; what was done, and whether the training had not ended before."""
     workers, what = draw.choice((0, 0, 2)), kind
     aim, at = draw.choice(AIMS), draw.randint(1, 6)
     if kind == 'aimed':
@@ -186,11 +186,12 @@ def _disturb(place: Path, kind: str, draw: random.Random, duration: float, repor
     fine = {'random': (0, -9), 'aimed': (0, -9), 'none': (0, )}.get(kind)
     if fine is None:  # before it listens and after the last step, a signal ends a training as any process
         fine = 0, 143, -getattr(signal, kind)
-    if kind != 'none':
+    hit = kind != 'none' and code != 0
+    if hit:
         report.done[f'{kind} kills' if kind in ('random', 'aimed') else kind] += 1
     if code not in fine:
         report.wrong.append(f'{what}: exit code {code}')
-    return what
+    return what, hit
 
 
 def fill_disks(folder: Path, times: int, seed: int, report: Report) -> None:
