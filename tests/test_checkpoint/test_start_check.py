@@ -7,7 +7,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint
 from torch import nn
 
-from m2ae_mm.checkpoint import check_start, read_checkpoint, write_checkpoint
+from m2ae_mm.checkpoint import check_start, load_for_test, load_matching, read_checkpoint, write_checkpoint
 from m2ae_mm.checkpoint.shipped import FOLDER
 
 
@@ -73,6 +73,24 @@ def test_weights_of_another_model_or_of_other_sizes_are_refused(config, tmp_path
     config.load_from = save(tmp_path / 'exported.pth', StartTestModel(), meta={})
     with pytest.raises(ValueError, match=r"exported.pth' holds weights only"):
         check_start(config)
+
+
+@pytest.mark.parametrize('width', [2, 5])
+def test_a_model_of_other_sizes_is_refused_at_every_door(config, tmp_path, width):
+    """To start from, to resume, to load into a part and to test; what was trained with the same sizes passes."""
+    path = config.load_from = save(tmp_path / 'other.pth', StartTestModel(width), **WHOLE)
+    for load in (lambda: check_start(config), lambda: load_matching(StartTestModel(), path)):
+        with pytest.raises(ValueError, match=rf"3 .*other.pth.*\({width}, 2\) stored.* Build both with the same sizes"):
+            load()
+    config.resume = True
+    with pytest.raises(ValueError, match='cannot be resumed with this config: 3 of 4 tensors.* Use the config'):
+        check_start(config)
+    with pytest.raises(ValueError, match="other.pth' is no checkpoint of this StartTestModel: 3 of 4 tensors differ.*"
+                                         '--pretrained NAME and --tuning MODE included'):
+        load_for_test(StartTestModel(), path)
+    config.model.width = width
+    load_for_test(StartTestModel(width), path)
+    assert check_start(config) is None
 
 
 @pytest.mark.parametrize('place', ['model', 'base_model', 'model_state_dict'])

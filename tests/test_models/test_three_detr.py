@@ -1,7 +1,9 @@
 """3DETR as encoder, as detector, and with its neighbours in the ecosystem."""
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.structures import InstanceData
+from runs import CONFIGS
 
 from m2ae_mm.models.layers.scales_and_masks import back_project_mask
 from mmdet3d.registry import MODELS
@@ -245,3 +247,23 @@ def test_other_backbones_fit(backbone, channels):
     total, _ = model.parse_losses(model(dict(points=[cloud(200)]), [sample()], mode='loss'))
     total.backward()
     assert total.isfinite()
+
+
+def test_a_detector_starts_from_a_pre_trained_encoder(tmp_path):
+    """As the configs of the paper's detection experiment do it: all of the encoder, its interim step included."""
+    sizes = dict(num_points=32, mlp_channels=(16, ), embed_dims=32, interim=dict(num_points=16, mlp_channels=(16, )))
+    models = []
+    for kind, more in (('pretrain', dict(neck=dict(encoder_dims=[32, 32], embed_dims=[32]), head=dict(in_channels=32))),
+                       ('det', dict(bbox_head=dict(in_channels=32, projection_channels=(16, ), embed_dims=32)))):
+        config = Config.fromfile(CONFIGS / f'scannet_3detr-m_{kind}.py').model
+        config.merge(dict(backbone=sizes, **more))
+        if models:
+            config.backbone.init_cfg.checkpoint = str(tmp_path / 'trained.pth')
+        torch.manual_seed(len(models))
+        models.append(MODELS.build(config))
+        models[-1].init_weights()
+        if len(models) == 1:
+            torch.save(dict(state_dict=models[0].state_dict()), tmp_path / 'trained.pth')
+    trained, started = (model.backbone.state_dict() for model in models)
+    assert trained.keys() == started.keys() and 'embeddings.1.layers.0.linear.weight' in trained
+    assert not [name for name, value in trained.items() if not torch.equal(value, started[name])]
