@@ -11,7 +11,7 @@ from mmengine.config import ConfigDict
 
 from m2ae_mm.class_names import as_option
 from m2ae_mm.datasets import M2AESceneDataset
-from m2ae_mm.datasets.io.annotations import read_annotations
+from m2ae_mm.datasets.io.annotations import PICKLES, read_annotations
 from m2ae_mm.datasets.scene_geometry import alignment_problem
 from m2ae_mm.errors import UserError, reading
 from mmdet3d.datasets import Det3DDataset, S3DISDataset, ScanNetDataset, SUNRGBDDataset
@@ -95,7 +95,7 @@ def check_annotations(datasets: Sequence[tuple[str, ConfigDict]], model: Mapping
 
 def _read(file: Path) -> Any:
     """Content of a pickle or JSON file; None for other files."""
-    if file.suffix in ('.pkl', '.pickle'):
+    if file.suffix in PICKLES:
         return read_annotations(file)
     try:
         return json.loads(file.read_text(encoding='utf-8')) if file.suffix == '.json' else None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmengine.config import ConfigDict
 
-from m2ae_mm.datasets.io.annotations import read_annotations
+from m2ae_mm.datasets.io.annotations import PICKLES, read_annotations
 from m2ae_mm.datasets.io.problems import Problems
 from m2ae_mm.errors import UserError
 from m2ae_mm.files import inside
@@ -75,7 +75,7 @@ def _mask_problem(mask: Path, file: Path, point_bytes: int) -> str | None:
 
 
 def _is_local(dataset: ConfigDict) -> bool:
-    return str(dataset.get('ann_file') or '').endswith('.pkl') and dataset.get('backend_args') is None
+    return str(dataset.get('ann_file') or '').endswith(PICKLES) and dataset.get('backend_args') is None
 
 
 def _reads_local_scenes(dataset: ConfigDict, step: ConfigDict) -> bool:

@@ -195,6 +195,7 @@ def test_annotations(clean, suffix):
                     metainfo=dict(classes=['Car' if i % 4 == 3 else 'chair']))
         with pytest.raises(ValueError, match='cannot be read safely'):
             check_data(Config(dict(train_dataloader=dict(dataset=data))), ['train_dataloader'])
+        with pytest.raises(ValueError, match='cannot be read safely'):
             mmengine.load(root / f'infos{suffix}')  # what the data set would do then
 
 

@@ -9,6 +9,8 @@ from mmengine.fileio.handlers import PickleHandler, YamlHandler, file_handlers
 
 from .pickles import parse_pickle
 
+# Endings of pickled annotation files, as mmengine knows them.
+PICKLES = '.pkl', '.pickle'
 # Contents that were checked and that no data set has loaded yet, by their digests.
 _checked: dict[bytes, Any] = {}
 
