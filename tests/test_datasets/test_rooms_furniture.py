@@ -108,3 +108,16 @@ def test_looks_are_kind_name_and_size_and_three_of_ten_are_held_out(kinds, names
     size = np.array([(width, 1.0, 1.0) for width in widths])
     split = split_items(np.full(len(size), 2), np.array(list(kinds)), np.array(list(names)), size)
     assert (len(split['train']), len(split['val'])) == (train, val)
+
+
+def test_look_alikes_are_on_one_side():
+    """Wherever their look comes in the order of the kind: one of the three is held out."""
+    held_out = []
+    for names in ('xxyz', 'axxz', 'abxx'):
+        size = np.array([(1.0 + 0.004 * (names[:i + 1].count('x') == 2), 1.0, 1.0) for i in range(4)])
+        split = split_items(np.full(4, 2), np.array(['a'] * 4), np.array(list(names)), size)
+        assert sorted([*split['train'], *split['val']]) == [0, 1, 2, 3]
+        pair = {i for i in range(4) if names[i] == 'x'}
+        assert pair <= {*split['train']} or pair <= {*split['val']}, names
+        held_out.append(pair <= {*split['val']})
+    assert sum(held_out) == 1

@@ -92,13 +92,17 @@ def test_far_points_are_rare_in_a_view_and_chosen_more_often():
 
 @pytest.mark.parametrize('turn, front, half', [(90.0, 1.9, 0.3), (0.0, 1.7, 0.1)])
 def test_discs_are_cut_at_the_box_and_know_how_they_are_seen(turn, front, half):
-    """One disc that would cover all the view, on the side of a box of 0.6 x 0.2 x 1.5 m at 2 m."""
+    """One disc that would cover all the view, on the side of a box of 0.6 x 0.2 x 1.5 m at 2 m.
+
+    On the left something stands in front of it.
+    """
     step = np.deg2rad(0.5)
     elevation, azimuth = np.deg2rad(40) - (np.arange(240) + 0.5) * step, (np.arange(720) + 0.5) * step - np.pi
     rays = np.stack([np.cos(elevation)[:, None] * np.cos(azimuth), np.cos(elevation)[:, None] * np.sin(azimuth),
                      np.repeat(np.sin(elevation)[:, None], 720, 1)], axis=2)
     range_, facing = np.full((240, 720), 9.0), np.zeros((240, 720))
-    seen = np.full((240, 720), NOTHING)
+    range_[:, azimuth > 0] = 1.0
+    seen, before = np.full((240, 720), NOTHING), range_.copy()
     placed = Placed(block(0.6, 0.2, 1.5), np.array([2.0, 0.0, 0.1]), turn)
     see_pieces(np.array([0., 0., 1.]), rays, np.deg2rad(40), step, np.array([[front, 0., 1.]]),
                np.array([[-1., 0., 0.]]), np.array([3.0]), np.zeros(1, np.int64), placed.position[None],
@@ -106,7 +110,8 @@ def test_discs_are_cut_at_the_box_and_know_how_they_are_seen(turn, front, half):
     with np.errstate(divide='ignore'):
         distance = np.where(rays[..., 0] > 0, front / rays[..., 0], 99)
     across, height = distance * rays[..., 1], 1 + distance * rays[..., 2]
-    inside = (np.abs(across) <= half + 0.005) & (height >= 0.1 - 0.005) & (height <= 1.6 + 0.005) & (distance < 9)
-    assert inside.sum() > 500 and np.array_equal(seen == 0, inside)
+    inside = (np.abs(across) <= half + 0.005) & (height >= 0.1 - 0.005) & (height <= 1.6 + 0.005) & (distance < before)
+    assert inside.sum() > 300 and np.array_equal(seen == 0, inside)
+    assert np.array_equal(range_[~inside], before[~inside]) and not facing[~inside].any()
     np.testing.assert_allclose(range_[inside], distance[inside])
     np.testing.assert_allclose(facing[inside], rays[..., 0][inside])

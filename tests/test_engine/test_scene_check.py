@@ -131,6 +131,13 @@ def test_strange_scenes_are_said_once_with_the_options_that_correct_them(tmp_pat
     assert text.endswith(f'--cfg-options {place}.pipeline.2.unit_scale=0.001 {place}.pipeline.2.up_axis=y')
 
 
+@pytest.mark.parametrize('factor, size', [(0.01, '0.04'), (50, '2')])
+def test_rooms_of_a_size_that_no_room_has_are_said(tmp_path, logged, factor, size):
+    check(strange(tmp_path, lambda xyz: factor * xyz), steps=[ALIGN, FRAME])
+    text, = logged
+    assert f'train_0000.bin: it is {size}' in text and 'large, and rooms in metres are 0.5 to 100' in text
+
+
 def test_corrected_scenes_are_fine(tmp_path, logged):
     root = strange(tmp_path, millimetres_y_up)
     check(root, steps=[ALIGN, dict(FRAME, unit_scale=0.001, up_axis='y')])
