@@ -124,6 +124,18 @@ def is_read(config: Config, key: str) -> bool:
     return True
 
 
+@pytest.mark.parametrize('key, known', [
+    ('model.backbone.depths', True), ('model.backbone.drop_path_rate', True), ('randomness.seed', True),
+    ('param_scheduler.0.begin', True), ('optim_wrapper.paramwise_cfg.norm_decay_mult', True),
+    ('model.vote', False), ('model.backbone.depth', False), ('modell.backbone', False),
+    ('param_scheduler.9.begin', False), ('param_scheduler.begin', False),
+    ('optim_wrapper.paramwise_cfg.norm_decay', False),
+    ('train_dataloader.dataset.data_rot', False),
+])
+def test_what_nobody_reads_is_not_read(key, known):
+    assert is_read(config_file(ROOT / 'configs/m2ae/scannet_pretrain.py'), key) == known
+
+
 @functools.cache
 def parameters_of(kind: str | None, of_parameters: bool = False) -> set[str]:
     """Names that the constructor of a registered class and those of its bases take."""

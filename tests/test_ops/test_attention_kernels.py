@@ -16,6 +16,9 @@ from m2ae_mm.ops import squared_distances, use_reference
 
 gpu = pytest.importorskip('m2ae_mm.ops.attention.gpu')
 
+# Tokens of clouds: one of two blocks first or last, and lone tokens.
+FIRST, LAST = [70, 1, 13], [1, 1, 70]
+
 
 @compiles_kernels
 @pytest.mark.parametrize('width, dtype, local', [(128, torch.float32, True), (24, torch.bfloat16, False)])
@@ -60,15 +63,14 @@ def _cloud_by_cloud(qkv, counts, centers, radius):
 
 
 @runs_kernels
-@pytest.mark.parametrize('width, radius, dtype, tolerance', [
-    (16, None, torch.float32, 2e-6), (8, 0.4, torch.float32, 2e-6), (128, 0.4, torch.float32, 2e-6),
-    (16, None, torch.float16, 2e-3), (32, 0.4, torch.float16, 2e-3),
-    pytest.param(32, 0.4, torch.bfloat16, 1.6e-2,
+@pytest.mark.parametrize('width, radius, dtype, tolerance, counts', [
+    (16, None, torch.float32, 2e-6, FIRST), (8, 0.4, torch.float32, 2e-6, FIRST),
+    (128, 0.4, torch.float32, 2e-6, FIRST), (16, None, torch.float16, 2e-3, LAST), (32, 0.4, torch.float16, 2e-3, LAST),
+    pytest.param(32, 0.4, torch.bfloat16, 1.6e-2, FIRST,
                  marks=pytest.mark.skipif(INTERPRETED, reason='bfloat16 products are wrong')),
 ])
-def test_output_and_gradient(width, radius, dtype, tolerance):
+def test_output_and_gradient(width, radius, dtype, tolerance, counts):
     torch.manual_seed(0)
-    counts = [70, 1, 13]  # two blocks, a lone token; three rows of padding
     centers = torch.rand(87, 3)
     qkv = torch.randn(87, 3, 2, width).to(dtype)
     gradient = torch.randn(87, 2, width).to(dtype)
@@ -77,14 +79,15 @@ def test_output_and_gradient(width, radius, dtype, tolerance):
     expected.backward(gradient.float())
 
     packed = qkv.to(DEVICE).clone().requires_grad_()
-    starts, lengths = torch.tensor([0, 70, 71]).to(DEVICE), torch.tensor(counts).to(DEVICE)
+    lengths = torch.tensor(counts, device=DEVICE)
+    starts = lengths.cumsum(0) - lengths
     marks = None if radius is None else gpu.near_marks(centers.to(DEVICE), starts, lengths, 100, radius)
     result = gpu.PackedAttention.apply(packed, starts, lengths, 100, marks)
     result.backward(gradient.to(DEVICE))
     assert result.dtype == packed.grad.dtype == dtype
     for ours, theirs in ((result, expected), (packed.grad, exact.grad)):
         assert (ours.cpu().float() - theirs).norm() < tolerance * theirs.norm()
-        assert not ours[84:].any()
+        assert not ours[sum(counts):].any()  # padding
 
 
 @runs_kernels
