@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from subprocess import CompletedProcess, TimeoutExpired
+from subprocess import CompletedProcess
 from tempfile import TemporaryDirectory
 
 import torch
@@ -21,13 +21,16 @@ from m2ae_mm.engine import end_processes
 ROOT = Path(__file__).resolve().parents[1]
 FORKED = get_context('forkserver')
 FORKED.set_forkserver_preload(['m2ae_mm'])
-_LONGEST = 600  # seconds
+_LONGEST = 1800  # seconds; for a slow machine that does other things, too
 
 
 def program(file, *arguments, **variables):
     """What ``python FILE ARGUMENTS...`` printed and its exit code; ``file`` lies in the clone.
 
     ``variables`` are set beside those of this process.
+
+    Raises:
+        TimeoutError: After half an hour, with the end of what was printed.
     """
     command = [str(ROOT / file), *map(str, arguments)]
     with TemporaryDirectory() as folder:
@@ -37,7 +40,8 @@ def program(file, *arguments, **variables):
         process.join(_LONGEST)
         if process.exitcode is None:
             process.kill()
-            raise TimeoutExpired(command, _LONGEST)
+            printed = ''.join(output.read_text() for output in outputs if output.exists())
+            raise TimeoutError(f'{" ".join(command)} runs for longer than {_LONGEST} s. So far:\n{printed[-3000:]}')
         return CompletedProcess(command, process.exitcode, *(output.read_text() for output in outputs))
 
 

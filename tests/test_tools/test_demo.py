@@ -1,5 +1,7 @@
 """The demo with tiny settings, and what it says in the end."""
 import json
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -71,12 +73,14 @@ def test_the_seed_is_that_of_every_training(tmp_path, monkeypatch):
 
 def test_the_demo_runs_and_goes_on(tmp_path, monkeypatch, capfd):
     """All steps, of the smallest size; a second call does not look at what ships once more."""
-    def forked(command, env, stdout, **_):
+    def forked(command, stdin, stdout, stderr, env):
+        assert command[0] == sys.executable and (stdin, stderr) == (subprocess.DEVNULL, subprocess.STDOUT)
         done = program(*command[1:], **env)
         stdout.write(done.stdout + done.stderr)
         return done
 
-    monkeypatch.setattr('m2ae_mm.cli.steps.subprocess', SimpleNamespace(run=forked, DEVNULL=None, STDOUT=None))
+    fake = SimpleNamespace(run=forked, DEVNULL=subprocess.DEVNULL, STDOUT=subprocess.STDOUT)
+    monkeypatch.setattr('m2ae_mm.cli.steps.subprocess', fake)
     tiny = ['--out', str(tmp_path), '--train', '8', '--val', '2', '--cfg-options', 'train_cfg.max_epochs=1',
             'model.backbone.num_centers=[64,32,16]', 'test_dataloader.num_workers=0',
             'test_dataloader.persistent_workers=False']
