@@ -308,6 +308,18 @@ def test_what_cannot_be_recorded_goes_on_as_it_is():
             assert torch.cuda.current_stream() == stream
 
 
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason='needs two GPUs')
+def test_a_second_device():
+    graphed, model = [Graphed(_outputs), Graphed(_outputs)], [_model('cuda:0'), _model('cuda:1')]
+    for step in range(6):
+        for device in (0, 1):
+            with torch.cuda.device(device), torch.no_grad():
+                batch = dict(x=_batch(f'cuda:{device}')['x'] + step)
+                ours = graphed[device](model[device].eval(), batch)['loss']
+                torch.testing.assert_close(ours, _outputs(model[device], batch)['loss'])
+    assert [len(each._recordings) for each in graphed] == [1, 1]
+
+
 def test_inputs_that_want_a_gradient_get_it(device):
     graphed, model = Graphed(_outputs), _model(device).eval()
     for _ in range(4):

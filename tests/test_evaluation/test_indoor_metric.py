@@ -1,5 +1,4 @@
 """Our indoor metric against average precision computed from its definition."""
-
 import numpy as np
 import pytest
 import torch

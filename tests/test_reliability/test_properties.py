@@ -65,4 +65,3 @@ def test_point_files_hold_the_points_they_declare(declared, held, encoding):
             parse_pcd(header + body)
     else:
         assert np.array_equal(parse_pcd(header + body).reshape(-1, 3), points[:declared])
-
