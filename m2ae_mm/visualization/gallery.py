@@ -12,10 +12,10 @@ import numpy as np
 from m2ae_mm.files import write_text
 
 from .boxes import Boxes
-from .colours import class_colours
+from .colours import class_colours, wants_dark_ink
 from .figures import judged_image
 from .gallery_page import CARD, CHIP, PAGE
-from .text import brightness, webp
+from .text import webp
 
 
 class JudgedScene(NamedTuple):
@@ -91,7 +91,7 @@ def _chips(scenes: Sequence[JudgedScene], class_names: Sequence[str]):
         if right + missed + wrong:
             yield Template(CHIP).substitute(
                 name=escape(name, quote=True), colour='rgb({:.0f},{:.0f},{:.0f})'.format(*colour), right=right,
-                text='#fff' if brightness(colour) < 160 else '#111', things=right + missed, wrong=wrong)
+                text='#111' if wants_dark_ink(colour) else '#fff', things=right + missed, wrong=wrong)
 
 
 def _card(scene: JudgedScene) -> str:

@@ -11,11 +11,16 @@ from .figures import opened, room_panels
 _SIZE = 16
 # Points whose class is right, in the panel of mistakes.
 _RIGHT = (222, 222, 222)
+# The legend names classes with at least this share of the points drawn: of fewer nothing is to be seen.
+_LEAST_SHARE = 1e-3
+# Names of ScanNet's classes as mmdet3d spells them.
+_WORDS = {'showercurtrain': 'shower curtain', 'otherfurniture': 'other furniture'}
 
 
 def labels_image(points: np.ndarray, truth: np.ndarray | None, found: np.ndarray, class_names: Sequence[str],
                  palette: Sequence[Sequence[int]], size: tuple[int, int] = (560, 640)) -> np.ndarray:
-    """True and predicted classes of a scene and where they differ, side by side, above the names of the colours.
+    """True and predicted classes of a scene and where they differ, side by side, above the names of the colours
+    that are to be seen.
 
     The scene is opened in front, and what is high above the floor is cut away. Points without a class are grey, and
     neither right nor wrong.
@@ -39,8 +44,10 @@ def labels_image(points: np.ndarray, truth: np.ndarray | None, found: np.ndarray
     if truth is not None:
         wrong, scored = mistakes(truth, found, count), has_class(truth, count).sum()
         panels[f'wrong: {wrong.sum() / max(scored, 1):.0%} of the points'] = np.where(wrong[kept, None], WRONG, _RIGHT)
-    used = np.unique(np.concatenate(list(shown.values())))
-    legend = [(class_names[label], palette[label]) for label in used[has_class(used, count)]]
+    used, counts = np.unique(np.concatenate(list(shown.values())), return_counts=True)
+    used = used[counts >= _LEAST_SHARE * counts.sum()]
+    legend = [(_WORDS.get(class_names[label], class_names[label]), palette[label])
+              for label in used[has_class(used, count)]]
     if len(legend) < len(used):
         legend.append((NO_CLASS_NAME, NO_CLASS))
     sheet = text.side_by_side(room_panels(xyz[kept], list(panels.values()), size), list(panels))

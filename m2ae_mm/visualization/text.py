@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .colours import BRIGHTNESS
+from .colours import wants_dark_ink
 
 _TAG_SIZE = 13  # pixels
 
@@ -18,11 +18,6 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     """Letters of a height in pixels."""
     # The one font that is certain to be there: it comes with matplotlib.
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf')), size)
-
-
-def brightness(colour: Sequence[int]) -> float:
-    """How bright a colour r, g, b in 0..255 looks, in 0..255."""
-    return float(np.dot(colour, BRIGHTNESS))
 
 
 def draw_tags(image: np.ndarray, tags: Sequence[str], anchors: np.ndarray, colours: Sequence[Sequence[int]],
@@ -54,7 +49,7 @@ def draw_tags(image: np.ndarray, tags: Sequence[str], anchors: np.ndarray, colou
         taken.append((left, top, left + width, top + height))
         colour = tuple(map(int, colour))
         ground, ink = ((255, 255, 255), (90, 90, 90)) if on_white else (
-            colour, (255, 255, 255) if brightness(colour) < 160 else (20, 20, 20))
+            colour, (20, 20, 20) if wants_dark_ink(colour) else (255, 255, 255))
         draw.rectangle((left, top, left + width, top + height), fill=(*ground, 205), outline=(*colour, 205))
         draw.text((left + 3, top + 1), tag, font=letters, fill=(*ink, 255))
     return np.asarray(Image.alpha_composite(picture, layer).convert('RGB'))

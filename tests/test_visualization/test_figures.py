@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from m2ae_mm.visualization import detection_figure, detection_image, reconstructions_figure
+from m2ae_mm.visualization.colours import wants_dark_ink
 from m2ae_mm.visualization.figures import PREDICTED_COLOUR, TRUE_COLOUR, reconstruction_image
 from m2ae_mm.visualization.text import save
 
@@ -106,3 +107,10 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(OSError, match='cannot write the picture'):
         save(np.zeros((2, 2, 3), np.uint8), tmp_path / 'file' / 'figure.png')
+
+
+@pytest.mark.parametrize('colour, dark', [
+    ((0, 255, 0), True), ((0, 230, 210), True), ((255, 165, 0), True), ((255, 255, 255), True),
+    ((225, 0, 20), False), ((0, 90, 200), False), ((120, 20, 40), False), ((0, 0, 0), False)])
+def test_letters_stand_out_on_any_ground(colour, dark):
+    assert wants_dark_ink(colour) == dark

@@ -42,6 +42,18 @@ def test_truth_and_prediction_have_their_colours_and_a_legend_and_wrong_points_a
     assert not (legend == (0, 255, 0)).all(-1).any()  # a class that neither has
 
 
+def test_the_legend_names_what_is_to_be_seen_in_words():
+    xyz, truth = room()
+    palette = [*PALETTE, (0, 255, 0)]
+    for few, named in ((3, False), (40, True)):  # of 8,000 points in both panels
+        labels = np.where(np.arange(len(xyz)) < few, 2, truth)
+        legend = labels_image(xyz, truth, labels, ['one', 'two', 'three'], palette, (200, 240))[240:]
+        assert (legend == (0, 255, 0)).all(-1).any() == named
+    as_spelt, in_words = (labels_image(xyz, None, truth, ['wall', name], PALETTE, (200, 240))
+                          for name in ('showercurtrain', 'shower curtain'))
+    assert (as_spelt == in_words).all()
+
+
 def test_what_is_cut_away_and_points_without_a_class():
     xyz, truth = room()
     truth[:400] = 255

@@ -35,7 +35,7 @@ from m2ae_mm.datasets.rooms import create_rooms  # noqa: E402
 _EVERY = 100
 _STUDIES = dict(curve=CURVE, causes=CAUSES)
 _STARTS = CURVE | CAUSES
-_COLOURS = dict(scratch='#c3461c', pretrained_slow='#1a7f4b')
+_COLOURS = dict(scratch='C1', pretrained_slow='C0')  # as in the chart of folds
 
 
 def parse_args():
@@ -87,8 +87,10 @@ def run(args, name: str, seed: int) -> list[dict[str, Any]]:
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Mean over the seeds as a line, all seeds as a band."""
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
     figure = Figure(figsize=(9, 4), layout='constrained')
-    for axes, metric in zip(figure.subplots(1, 2), ('AP25', 'AP50')):
+    panels = figure.subplots(1, 2)
+    for axes, metric in zip(panels, ('AP25', 'AP50')):
         for name, start in CURVE.items():
             steps = sorted({row['step'] for row in rows if row['start'] == name})
             values = [[row[metric] for row in rows if row['start'] == name and row['step'] == step] for step in steps]
@@ -96,10 +98,14 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
                       label=start.about)
             axes.fill_between(steps, [min(each) for each in values], [max(each) for each in values],
                               color=_COLOURS[name], alpha=0.2, linewidth=0)
-        axes.set(xlabel=f'steps of 8 rooms, of {rows[0]["labelled"]} labelled ones', ylabel=f'{metric}, percent',
+        axes.set(xlabel=f'training steps (8 of {rows[0]["labelled"]} labelled rooms each)', ylabel=f'{metric}, percent',
                  ylim=(0, None))
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False, loc='upper left')
+    lines, names = panels[0].get_legend_handles_labels()
+    seeds = len({row['seed'] for row in rows})
+    figure.legend([*lines, Patch(color='grey', alpha=0.3)],
+                  [*(f'{name}, mean' for name in names), f'bands: lowest to highest of {seeds} seeds'],
+                  loc='outside upper center', ncols=3, frameon=False)
     figure.savefig(path, dpi=120)
 
 
