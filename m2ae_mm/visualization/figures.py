@@ -52,6 +52,8 @@ def detection_image(points: np.ndarray, true_boxes: np.ndarray | None, true_labe
         (H, W, 3) uint8.
     """
     points = _checked(points, 'points', (3, 6))
+    true_boxes, pred_boxes = (boxes if boxes is None else _checked(boxes, f'{title} boxes', (7,))
+                              for title, boxes in ((true_title, true_boxes), ('prediction', pred_boxes)))
     cloud, camera = _scene(points, [boxes for boxes in (true_boxes, pred_boxes) if boxes is not None], size)
     panels, titles = [], []
     for title, boxes, labels, scores, colour in (
@@ -59,7 +61,6 @@ def detection_image(points: np.ndarray, true_boxes: np.ndarray | None, true_labe
             ('prediction', pred_boxes, pred_labels, pred_scores, PREDICTED_COLOUR)):
         if boxes is None:
             continue
-        boxes = _checked(boxes, f'{title} boxes', (7,))
         if not len(boxes) == len(labels) == (len(boxes) if scores is None else len(scores)):
             raise ValueError(f'{title}: boxes, labels and scores must be equally many, got {len(boxes)}, {len(labels)} '
                              f'and {"no" if scores is None else len(scores)}.')
